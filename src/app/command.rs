@@ -1,0 +1,134 @@
+//! What a person or script can ask for.
+
+use std::path::PathBuf;
+
+use crate::model::run::RunEdit;
+use crate::model::{Plan, RunId, Settings};
+
+use super::state::{NoticeId, PlanId};
+
+/// What a person or script wants. Carried out by `State::command`, between frames.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Show a page.
+    Go(Page),
+    /// Start the built-in target on loopback and a first run against it, and show it.
+    TryIt,
+    /// Run this plan. A plan with problems, or while another run is going, is refused with a notice.
+    StartRun(Box<Plan>),
+    /// As `StartRun`, after the person has agreed to this much load on an address that is not private.
+    StartRunConfirmed(Box<Plan>),
+    /// Close the question about a heavy load without running.
+    DismissLoadQuestion,
+    /// Stop the run; what it has measured is kept.
+    StopRun,
+    /// Put this plan into the form of the load page and show that page.
+    EditPlan(Box<Plan>),
+    /// Read a run and show its result page.
+    OpenRun(RunId),
+    /// Leave the result page.
+    CloseRun,
+    /// Read these runs and show them as an overlay with a table.
+    Compare(Vec<RunId>),
+    /// Leave the overlay.
+    CloseComparison,
+    /// Change what a person has written about a run.
+    EditRun(RunId, RunEdit),
+    /// Delete runs; `UndoDelete` brings the last deleted back.
+    DeleteRuns(Vec<RunId>),
+    /// Bring back what the last `DeleteRuns` deleted.
+    UndoDelete,
+    /// Ask where to save with the native dialog, then write these runs there.
+    ExportRuns(Vec<RunId>, ExportFormat),
+    /// Write these runs to this file.
+    ExportRunsTo(Vec<RunId>, ExportFormat, PathBuf),
+    /// Keep this plan under its name; a saved plan with that id is replaced.
+    SavePlan(Option<PlanId>, Box<Plan>),
+    /// Keep a copy of a saved plan under a new name.
+    DuplicatePlan(PlanId),
+    /// Delete a saved plan.
+    DeletePlan(PlanId),
+    /// Ask for a TOML file with the native dialog and read a plan from it.
+    ImportPlan,
+    /// Read a plan from this TOML file.
+    ImportPlanFrom(PathBuf),
+    /// Ask where to save with the native dialog, then write this plan as TOML, without its secrets.
+    ExportPlan(Box<Plan>),
+    /// Write this plan to this file as TOML, without its secrets.
+    ExportPlanTo(Box<Plan>, PathBuf),
+    /// Ask with the native dialog for the file of a request body.
+    PickBodyFile,
+    /// Ask with the native dialog for a file of certificate authorities.
+    PickCaFile,
+    /// Keep these settings.
+    ChangeSettings(Settings),
+    /// Put a notice away.
+    DismissNotice(NoticeId),
+    /// Put all notices away.
+    DismissAllNotices,
+    /// Show or hide the list of notices; showing marks them as read.
+    ToggleNotices,
+    /// Read history again, for example after it could not be read.
+    ReloadHistory,
+    /// The person wants to close the window; asks first if a run is going.
+    Quit,
+    /// The person has agreed to stop the run and close.
+    QuitConfirmed,
+    /// The person wants to go on.
+    DismissQuitQuestion,
+}
+
+/// The pages of the window, in the order of the rail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Page {
+    /// What Meshbench is for, and three ways on.
+    #[default]
+    Home,
+    /// Make a plan, run it, watch it.
+    Load,
+    /// Every run ever made; one run's result; several as an overlay.
+    History,
+    /// Choices.
+    Settings,
+    /// Version, licences, where things are.
+    About,
+}
+
+/// The formats in which runs leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Lossless; several runs as an array.
+    Json,
+    /// One row per interval.
+    CsvIntervals,
+    /// One row per run with its quantiles.
+    CsvQuantiles,
+    /// Self-contained report.
+    Html,
+}
+
+impl ExportFormat {
+    /// All formats, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Html, Self::Json, Self::CsvQuantiles, Self::CsvIntervals];
+
+    /// The file's ending.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::CsvIntervals | Self::CsvQuantiles => "csv",
+            Self::Html => "html",
+        }
+    }
+
+    /// For people: `HTML report`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Json => "JSON (lossless)",
+            Self::CsvIntervals => "CSV of intervals",
+            Self::CsvQuantiles => "CSV of quantiles",
+            Self::Html => "HTML report",
+        }
+    }
+}

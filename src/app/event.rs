@@ -1,0 +1,123 @@
+//! What happened outside.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Run, RunId, RunSummary, Settings};
+
+use super::command::ExportFormat;
+use super::state::{Phase, Picked, PlanId, SavedPlan};
+
+/// News from background work. Everything that can fail ends in one of these.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The store is open; what it holds.
+    StoreOpened(Box<Opened>),
+    /// The store cannot be used.
+    StoreFailed {
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// The built-in target listens.
+    TargetReady {
+        /// Its URL.
+        url: String,
+    },
+    /// The built-in target could not be started.
+    TargetFailed {
+        /// What happened.
+        reason: String,
+    },
+    /// How a run is doing. May be dropped: the next one holds all of this one.
+    RunProgress(Box<Progress>),
+    /// A run ended; what it measured.
+    RunEnded(Arc<Run>),
+    /// A run could not be carried out.
+    RunFailed {
+        /// Which.
+        id: RunId,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// A run is on disk.
+    RunSaved(Box<RunSummary>),
+    /// A run could not be written; it is kept in memory.
+    RunNotSaved {
+        /// The run.
+        run: Arc<Run>,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// Runs were read.
+    RunsRead(Vec<Arc<Run>>),
+    /// Runs could not be read.
+    RunsNotRead {
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// History was read again.
+    HistoryRead(Vec<RunSummary>),
+    /// What a person has written about a run was kept.
+    RunEdited(Arc<Run>),
+    /// Runs were deleted.
+    RunsDeleted(Vec<RunSummary>),
+    /// Deleted runs are back.
+    RunsRestored(Vec<RunSummary>),
+    /// A saved plan is on disk.
+    PlanSaved(Box<SavedPlan>),
+    /// A saved plan is gone.
+    PlanDeleted(PlanId),
+    /// A plan was read from a file.
+    PlanImported(Box<crate::model::Plan>),
+    /// Something was written to a file.
+    Exported {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A person picked a place to save runs to.
+    ExportPlacePicked(Vec<RunId>, ExportFormat, PathBuf),
+    /// A person picked a file for the form.
+    FilePicked(Picked),
+    /// Settings are on disk.
+    SettingsSaved(Settings),
+    /// Something did not work; nothing is lost.
+    Failed {
+        /// What was tried: `The report was not written`.
+        title: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// What the store holds when it opens.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// Every run, newest first.
+    pub history: Vec<RunSummary>,
+    /// Saved plans.
+    pub plans: Vec<SavedPlan>,
+    /// Choices.
+    pub settings: Settings,
+    /// What the person must know about the opening: a damaged file moved aside, a run recovered.
+    pub remarks: Vec<String>,
+}
+
+/// How a run is doing.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Which.
+    pub id: RunId,
+    /// How far it is.
+    pub phase: Phase,
+    /// What was measured so far, as if it had ended now.
+    pub so_far: Arc<Run>,
+    /// Since the first due time, warm-up included.
+    pub elapsed: Duration,
+    /// How much of the plan is done, 0 to 1; none when it cannot be known.
+    pub progress: Option<f64>,
+    /// Time left where it can be known.
+    pub remaining: Option<Duration>,
+    /// Requests in flight now.
+    pub in_flight: u64,
+}

@@ -1,0 +1,80 @@
+//! Background work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::run::RunEdit;
+use crate::model::{Plan, Run, RunId, Settings};
+
+use super::command::ExportFormat;
+use super::state::{PlanId, SavedPlan};
+
+/// Background work. Each ends in one or more events.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Open the store, check it, and read lists.
+    OpenStore,
+    /// Start the built-in target on loopback.
+    StartTarget,
+    /// Carry out a plan.
+    Run {
+        /// Identity of the new run.
+        id: RunId,
+        /// What to run.
+        plan: Box<Plan>,
+        /// Threads that send load; 0 for the default.
+        threads: u32,
+    },
+    /// End the job with this key; late news of it is ignored.
+    Stop(JobKey),
+    /// Write a run, its summary and its indexes.
+    SaveRun(Arc<Run>),
+    /// Read runs.
+    ReadRuns(Vec<RunId>),
+    /// Read the list of runs.
+    ReadHistory,
+    /// Keep what a person has written about a run.
+    EditRun(RunId, RunEdit),
+    /// Delete runs so that they can be restored.
+    DeleteRuns(Vec<RunId>),
+    /// Bring deleted runs back.
+    RestoreRuns(Vec<RunId>),
+    /// Ask where to save runs.
+    PickExportPlace {
+        /// Which runs.
+        runs: Vec<RunId>,
+        /// How.
+        format: ExportFormat,
+        /// The name that the dialog offers.
+        file_name: String,
+    },
+    /// Write runs to a file.
+    ExportRuns(Vec<RunId>, ExportFormat, PathBuf),
+    /// Keep a plan.
+    SavePlan(Box<SavedPlan>),
+    /// Delete a plan.
+    DeletePlan(PlanId),
+    /// Ask for a plan's file, then read it.
+    PickPlan,
+    /// Read a plan from a file.
+    ImportPlan(PathBuf),
+    /// Ask where to save a plan, then write it.
+    PickPlanPlace(Box<Plan>),
+    /// Write a plan to a file, without its secrets.
+    ExportPlan(Box<Plan>, PathBuf),
+    /// Ask for the file of a request body.
+    PickBodyFile,
+    /// Ask for a file of certificate authorities.
+    PickCaFile,
+    /// Keep settings.
+    SaveSettings(Settings),
+}
+
+/// Names running work: the same key again replaces the older job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobKey {
+    /// The run that is going.
+    Run,
+    /// Reading runs for the history page.
+    ReadRuns,
+}

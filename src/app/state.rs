@@ -1,0 +1,225 @@
+//! What is so: everything that the faces draw. Changed only by `update`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::model::{Plan, Run, RunId, RunSummary, Settings};
+
+use super::command::Page;
+
+/// The most notices that are kept.
+pub const NOTICES_MAX: usize = 200;
+/// The most runs in one overlay.
+pub const COMPARED_MAX: usize = 8;
+
+/// Everything that the faces draw.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The page on show.
+    pub page: Page,
+    /// Where things are kept.
+    pub data_dir: PathBuf,
+    /// Whether the store can be used.
+    pub store: StoreState,
+    /// Every run, newest first.
+    pub history: Vec<RunSummary>,
+    /// Grows with every change of `history`, so that faces may cache what they derive from it.
+    pub history_revision: u64,
+    /// Saved plans, by name.
+    pub plans: Vec<SavedPlan>,
+    /// The run that is going, or the last one until it is on disk.
+    pub live: Option<Live>,
+    /// The runs whose results are open on the history page.
+    pub open: Open,
+    /// A plan that the load page should take into its form; each has a new number.
+    pub form: Option<(u64, Box<Plan>)>,
+    /// A file that a person picked for the form; each has a new number.
+    pub picked: Option<(u64, Picked)>,
+    /// What was deleted last and can be brought back.
+    pub deleted: Option<Vec<RunSummary>>,
+    /// News for the person, oldest first.
+    pub notices: Vec<Notice>,
+    /// Whether the list of notices is on show.
+    pub notices_shown: bool,
+    /// A question that must be answered before anything is lost.
+    pub question: Option<Question>,
+    /// Choices.
+    pub settings: Settings,
+    /// Whether the window should close now.
+    pub closing: bool,
+    /// Numbers given out so far, for ids within this state.
+    pub(super) numbers: u64,
+    /// Background work that takes longer than a moment, by what it does.
+    pub busy: BTreeMap<String, ()>,
+}
+
+/// Whether the store can be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoreState {
+    /// Being opened and checked; history is not known yet.
+    #[default]
+    Opening,
+    /// Open.
+    Open,
+    /// It cannot be used; runs are kept in memory until the program ends.
+    Failed {
+        /// What happened, and what to do.
+        reason: String,
+    },
+}
+
+/// Identity of a saved plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanId(pub Uuid);
+
+/// A plan under its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedPlan {
+    /// Identity.
+    pub id: PlanId,
+    /// The plan; its name is never empty.
+    pub plan: Plan,
+}
+
+/// The run that is going.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Identity of the run.
+    pub id: RunId,
+    /// What is being run, secrets as they are.
+    pub plan: Box<Plan>,
+    /// How far it is.
+    pub phase: Phase,
+    /// What was measured so far. None until the first news. Its histograms are empty while it runs.
+    pub so_far: Option<Arc<Run>>,
+    /// Since the first due time, warm-up included.
+    pub elapsed: Duration,
+    /// How much of the plan is done, 0 to 1; none when it cannot be known.
+    pub progress: Option<f64>,
+    /// Time left where it can be known.
+    pub remaining: Option<Duration>,
+    /// Requests in flight now.
+    pub in_flight: u64,
+    /// Whether the built-in target is the one under load.
+    pub is_try: bool,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Name and connections are being made.
+    Connecting,
+    /// Requests are sent but not counted yet.
+    Warmup,
+    /// Requests are sent and counted.
+    Measuring,
+    /// Nothing more is due; the last answers are awaited.
+    Draining,
+    /// Stop was asked for.
+    Stopping,
+    /// It is being written to disk.
+    Saving,
+    /// It could not be carried out.
+    Failed {
+        /// What happened, and what to do.
+        reason: String,
+    },
+}
+
+/// What the history page shows.
+#[derive(Clone, Debug, Default)]
+pub enum Open {
+    /// The list.
+    #[default]
+    Nothing,
+    /// Runs are being read.
+    Reading(Vec<RunId>),
+    /// One run's result.
+    Result(Arc<Run>),
+    /// Several runs as an overlay, in the order in which they were chosen.
+    Comparison(Vec<Arc<Run>>),
+}
+
+/// A file that a person picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picked {
+    /// For the body of the request.
+    Body(PathBuf),
+    /// With certificate authorities.
+    Ca(PathBuf),
+}
+
+/// Identity of a notice within this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoticeId(pub u64);
+
+/// News for the person: shown once as a toast, and kept in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Identity.
+    pub id: NoticeId,
+    /// How bad.
+    pub level: Level,
+    /// What happened, one line.
+    pub title: String,
+    /// Why, and what to do; may be empty.
+    pub detail: String,
+    /// Whether the list has been shown since.
+    pub read: bool,
+    /// What the person can do about it at once.
+    pub action: Option<NoticeAction>,
+}
+
+/// How bad a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good or neutral news.
+    Info,
+    /// Something to know before trusting what is shown.
+    Warning,
+    /// Something did not work.
+    Error,
+}
+
+/// What a person can do about a notice at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeAction {
+    /// Bring deleted runs back.
+    UndoDelete,
+    /// Show a run.
+    OpenRun(RunId),
+    /// Read history again.
+    ReloadHistory,
+}
+
+/// A question that must be answered before anything is lost.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// A run is going and the window is about to close.
+    Quit,
+    /// This plan would send much load to an address that is not private.
+    HeavyLoad {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Why it is asked.
+        reason: String,
+    },
+}
+
+impl State {
+    /// Whether a run is going or being saved.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| !matches!(live.phase, Phase::Failed { .. }))
+    }
+
+    /// Notices that were not read yet.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.notices.iter().filter(|notice| !notice.read).count()
+    }
+}

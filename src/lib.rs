@@ -1,0 +1,36 @@
+//! Meshbench: a native desktop workbench for service meshes.
+//!
+//! # The map
+//!
+//! ```text
+//!  faces      ui            cli                      may use: app, model
+//!               \          /
+//!  heart            app                              may use: all services, stats, model
+//!              /     |     \
+//!  services load   store   report                    may use: stats, model – never each other
+//!              \     |     /
+//!  ground        model   stats                       may use: nothing of ours (stats may use model)
+//! ```
+//!
+//! | module | duty |
+//! |---|---|
+//! | [`model`] | what we know: plans, runs, labels, settings; plain data and pure rules |
+//! | [`stats`] | histograms and quantiles: pure functions |
+//! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
+//! | [`store`] | keep things on disk (redb) and hand them back |
+//! | [`report`] | turn runs into documents |
+//! | [`app`] | `Command`, `Event`, `State`, `update`, `Job`, `Runtime` |
+//! | [`cli`] | the terminal's face |
+//! | `ui` | the window's face (feature `gui`) |
+//!
+//! The directions are held by a test (`tests/it/floors.rs`).
+
+pub mod app;
+pub mod cli;
+pub mod load;
+pub mod model;
+pub mod report;
+pub mod stats;
+pub mod store;
+#[cfg(feature = "gui")]
+pub mod ui;

@@ -1,0 +1,1 @@
+//! Send load and measure.

@@ -1,0 +1,3 @@
+//! One binary: the window, and the same in a terminal.
+
+fn main() {}

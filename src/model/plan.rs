@@ -1,0 +1,724 @@
+//! A plan: one load test as data. Also the TOML that people save and share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Goal, Labels, duration};
+
+/// The version of the plan format that this program writes.
+pub const PLAN_VERSION: u32 = 1;
+/// Stands for a secret in every record, report and exported plan.
+pub const REDACTED: &str = "•••";
+/// The most connections that one run opens.
+pub const CONNECTIONS_MAX: u32 = 10_000;
+/// The highest rate, in requests per second.
+pub const RATE_MAX: f64 = 1_000_000.0;
+/// The largest request body, in bytes.
+pub const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The largest plan file, in bytes (a body text included).
+pub const PLAN_BYTES_MAX: u64 = 20 * 1024 * 1024;
+
+/// One load test: target, request, pacing and when to stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`PLAN_VERSION`] of the writer; a newer one is refused.
+    pub version: u32,
+    /// What a person calls it; may be empty.
+    #[serde(default)]
+    pub name: String,
+    /// How many connections are kept open at most; also the bound of requests in flight.
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+    /// Requests due in this first stretch are sent but not counted.
+    #[serde(default, with = "duration::serde_text")]
+    pub warmup: Duration,
+    /// How long one request may take from being sent to its last byte.
+    #[serde(default = "default_timeout", with = "duration::serde_text")]
+    pub timeout: Duration,
+    /// What must be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Goal>,
+    /// Where the load goes.
+    pub target: Target,
+    /// What is sent.
+    #[serde(default)]
+    pub request: Request,
+    /// When requests are due.
+    #[serde(default)]
+    pub pacing: Pacing,
+    /// When it ends.
+    #[serde(default)]
+    pub stop: Stop,
+    /// Given to every run of this plan.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+}
+
+/// Where the load goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// Accept any certificate. Said loudly wherever the result is shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+    /// A PEM file with further certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    #[serde(default = "default_method")]
+    pub method: String,
+    /// In the order in which they are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Header>,
+    /// Sent as one `Cookie` header.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cookies: Vec<Cookie>,
+    /// Sent as an `Authorization` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic_auth: Option<BasicAuth>,
+    /// Sent as a `Content-Type` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Body::is_empty")]
+    pub body: Body,
+}
+
+/// One request header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// A secret value never reaches a record, a report or an exported plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+}
+
+/// One cookie. Its value is a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// HTTP basic authentication. The password is a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuth {
+    /// User name; holds no colon.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+/// A request body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// None.
+    #[default]
+    Empty,
+    /// This text.
+    Text(String),
+    /// The bytes of this file, read when the run starts.
+    File(PathBuf),
+}
+
+/// When request *n* is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Pacing {
+    /// As fast as answers come, one request a connection at a time (closed loop).
+    Max,
+    /// Evenly spaced (open loop).
+    Constant {
+        /// Requests per second.
+        rate_per_sec: f64,
+    },
+    /// Independent arrivals at this mean rate (open loop).
+    Poisson {
+        /// Mean requests per second.
+        rate_per_sec: f64,
+    },
+}
+
+/// When a run ends by itself. Warm-up comes before, and is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// Once requests have been due for this long.
+    Duration(#[serde(with = "duration::serde_text")] Duration),
+    /// Once this many requests have been due.
+    Requests(u64),
+}
+
+/// A field of a plan, so that a form can put a reason beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// `target.url`
+    Url,
+    /// `request.method`
+    Method,
+    /// `request.headers[n]`
+    Header(usize),
+    /// `request.cookies[n]`
+    Cookie(usize),
+    /// `request.basic_auth`
+    BasicAuth,
+    /// `request.content_type`
+    ContentType,
+    /// `request.body`
+    Body,
+    /// `pacing.rate_per_sec`
+    Rate,
+    /// `connections`
+    Connections,
+    /// `stop`
+    Stop,
+    /// `warmup`
+    Warmup,
+    /// `timeout`
+    Timeout,
+    /// `labels`
+    Labels,
+    /// `name`
+    Name,
+}
+
+/// What is wrong with a field of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub field: Field,
+    /// What, and what would be right; a sentence without a full stop.
+    pub reason: String,
+}
+
+impl Plan {
+    /// A plan for `url` with every default.
+    #[must_use]
+    pub fn for_url(url: &str) -> Self {
+        Self {
+            version: PLAN_VERSION,
+            name: String::new(),
+            connections: default_connections(),
+            warmup: Duration::ZERO,
+            timeout: default_timeout(),
+            goals: Vec::new(),
+            target: Target { url: url.to_owned(), insecure: false, ca_file: None },
+            request: Request::default(),
+            pacing: Pacing::default(),
+            stop: Stop::default(),
+            labels: Labels::new(),
+        }
+    }
+
+    /// Everything that keeps this plan from being run; empty when it can be.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut check = |field, result: Result<(), String>| {
+            if let Err(reason) = result {
+                found.push(Problem { field, reason });
+            }
+        };
+        check(Field::Name, check_name(&self.name));
+        check(Field::Url, check_url(&self.target.url));
+        check(Field::Method, check_method(&self.request.method));
+        for (at, header) in self.request.headers.iter().enumerate() {
+            check(Field::Header(at), check_header(&header.name, &header.value));
+        }
+        for (at, cookie) in self.request.cookies.iter().enumerate() {
+            check(Field::Cookie(at), check_cookie(cookie));
+        }
+        if let Some(auth) = &self.request.basic_auth {
+            check(Field::BasicAuth, check_basic_auth(auth));
+        }
+        if let Some(value) = &self.request.content_type {
+            check(Field::ContentType, check_header("Content-Type", value));
+        }
+        check(Field::Body, check_body(&self.request.body));
+        check(Field::Rate, self.pacing.rate_per_sec().map_or(Ok(()), check_rate));
+        check(Field::Connections, check_connections(self.connections));
+        check(Field::Stop, check_stop(self.stop));
+        check(Field::Timeout, check_timeout(self.timeout));
+        check(Field::Labels, self.labels.iter().try_for_each(|(key, value)| check_label(key, value)));
+        found
+    }
+
+    /// A copy in which every secret is [`REDACTED`]: what records, reports and exports hold.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let mut plan = self.clone();
+        plan.target.url = redacted_url(&plan.target.url);
+        for header in &mut plan.request.headers {
+            if header.is_secret() {
+                header.secret = true;
+                REDACTED.clone_into(&mut header.value);
+            }
+        }
+        for cookie in &mut plan.request.cookies {
+            REDACTED.clone_into(&mut cookie.value);
+        }
+        if let Some(auth) = &mut plan.request.basic_auth {
+            REDACTED.clone_into(&mut auth.password);
+        }
+        plan
+    }
+
+    /// The plan as TOML, secrets as they are. Share [`Plan::redacted`] instead.
+    ///
+    /// # Panics
+    /// Never: every field of a plan has a TOML form.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("every field of a plan has a TOML form")
+    }
+
+    /// Reads a plan from TOML.
+    ///
+    /// # Errors
+    /// What is wrong, with the line, in words for a person.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        if text.len() as u64 > PLAN_BYTES_MAX {
+            return Err("the file is too large for a plan (limit 20 MiB)".to_owned());
+        }
+        let raw: toml::Table = toml::from_str(text).map_err(|error| format!("this is not TOML: {error}"))?;
+        match raw.get("version").and_then(toml::Value::as_integer) {
+            Some(version) if version == i64::from(PLAN_VERSION) => {}
+            Some(version) if version > i64::from(PLAN_VERSION) => {
+                return Err(format!(
+                    "the plan has version {version}; this Meshbench reads versions up to {PLAN_VERSION}"
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    "the plan names no known version; its first line should be: version = {PLAN_VERSION}"
+                ));
+            }
+        }
+        toml::from_str(text).map_err(|error| format!("this plan cannot be read: {error}"))
+    }
+}
+
+impl Header {
+    /// Marked secret, or one that usually holds a credential.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        const CREDENTIALS: [&str; 6] =
+            ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token", "x-csrf-token"];
+        self.secret || CREDENTIALS.iter().any(|name| self.name.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Pacing {
+    /// The rate asked for, in requests per second; none for a closed loop.
+    #[must_use]
+    pub fn rate_per_sec(&self) -> Option<f64> {
+        match self {
+            Self::Max => None,
+            Self::Constant { rate_per_sec } | Self::Poisson { rate_per_sec } => Some(*rate_per_sec),
+        }
+    }
+
+    /// Whether requests are due at their own times, not when answers come.
+    #[must_use]
+    pub fn is_open_loop(&self) -> bool {
+        self.rate_per_sec().is_some()
+    }
+
+    /// When request `n` (from 0) of an evenly spaced load is due, from the start of the run.
+    ///
+    /// None for a closed loop (due when a connection is free) and for random arrivals, whose times are
+    /// drawn one after another. Exact to the nanosecond for any `n`: `n / rate`, never a running sum.
+    #[must_use]
+    pub fn due(&self, n: u64) -> Option<Duration> {
+        match self {
+            Self::Constant { rate_per_sec } => Some(nth_due(n, *rate_per_sec)),
+            Self::Max | Self::Poisson { .. } => None,
+        }
+    }
+}
+
+impl Stop {
+    /// Whether a request that would be number `n` (from 0) and due at `due` (both from the end of the
+    /// warm-up) is no longer part of the run.
+    #[must_use]
+    pub fn reached(self, n: u64, due: Duration) -> bool {
+        match self {
+            Self::Duration(length) => due >= length,
+            Self::Requests(count) => n >= count,
+        }
+    }
+}
+
+impl Body {
+    /// Whether nothing is sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            method: default_method(),
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            basic_auth: None,
+            content_type: None,
+            body: Body::Empty,
+        }
+    }
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self::Constant { rate_per_sec: 100.0 }
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::Duration(Duration::from_secs(30))
+    }
+}
+
+/// # Errors
+/// Why this cannot be loaded.
+pub fn check_url(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("a URL is missing, for example http://localhost:8080/".to_owned());
+    }
+    if text.len() > 8192 {
+        return Err("the URL is longer than 8192 characters".to_owned());
+    }
+    let url = url::Url::parse(text).map_err(|error| {
+        if text.contains("://") {
+            format!("this is not a URL: {error}")
+        } else {
+            format!("write the scheme too, for example http://{text}")
+        }
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{} is not supported; use http or https", url.scheme()));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("the URL names no host".to_owned());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why this is no HTTP method.
+pub fn check_method(method: &str) -> Result<(), String> {
+    if method.is_empty() {
+        return Err("a method is missing, for example GET".to_owned());
+    }
+    if method == "CONNECT" {
+        return Err("CONNECT opens a tunnel and has no answer to measure".to_owned());
+    }
+    if is_token(method) { Ok(()) } else { Err(format!("“{method}” is not an HTTP method")) }
+}
+
+/// # Errors
+/// Why this header cannot be sent.
+pub fn check_header(name: &str, value: &str) -> Result<(), String> {
+    const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "expect"];
+    if !is_token(name) {
+        return Err(if name.is_empty() {
+            "a header has no name".to_owned()
+        } else {
+            format!("“{name}” is not a header name")
+        });
+    }
+    if FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
+        return Err(format!("{name} is set by Meshbench itself"));
+    }
+    if value == REDACTED {
+        return Err(format!("the value of {name} was not kept because it is secret; enter it again"));
+    }
+    if !value.chars().all(|c| c == '\t' || (c >= ' ' && c != '\u{7f}')) {
+        return Err(format!("the value of {name} holds a line break or control character"));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why this cookie cannot be sent.
+pub fn check_cookie(cookie: &Cookie) -> Result<(), String> {
+    if !is_token(&cookie.name) {
+        return Err(if cookie.name.is_empty() {
+            "a cookie has no name".to_owned()
+        } else {
+            format!("“{}” is not a cookie name", cookie.name)
+        });
+    }
+    if cookie.value == REDACTED {
+        return Err(format!(
+            "the value of cookie {} was not kept because it is secret; enter it again",
+            cookie.name
+        ));
+    }
+    let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '\\' | '"');
+    if cookie.value.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(format!("the value of cookie {} holds a character that cookies cannot carry", cookie.name))
+    }
+}
+
+/// # Errors
+/// Why these credentials cannot be sent.
+pub fn check_basic_auth(auth: &BasicAuth) -> Result<(), String> {
+    if auth.user.contains(':') {
+        return Err("a user name for basic authentication cannot hold a colon".to_owned());
+    }
+    if auth.password == REDACTED {
+        return Err("the password was not kept because it is secret; enter it again".to_owned());
+    }
+    if auth.user.chars().chain(auth.password.chars()).any(char::is_control) {
+        return Err("user name and password cannot hold control characters".to_owned());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why this rate (requests per second) cannot be asked for.
+pub fn check_rate(rate_per_sec: f64) -> Result<(), String> {
+    if !rate_per_sec.is_finite() || rate_per_sec <= 0.0 {
+        return Err("the rate must be more than 0 requests per second".to_owned());
+    }
+    if rate_per_sec > RATE_MAX {
+        return Err("the highest rate is 1 000 000 requests per second".to_owned());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why this number of connections cannot be opened.
+pub fn check_connections(connections: u32) -> Result<(), String> {
+    if (1..=CONNECTIONS_MAX).contains(&connections) {
+        Ok(())
+    } else {
+        Err(format!("connections must be 1 to {CONNECTIONS_MAX}"))
+    }
+}
+
+/// # Errors
+/// Why this label cannot be kept.
+pub fn check_label(key: &str, value: &str) -> Result<(), String> {
+    let plain = |text: &str| text.chars().all(|c| !c.is_control());
+    if key.is_empty()
+        || key.len() > 63
+        || !key.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
+    {
+        return Err(format!(
+            "“{key}” is not a label key; use letters, digits, dot, dash, slash and underscore (at most 63)"
+        ));
+    }
+    if value.len() > 253 || !plain(value) {
+        return Err(format!(
+            "the value of label {key} is longer than 253 characters or holds control characters"
+        ));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why this cannot be a name.
+pub fn check_name(name: &str) -> Result<(), String> {
+    if name.chars().count() > 120 || name.chars().any(char::is_control) {
+        return Err("a name has at most 120 characters and no line breaks".to_owned());
+    }
+    Ok(())
+}
+
+fn check_body(body: &Body) -> Result<(), String> {
+    match body {
+        Body::Text(text) if text.len() as u64 > BODY_BYTES_MAX => {
+            Err("the body is larger than 16 MiB".to_owned())
+        }
+        Body::File(path) if path.as_os_str().is_empty() => Err("a file for the body is missing".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn check_stop(stop: Stop) -> Result<(), String> {
+    match stop {
+        Stop::Duration(length) if length < Duration::from_millis(100) => {
+            Err("the shortest run is 100 ms".to_owned())
+        }
+        Stop::Requests(0) => Err("the number of requests must be at least 1".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn check_timeout(timeout: Duration) -> Result<(), String> {
+    if timeout < Duration::from_millis(1) || timeout > Duration::from_secs(600) {
+        return Err("the timeout must be between 1 ms and 10 minutes".to_owned());
+    }
+    Ok(())
+}
+
+/// A URL may carry `user:password@`; what is kept does not.
+fn redacted_url(text: &str) -> String {
+    match url::Url::parse(text) {
+        Ok(mut url) if url.password().is_some() => {
+            // Cannot fail: a URL that had a password can lose it.
+            let _ = url.set_password(Some("redacted"));
+            url.to_string()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn nth_due(n: u64, rate_per_sec: f64) -> Duration {
+    let whole = rate_per_sec.round();
+    if (rate_per_sec - whole).abs() < f64::EPSILON && whole >= 1.0 {
+        let rate = whole as u128;
+        return Duration::from_nanos(u64::try_from(u128::from(n) * 1_000_000_000 / rate).unwrap_or(u64::MAX));
+    }
+    Duration::try_from_secs_f64(n as f64 / rate_per_sec).unwrap_or(Duration::MAX)
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn default_connections() -> u32 {
+    16
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn default_method() -> String {
+    "GET".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Plan {
+        let mut plan = Plan::for_url("https://localhost:8443/a?b=c");
+        plan.name = "Checkout".to_owned();
+        plan.request.headers.push(Header {
+            name: "X-Api-Key".to_owned(),
+            value: "CANARY".to_owned(),
+            secret: false,
+        });
+        plan.request.cookies.push(Cookie { name: "session".to_owned(), value: "CANARY".to_owned() });
+        plan.request.basic_auth = Some(BasicAuth { user: "ada".to_owned(), password: "CANARY".to_owned() });
+        plan.request.body = Body::Text("{}".to_owned());
+        plan.goals.push("p99<20ms".parse().expect("a goal"));
+        plan.labels.insert("mesh".to_owned(), "istio".to_owned());
+        plan
+    }
+
+    #[test]
+    fn a_plan_survives_toml() {
+        let plan = full();
+        assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan.clone()), "{}", plan.to_toml());
+        for pacing in [Pacing::Max, Pacing::Poisson { rate_per_sec: 12.5 }] {
+            let plan = Plan { pacing, stop: Stop::Requests(100), ..full() };
+            assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan));
+        }
+    }
+
+    #[test]
+    fn the_shortest_plan_is_a_version_and_a_url() {
+        let plan = Plan::from_toml("version = 1\n[target]\nurl = \"http://localhost/\"\n").expect("a plan");
+        assert_eq!(plan, Plan::for_url("http://localhost/"));
+    }
+
+    #[test]
+    fn hostile_plans_get_a_reason() {
+        for (text, reason) in [
+            ("", "no known version"),
+            ("version = 2", "reads versions up to 1"),
+            ("version = 1", "cannot be read"),
+            ("version = 1\nsurprise = 1\n[target]\nurl = \"http://x\"", "surprise"),
+            ("[[[", "not TOML"),
+        ] {
+            let error = Plan::from_toml(text).expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        let deep = format!("version = 1\na = {}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        Plan::from_toml(&deep).expect_err("depth has a limit");
+    }
+
+    #[test]
+    fn a_redacted_plan_holds_no_secret_and_cannot_be_run() {
+        let mut plan = full();
+        plan.target.url = "http://ada:CANARY@localhost/".to_owned();
+        let redacted = plan.redacted();
+        assert!(!redacted.to_toml().contains("CANARY"));
+        let fields: Vec<Field> = redacted.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, [Field::Header(0), Field::Cookie(0), Field::BasicAuth]);
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        assert_eq!(full().problems(), []);
+        let mut plan = full();
+        plan.target.url = "ftp://x".to_owned();
+        plan.request.method = "G T".to_owned();
+        plan.request.headers[0].value = "a\r\nb".to_owned();
+        plan.pacing = Pacing::Constant { rate_per_sec: 0.0 };
+        plan.connections = 0;
+        plan.stop = Stop::Requests(0);
+        plan.timeout = Duration::ZERO;
+        let fields: Vec<Field> = plan.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(
+            fields,
+            [
+                Field::Url,
+                Field::Method,
+                Field::Header(0),
+                Field::Rate,
+                Field::Connections,
+                Field::Stop,
+                Field::Timeout
+            ]
+        );
+    }
+
+    #[test]
+    fn due_times_do_not_drift() {
+        let pacing = Pacing::Constant { rate_per_sec: 3.0 };
+        assert_eq!(pacing.due(0), Some(Duration::ZERO));
+        assert_eq!(pacing.due(3_000_000_000), Some(Duration::from_secs(1_000_000_000)));
+        let odd = Pacing::Constant { rate_per_sec: 0.5 };
+        assert_eq!(odd.due(3), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_run_stops_at_its_end_and_not_before() {
+        let by_time = Stop::Duration(Duration::from_secs(1));
+        assert!(!by_time.reached(u64::MAX, Duration::from_nanos(999_999_999)));
+        assert!(by_time.reached(0, Duration::from_secs(1)));
+        assert!(!Stop::Requests(10).reached(9, Duration::MAX));
+        assert!(Stop::Requests(10).reached(10, Duration::ZERO));
+    }
+}

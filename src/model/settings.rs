@@ -1,0 +1,47 @@
+//! What a person has chosen for the whole program.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the settings format that this program writes.
+pub const SETTINGS_VERSION: u32 = 1;
+
+/// Choices kept between starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// [`SETTINGS_VERSION`] of the writer.
+    pub version: u32,
+    /// Light, dark or as the system.
+    pub theme: ThemeChoice,
+    /// Size of everything in the window, 0.75 to 2.
+    pub zoom: f32,
+    /// Threads that send load; 0 leaves a core for the window and uses the rest.
+    pub load_threads: u32,
+    /// No movement that is not information.
+    pub reduced_motion: bool,
+}
+
+/// Light, dark or as the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThemeChoice {
+    /// As the system says.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: SETTINGS_VERSION,
+            theme: ThemeChoice::System,
+            zoom: 1.0,
+            load_threads: 0,
+            reduced_motion: false,
+        }
+    }
+}

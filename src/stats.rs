@@ -1,0 +1,7 @@
+//! Histograms and quantiles: pure functions on numbers, wherever they come from.
+
+pub mod latency;
+pub mod sketch;
+
+pub use latency::{CodecError, Latency};
+pub use sketch::Sketch;

@@ -1,0 +1,419 @@
+//! A histogram of durations: bounded HdrHistogram in nanoseconds, three significant digits.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+
+use crate::model::Quantiles;
+
+/// Values below are told apart no further: 100 ns.
+pub const LOWEST_NANOS: u64 = 100;
+/// Values above are recorded as this: one hour.
+pub const HIGHEST_NANOS: u64 = 3_600_000_000_000;
+/// Significant decimal digits of every value.
+pub const DIGITS: u8 = 3;
+
+/// The most bytes that an encoded histogram may have once inflated.
+const INFLATED_BYTES_MAX: u64 = 1024 * 1024;
+/// The most base64 characters that are looked at.
+const ENCODED_BYTES_MAX: usize = 1024 * 1024;
+const COOKIE_DEFLATED: u32 = 0x1c84_9314;
+const COOKIE_V2: u32 = 0x1c84_9313;
+/// Cookie, payload length, normalizing offset, digits, lowest, highest, ratio.
+const V2_HEADER_BYTES: usize = 40;
+
+/// A histogram of durations. Recording never allocates and never fails: values are held within bounds.
+#[derive(Clone, Debug)]
+pub struct Latency(Histogram<u64>);
+
+/// Why bytes are not a histogram of durations.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Not base64.
+    #[error("the histogram is not base64")]
+    Base64(#[source] base64::DecodeError),
+    /// Larger than any histogram of ours.
+    #[error("the histogram is larger than {ENCODED_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Not a deflated V2 histogram.
+    #[error("the histogram is damaged: {0}")]
+    Damaged(&'static str),
+    /// The payload is not what its header says.
+    #[error("the histogram is damaged")]
+    Payload(#[source] hdrhistogram::serialization::DeserializeError),
+}
+
+impl Latency {
+    /// An empty histogram.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_digits(DIGITS)
+    }
+
+    pub(super) fn with_digits(digits: u8) -> Self {
+        // Bounded: an auto-resizing histogram clamps when recording saturates.
+        Self(
+            Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, digits)
+                .expect("the bounds are constants that HdrHistogram accepts"),
+        )
+    }
+
+    /// Records one duration.
+    #[inline]
+    pub fn record(&mut self, duration: Duration) {
+        self.record_nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Records one duration in nanoseconds.
+    #[inline]
+    pub fn record_nanos(&mut self, nanos: u64) {
+        self.0.saturating_record(nanos);
+    }
+
+    /// Records `count` equal durations in nanoseconds.
+    pub fn record_n(&mut self, nanos: u64, count: u64) {
+        self.0.saturating_record_n(nanos, count);
+    }
+
+    /// Adds all values of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all latency histograms have the same bounds");
+    }
+
+    /// Forgets all values.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Whether there are no values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value at quantile `q` (0 to 1), in milliseconds; 0 when empty. The highest value equivalent to
+    /// the smallest recorded one that at least `q` of all values do not exceed; never above [`Self::max_ms`].
+    #[must_use]
+    pub fn quantile_ms(&self, q: f64) -> f64 {
+        millis(self.0.value_at_quantile(q).min(self.0.max()))
+    }
+
+    /// The largest value, in milliseconds; 0 when empty.
+    #[must_use]
+    pub fn max_ms(&self) -> f64 {
+        millis(self.0.max())
+    }
+
+    /// The quantiles that every summary holds.
+    #[must_use]
+    pub fn quantiles(&self) -> Quantiles {
+        if self.is_empty() {
+            return Quantiles::default();
+        }
+        let at = |q| self.quantile_ms(q);
+        Quantiles {
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: self.max_ms(),
+            mean: self.0.mean() / 1e6,
+            count: self.count(),
+        }
+    }
+
+    /// The quantile curve: pairs of quantile (0 to 1) and milliseconds, ascending, with `per_nine` points for
+    /// each further nine (0.9, 0.99, …) up to the last quantile that one value can decide, `1 - 1/count`.
+    #[must_use]
+    pub fn curve(&self, per_nine: u32) -> Vec<(f64, f64)> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let last = 1.0 - 1.0 / self.count() as f64;
+        let mut points = Vec::new();
+        for step in 0.. {
+            let q = 1.0 - 10f64.powf(-f64::from(step) / f64::from(per_nine));
+            if q >= last {
+                break;
+            }
+            points.push((q, self.quantile_ms(q)));
+        }
+        points.push((last, self.max_ms()));
+        points
+    }
+
+    /// Counts in buckets of equal width on a logarithmic axis: `(low_ms, high_ms, count)`, ascending and
+    /// without gaps from the smallest to the largest value, `per_decade` buckets for each power of ten.
+    #[must_use]
+    pub fn log_buckets(&self, per_decade: u32) -> Vec<(f64, f64, u64)> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let steps = f64::from(per_decade);
+        let bucket_of = |nanos: u64| (nanos.max(1) as f64).log10().mul_add(steps, 1e-9).floor() as i64;
+        let edge_ms = |bucket: i64| 10f64.powf(bucket as f64 / steps) / 1e6;
+        let first = bucket_of(self.0.min().max(LOWEST_NANOS));
+        let last = bucket_of(self.0.max()).max(first);
+        let mut counts = vec![0; usize::try_from(last - first + 1).unwrap_or(1)];
+        for value in self.0.iter_recorded() {
+            let bucket = bucket_of(value.value_iterated_to().min(self.0.max())).clamp(first, last);
+            counts[usize::try_from(bucket - first).unwrap_or(0)] += value.count_since_last_iteration();
+        }
+        (first..).zip(counts).map(|(bucket, count)| (edge_ms(bucket), edge_ms(bucket + 1), count)).collect()
+    }
+
+    /// Pairs of value in nanoseconds and count, ascending, of all values recorded.
+    pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_since_last_iteration()))
+    }
+
+    /// HdrHistogram V2, deflated, base64: the text that records hold (starts with `HISTFAAA`).
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("writing to memory cannot fail");
+        STANDARD.encode(bytes)
+    }
+
+    /// Reads what [`Self::encode`] wrote, here or elsewhere. Foreign bytes are checked before the library
+    /// sees them: a 40-byte input could otherwise claim gigabytes, or make it panic.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn decode(text: &str) -> Result<Self, CodecError> {
+        if text.len() > ENCODED_BYTES_MAX {
+            return Err(CodecError::TooLarge);
+        }
+        let bytes = STANDARD.decode(text.trim()).map_err(CodecError::Base64)?;
+        let inner = inflated(&bytes)?;
+        check_v2(&inner)?;
+        let decoded: Histogram<u64> =
+            Deserializer::new().deserialize(&mut inner.as_slice()).map_err(CodecError::Payload)?;
+        let mut latency = Self::with_digits(decoded.sigfig());
+        for value in decoded.iter_recorded() {
+            latency.0.saturating_record_n(value.value_iterated_to(), value.count_since_last_iteration());
+        }
+        Ok(latency)
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn be_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+    if be_u32(bytes, 0) != Some(COOKIE_DEFLATED) {
+        return Err(CodecError::Damaged("it does not start as one"));
+    }
+    if be_u32(bytes, 4).map(|length| length as usize) != Some(bytes.len().saturating_sub(8)) {
+        return Err(CodecError::Damaged("its length is not what it says"));
+    }
+    let mut inner = Vec::new();
+    let read =
+        flate2::read::ZlibDecoder::new(&bytes[8..]).take(INFLATED_BYTES_MAX + 1).read_to_end(&mut inner);
+    match read {
+        Ok(length) if length as u64 > INFLATED_BYTES_MAX => Err(CodecError::TooLarge),
+        Ok(_) => Ok(inner),
+        Err(_) => Err(CodecError::Damaged("it cannot be inflated")),
+    }
+}
+
+/// Holds the header of a V2 histogram against its payload.
+fn check_v2(inner: &[u8]) -> Result<(), CodecError> {
+    let damaged = CodecError::Damaged;
+    let header = (
+        be_u32(inner, 0),
+        be_u32(inner, 4),
+        be_u32(inner, 8),
+        be_u32(inner, 12),
+        be_u64(inner, 16),
+        be_u64(inner, 24),
+    );
+    let (Some(COOKIE_V2), Some(payload), Some(0), Some(digits), Some(lowest), Some(highest)) = header else {
+        return Err(damaged("its header is not one"));
+    };
+    if payload as usize != inner.len().saturating_sub(V2_HEADER_BYTES) {
+        return Err(damaged("its payload is cut off"));
+    }
+    if !(1..=3).contains(&digits)
+        || lowest < 1
+        || highest < lowest.saturating_mul(2)
+        || highest > HIGHEST_NANOS.saturating_mul(2)
+    {
+        return Err(damaged("its range is not one of durations"));
+    }
+    let slots = Histogram::<u64>::new_with_bounds(lowest, highest, digits as u8)
+        .map_err(|_| damaged("its range is not one of durations"))?
+        .distinct_values();
+    check_counts(&inner[V2_HEADER_BYTES..], slots)
+}
+
+/// Walks the ZigZag LEB128 counts: runs of zeros must stay within the histogram, and the sum within 64 bits.
+fn check_counts(payload: &[u8], slots: usize) -> Result<(), CodecError> {
+    let (mut at, mut filled, mut total) = (0, 0usize, 0u64);
+    while at < payload.len() {
+        let mut value = 0u64;
+        for index in 0..9 {
+            let byte = *payload.get(at).ok_or(CodecError::Damaged("a count is cut off"))?;
+            at += 1;
+            // The ninth byte carries eight bits.
+            let bits = if index == 8 { u64::from(byte) } else { u64::from(byte & 0x7f) };
+            value |= bits << (7 * index);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let count = (value >> 1) as i64 ^ -((value & 1) as i64);
+        let step = if count < 0 { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) } else { 1 };
+        filled = filled.saturating_add(step);
+        if filled > slots {
+            return Err(CodecError::Damaged("it has more counts than its range"));
+        }
+        total = total
+            .checked_add(u64::try_from(count).unwrap_or(0))
+            .ok_or(CodecError::Damaged("its counts overflow"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_millis(values: impl IntoIterator<Item = u64>) -> Latency {
+        let mut latency = Latency::new();
+        for value in values {
+            latency.record(Duration::from_millis(value));
+        }
+        latency
+    }
+
+    #[test]
+    fn quantiles_are_within_three_digits() {
+        let quantiles = of_millis(1..=1000).quantiles();
+        for (got, want) in [
+            (quantiles.p50, 500.0),
+            (quantiles.p90, 900.0),
+            (quantiles.p99, 990.0),
+            (quantiles.p99_9, 999.0),
+            (quantiles.max, 1000.0),
+            (quantiles.mean, 500.5),
+        ] {
+            assert!((got - want).abs() / want < 0.002, "{got} for {want}");
+        }
+        assert_eq!(quantiles.count, 1000);
+        assert_eq!(Latency::new().quantiles(), Quantiles::default());
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_held_within() {
+        let mut latency = Latency::new();
+        latency.record(Duration::ZERO);
+        latency.record(Duration::from_secs(100_000));
+        assert_eq!(latency.count(), 2);
+        assert!((latency.max_ms() / 3_600_000.0 - 1.0).abs() < 0.002);
+    }
+
+    #[test]
+    fn a_histogram_survives_its_text() {
+        let latency = of_millis([1, 1, 2, 500, 3_000_000]);
+        let text = latency.encode();
+        assert!(text.starts_with("HISTFAAA"), "{text}");
+        let back = Latency::decode(&text).expect("our own text");
+        assert_eq!(back.quantiles(), latency.quantiles());
+        assert_eq!(back.recorded().collect::<Vec<_>>(), latency.recorded().collect::<Vec<_>>());
+        assert_eq!(Latency::decode(&Latency::new().encode()).expect("an empty one").count(), 0);
+    }
+
+    #[test]
+    fn hostile_histograms_are_refused_quickly() {
+        let deflate = |inner: &[u8]| {
+            use std::io::Write as _;
+            let mut body = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            body.write_all(inner).expect("memory");
+            let body = body.finish().expect("memory");
+            let mut bytes = COOKIE_DEFLATED.to_be_bytes().to_vec();
+            bytes.extend((body.len() as u32).to_be_bytes());
+            bytes.extend(body);
+            STANDARD.encode(bytes)
+        };
+        let v2 = |payload_length: u32, digits: u32, lowest: u64, highest: u64, payload: &[u8]| {
+            let mut inner = COOKIE_V2.to_be_bytes().to_vec();
+            inner.extend(payload_length.to_be_bytes());
+            inner.extend(0u32.to_be_bytes());
+            inner.extend(digits.to_be_bytes());
+            inner.extend(lowest.to_be_bytes());
+            inner.extend(highest.to_be_bytes());
+            inner.extend(1f64.to_be_bytes());
+            inner.extend(payload);
+            deflate(&inner)
+        };
+        let zeros_without_end = [0xff; 9];
+        let huge_counts = [[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]; 3].concat();
+        let cases = [
+            ("empty", String::new()),
+            ("not base64", "HISTF***".to_owned()),
+            ("no deflate", STANDARD.encode([0x1c, 0x84, 0x93, 0x14, 0, 0, 0, 2, 1, 2])),
+            ("claims 4 GiB", v2(u32::MAX, 3, 1, 1000, &[])),
+            ("five digits", v2(0, 5, 1, u64::MAX, &[])),
+            ("lowest is zero", v2(0, 3, 0, 1000, &[])),
+            ("range of years", v2(0, 3, 1, u64::MAX / 2, &[])),
+            ("a run of i64::MIN zeros", v2(9, 3, 1, 10_000, &zeros_without_end)),
+            ("counts beyond 64 bits", v2(27, 3, 1, 10_000, &huge_counts)),
+            ("a count cut off", v2(1, 3, 1, 10_000, &[0x80])),
+            ("a bomb", deflate(&vec![0; 50_000_000])),
+            ("too long", "A".repeat(ENCODED_BYTES_MAX + 1)),
+        ];
+        for (name, text) in cases {
+            assert!(Latency::decode(&text).is_err(), "{name} was accepted");
+        }
+        let good = of_millis(1..100).encode();
+        for at in 0..good.len() {
+            let mut cut = good.clone();
+            cut.truncate(at);
+            assert!(Latency::decode(&cut).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn the_curve_climbs_to_the_largest_value() {
+        let latency = of_millis(1..=10_000);
+        let curve = latency.curve(10);
+        assert!(curve.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        assert_eq!(curve.last().map(|point| point.1), Some(latency.max_ms()));
+        assert!(curve.len() > 35, "four nines of ten points: {}", curve.len());
+    }
+
+    #[test]
+    fn log_buckets_hold_every_value_once() {
+        let latency = of_millis([1, 10, 10, 100, 999]);
+        let buckets = latency.log_buckets(10);
+        assert_eq!(buckets.iter().map(|bucket| bucket.2).sum::<u64>(), 5);
+        assert!(buckets.windows(2).all(|pair| (pair[0].1 - pair[1].0).abs() < 1e-9));
+    }
+}

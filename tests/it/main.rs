@@ -1,0 +1,18 @@
+//! Integration tests, in one binary. Each talks to real parts; one that cannot find its part fails and says what to install.
+
+mod app_core;
+mod cli;
+mod floors;
+mod load_nginx;
+mod load_outcomes;
+mod load_truth;
+mod report;
+mod store;
+#[cfg(feature = "gui")]
+mod window_form_history;
+#[cfg(feature = "inspection")]
+mod window_real;
+#[cfg(feature = "gui")]
+mod window_results;
+#[cfg(feature = "gui")]
+mod window_shell;
