@@ -10,7 +10,7 @@ pub(super) const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = 34.0;
+const BOTTOM: f64 = 28.0;
 
 /// A picture with axes; `x` and `y` say where values are.
 #[derive(Debug)]
