@@ -6,6 +6,7 @@
 //! | [`icon`], [`widgets`] | small pieces that pages are made of |
 //! | [`shell`] | what is around the pages: rail, top bar, palette, notices, questions |
 //! | `home`, `settings`, `about` | pages |
+//! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
 mod home;
@@ -14,11 +15,13 @@ mod settings;
 pub mod shell;
 pub mod theme;
 pub mod widgets;
+mod window;
 
 use crate::app::{Command, State};
 
 pub use shell::{Machine, Shell};
 pub use theme::Theme;
+pub use window::open;
 
 /// What every page gets: what is so, and where to put what the person asks for.
 pub struct Cx<'a> {
