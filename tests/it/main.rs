@@ -8,6 +8,8 @@ mod floors;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
+#[cfg(feature = "gui")]
+mod picture;
 mod report;
 mod store;
 #[cfg(feature = "gui")]
