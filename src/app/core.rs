@@ -192,7 +192,9 @@ mod tests {
         assert!(core.runtime.hold_store(hold), "there is room in an idle queue");
         let watchdog = Watchdog::new();
         core.command(Command::StartRun(short_plan(&url)));
-        until(&mut core, "requests in flight", |state| state.live.as_ref().is_some_and(|live| live.in_flight > 0));
+        until(&mut core, "requests in flight", |state| {
+            state.live.as_ref().is_some_and(|live| live.in_flight > 0)
+        });
         let id = RunId(Uuid::now_v7());
         for n in 0..2000 {
             core.command(Command::EditRun(id, RunEdit::Note(n.to_string())));
