@@ -94,8 +94,11 @@ pub(super) fn rate_over_time(run: &Run) -> Option<Figure> {
     let due = levels(&all, |each| each.due as f64 / each.length_s);
     let achieved = levels(&all, |each| each.answered as f64 / each.length_s);
     let highest = due.iter().chain(&achieved).map(|step| step.value).fold(0.0, f64::max);
-    let frame =
-        Frame::new(190.0, |a, b| Axis::time(0.0, length_s, a, b), |a, b| Axis::from_zero(highest * 1.04, a, b));
+    let frame = Frame::new(
+        190.0,
+        |a, b| Axis::time(0.0, length_s, a, b),
+        |a, b| Axis::from_zero(highest * 1.04, a, b),
+    );
     let summary = format!("Answers per second over the run: {} overall", number::rate(run.rate.achieved));
     let rate_ticks = frame.y.ticks(|rate| format!("{}/s", axis::plain(rate)));
     let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &rate_ticks, |svg| {
@@ -129,8 +132,11 @@ pub(super) fn errors_over_time(run: &Run) -> Option<Figure> {
         .iter()
         .map(|each| classes.iter().map(|(class, _)| of(each, class)).sum())
         .fold(0.0, f64::max);
-    let frame =
-        Frame::new(170.0, |a, b| Axis::time(0.0, length_s, a, b), |a, b| Axis::from_zero(highest * 1.04, a, b));
+    let frame = Frame::new(
+        170.0,
+        |a, b| Axis::time(0.0, length_s, a, b),
+        |a, b| Axis::from_zero(highest * 1.04, a, b),
+    );
     let mut columns = vec![String::new(); classes.len()];
     for each in &run.intervals {
         let mut foot = 0.0;
