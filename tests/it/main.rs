@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-mod app_core;
 mod cli;
 mod floors;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
+#[cfg(feature = "gui")]
+mod picture;
 mod report;
 mod store;
 #[cfg(feature = "gui")]
