@@ -10,11 +10,13 @@
 //! lock in it. A job's failure is an event like any other news.
 
 pub mod command;
+pub mod curves;
 pub mod event;
 pub mod job;
 pub mod state;
 mod update;
 
+pub use curves::{Curve, Curves, curves};
 pub use command::{Command, ExportFormat, Page};
 pub use event::Event;
 pub use job::{Job, JobKey};

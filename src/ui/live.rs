@@ -17,6 +17,8 @@ use crate::model::{Run, Stop};
 
 /// Room for progress and Stop, in points.
 const FOOT_HEIGHT: f32 = 44.0;
+/// Room for the choices beside the title, in points.
+pub(super) const CHOICE_WIDTH: f32 = 310.0;
 /// The time axis of a short run shows all of it from the start, in seconds.
 const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
@@ -74,32 +76,32 @@ fn planned_s(live: &Live) -> Option<f64> {
 fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
     ui.horizontal(|ui| {
         widgets::heading(ui, name_of(live));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            timing_choice(cx, ui, &mut view.time);
-            let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.add_space(SPACE[1]);
-                ui.add(Label::new(url).truncate());
-            });
+        let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
+        let room = vec2((ui.available_width() - CHOICE_WIDTH).max(0.0), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(room.x);
+            ui.add_space(SPACE[0]);
+            ui.add(Label::new(url).truncate());
         });
+        timing_choice(cx, ui, &mut view.time);
     });
 }
 
-/// Response or service time, on a logarithmic or a linear axis. In a layout from right to left.
+/// Response or service time, on a logarithmic or a linear axis.
 pub(super) fn timing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
-    widgets::segmented(
-        ui,
-        cx.theme,
-        "Scale of the latency axis",
-        &mut view.scale,
-        &[(Scale::Log, "Log"), (Scale::Linear, "Linear")],
-    );
     widgets::segmented(
         ui,
         cx.theme,
         "Response or service time",
         &mut view.timing,
         &[(Timing::Response, "Response"), (Timing::Service, "Service")],
+    );
+    widgets::segmented(
+        ui,
+        cx.theme,
+        "Scale of the latency axis",
+        &mut view.scale,
+        &[(Scale::Log, "Log"), (Scale::Linear, "Linear")],
     );
 }
 
@@ -174,7 +176,7 @@ pub(super) fn numbers(cx: &Cx<'_>, ui: &mut Ui, run: Option<&Run>) {
 
 /// `0.42 % of due`
 fn failed_share(run: &Run) -> String {
-    if run.requests.due == 0 {
+    if run.requests.due == 0 || run.requests.failed == 0 {
         return String::new();
     }
     number::percent(run.requests.failed as f64 / run.requests.due as f64)

@@ -238,10 +238,13 @@ impl Chart<'_> {
         let font = FontId::proportional(theme::SIZE_SMALL);
         let hint = |vertical: bool, axis: Axis| {
             let hints = if vertical { egui_plot::AxisHints::new_y() } else { egui_plot::AxisHints::new_x() };
+            let corner_taken = vertical && self.x_labels;
             hints
                 .formatter(move |mark, range| {
                     let span = range.end() - range.start();
-                    axis.label(mark.value, span)
+                    // The corner belongs to the first label of the horizontal axis.
+                    let in_corner = corner_taken && mark.value - range.start() < span * 1e-3;
+                    if in_corner { String::new() } else { axis.label(mark.value, span) }
                 })
                 .label_spacing(egui::Rangef::new(STEP_BARE as f32 + 2.0, STEP_BARE as f32 + 3.0))
                 .tick_label_color(theme.text_muted)

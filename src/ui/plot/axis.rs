@@ -14,6 +14,9 @@ const LABEL_WIDTH: f64 = 72.0;
 /// The least room between two lines without labels, in points.
 const LINE_GAP: f64 = 7.0;
 
+/// So that a level line is not drawn on the frame.
+const HEADROOM: f64 = 1.04;
+
 /// How a value becomes a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
@@ -80,7 +83,7 @@ impl Scale {
                 }
                 (floor.log10(), ceiling.log10())
             }
-            Self::Linear => (0.0, if high > 0.0 { round_up_fine(high) } else { 1.0 }),
+            Self::Linear => (0.0, if high > 0.0 { round_up_fine(high * HEADROOM) } else { 1.0 }),
         }
     }
 }
@@ -304,6 +307,7 @@ mod tests {
         let (low, high) = Scale::Log.bounds(1.3, 430.0);
         assert!((low - 0.0).abs() < 1e-9 && (high - 500f64.log10()).abs() < 1e-9);
         assert_eq!(Scale::Linear.bounds(3.0, 1010.0), (0.0, 1200.0));
+        assert_eq!(Scale::Linear.bounds(0.0, 1000.0), (0.0, 1200.0));
         assert_eq!(Scale::Linear.bounds(0.0, 0.0), (0.0, 1.0));
         let (low, high) = Scale::Log.bounds(5.0, 5.0);
         assert!(low < 5f64.log10() && high > 5f64.log10());

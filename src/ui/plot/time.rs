@@ -20,12 +20,12 @@ const ACHIEVED: &str = "achieved";
 const IN_FLIGHT: &str = "in flight";
 /// Heights in points.
 const MAIN_HEIGHT_MIN: f32 = 190.0;
-const RATE_HEIGHT: f32 = 74.0;
-const SMALL_HEIGHT: f32 = 54.0;
+const RATE_HEIGHT: f32 = 66.0;
+const SMALL_HEIGHT: f32 = 44.0;
 const AXIS_ROOM: f32 = 20.0;
-const CAPTION_HEIGHT: f32 = 20.0;
+const CAPTION_HEIGHT: f32 = 19.0;
 /// Narrower than this, the tables stand above one another, in points.
-const TABLES_WIDTH_MIN: f32 = 780.0;
+const TABLES_WIDTH_MIN: f32 = 960.0;
 
 /// Which time is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,8 +111,8 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
     let drawn = Drawn { cx, run, series: series.as_ref(), full: (0.0, end_s.max(1.0)) };
     let spacing = ui.spacing().item_spacing;
     ui.spacing_mut().item_spacing.y = 0.0;
-    let (left, right) = drawn.rows(view);
-    let rows = left.len().max(right.len()) + 1;
+    let tables = drawn.tables(view);
+    let rows = tables.iter().map(|table| table.rows.len()).max().unwrap_or_default() + 1;
     let below = SPACE[1] + rows as f32 * table::ROW_HEIGHT;
     let small = RATE_HEIGHT + 2.0 * SMALL_HEIGHT + AXIS_ROOM + 4.0 * CAPTION_HEIGHT;
     let main = (height - below - small).max(MAIN_HEIGHT_MIN);
@@ -130,30 +130,35 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
         }
     }
     ui.add_space(SPACE[1]);
-    tables(ui, theme, &mut view.plots, &left, &right);
+    show_tables(ui, theme, &mut view.plots, &tables);
     ui.spacing_mut().item_spacing = spacing;
     view.series = series;
 }
 
-fn tables(ui: &mut Ui, theme: &theme::Theme, plots: &mut PlotsView, left: &[Row<'_>], right: &[Row<'_>]) {
-    let quantile_heads = ["Last", "Min", "Max", "Whole run"];
-    let rate_heads = ["Last", "Min", "Max", "Mean"];
+/// The rows of one table and the names of its columns.
+struct Table<'a> {
+    heads: &'static [&'static str],
+    rows: Vec<Row<'a>>,
+}
+
+/// Beside one another where there is room.
+fn show_tables(ui: &mut Ui, theme: &theme::Theme, plots: &mut PlotsView, tables: &[Table<'_>]) {
     if ui.available_width() < TABLES_WIDTH_MIN {
-        table::show(ui, theme, plots, &quantile_heads, left);
-        ui.add_space(SPACE[1]);
-        table::show(ui, theme, plots, &rate_heads, right);
+        for table in tables {
+            table::show(ui, theme, plots, table.heads, &table.rows);
+            ui.add_space(SPACE[1]);
+        }
         return;
     }
-    let width = (ui.available_width() - SPACE[4]) / 2.0;
+    let gaps = SPACE[4] * (tables.len() - 1) as f32;
+    let width = (ui.available_width() - gaps) / tables.len() as f32;
     ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = 0.0;
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
-            ui.vertical(|ui| table::show(ui, theme, plots, &quantile_heads, left));
-        });
-        ui.add_space(SPACE[4]);
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
-            ui.vertical(|ui| table::show(ui, theme, plots, &rate_heads, right));
-        });
+        ui.spacing_mut().item_spacing.x = SPACE[4];
+        for table in tables {
+            ui.allocate_ui(vec2(width, 0.0), |ui| {
+                ui.vertical(|ui| table::show(ui, theme, plots, table.heads, &table.rows));
+            });
+        }
     });
 }
 
@@ -303,39 +308,61 @@ impl<'a> Drawn<'a> {
         chart.show(ui, theme, &mut view.plots)
     }
 
-    /// The rows beneath: quantiles, and everything else.
-    fn rows(&self, view: &TimeView) -> (Vec<Row<'a>>, Vec<Row<'a>>) {
-        let theme = self.cx.theme;
+    /// The tables beneath: quantiles, what was sent, what failed.
+    fn tables(&self, view: &TimeView) -> Vec<Table<'a>> {
         let x = view.plots.x_of(self.full);
-        let quantiles = self.run.map(|run| *view.timing.of(run)).filter(|quantiles| quantiles.count > 0);
-        let whole = quantiles.map(|q| [q.p50, q.p90, q.p99, q.p99_9, q.max]);
-        let none = Vec::new();
-        let left = (0..QUANTILE_NAMES.len()).map(|at| {
-            let spans = self.series.map_or(&none, |series| &series.quantiles[at]);
-            let mut cells = stats(spans, x, number::millis);
-            cells[3] = whole.map_or_else(|| UNKNOWN.to_owned(), |whole| number::millis(whole[at]));
-            Row { name: QUANTILE_NAMES[at], color: theme.quantiles[at], filled: false, cells }
-        });
-        let left = left.collect();
-        let lines = |of: fn(&'a Series) -> &'a Vec<Span>, format: fn(f64) -> String| {
-            self.series.map_or_else(|| stats(&[], x, format), |series| stats(of(series), x, format))
-        };
-        let line = |name, color, cells| Row { name, color, filled: false, cells };
-        let mut right = vec![
-            line(DUE, theme.due, lines(|series| &series.due, number::rate)),
-            line(ACHIEVED, theme.achieved, lines(|series| &series.achieved, number::rate)),
-            line(IN_FLIGHT, theme.text_muted, lines(|series| &series.in_flight, count)),
+        let mut tables = vec![
+            Table { heads: &["Last", "Min", "Max", "Whole run"], rows: self.quantile_rows(view.timing, x) },
+            Table { heads: &["Last", "Min", "Max", "Mean"], rows: self.rate_rows(x) },
         ];
-        if let Some(series) = self.series {
-            let classes = series.errors.len();
-            right.extend(series.errors.iter().enumerate().map(|(at, (class, spans))| Row {
-                name: error_words(class),
-                color: error_color(theme, at, classes),
-                filled: true,
-                cells: stats(&unstacked(spans), x, number::rate),
-            }));
+        let rows = self.error_rows(x);
+        if !rows.is_empty() {
+            tables.push(Table { heads: &["Last", "Max", "Mean"], rows });
         }
-        (left, right)
+        tables
+    }
+
+    /// The last column is the quantile of all answers: quantiles of intervals must not be averaged.
+    fn quantile_rows(&self, timing: Timing, x: (f64, f64)) -> Vec<Row<'a>> {
+        let quantiles = self.run.map(|run| *timing.of(run)).filter(|quantiles| quantiles.count > 0);
+        let whole = quantiles.map(|q| [q.p50, q.p90, q.p99, q.p99_9, q.max]);
+        let row = |(at, name)| {
+            let stats = self.series.and_then(|series| Stats::of(&series.quantiles[at], x));
+            let stats = stats.map(|stats| [stats.last, stats.min, stats.max]);
+            let mut cells = cells(stats, number::millis);
+            cells.push(whole.map_or_else(|| UNKNOWN.to_owned(), |whole| number::millis(whole[at])));
+            Row { name, color: self.cx.theme.quantiles[at], filled: false, cells }
+        };
+        QUANTILE_NAMES.into_iter().enumerate().map(row).collect()
+    }
+
+    fn rate_rows(&self, x: (f64, f64)) -> Vec<Row<'a>> {
+        let theme = self.cx.theme;
+        let row = |name, color, spans: Option<&Vec<Span>>, format: fn(f64) -> String| {
+            let stats = spans.and_then(|spans| Stats::of(spans, x));
+            let cells = cells(stats.map(|stats| [stats.last, stats.min, stats.max, stats.mean]), format);
+            Row { name, color, filled: false, cells }
+        };
+        vec![
+            row(DUE, theme.due, self.series.map(|series| &series.due), number::rate),
+            row(ACHIEVED, theme.achieved, self.series.map(|series| &series.achieved), number::rate),
+            row(IN_FLIGHT, theme.text_muted, self.series.map(|series| &series.in_flight), count),
+        ]
+    }
+
+    fn error_rows(&self, x: (f64, f64)) -> Vec<Row<'a>> {
+        let Some(series) = self.series else { return Vec::new() };
+        let classes = series.errors.len();
+        let row = |(at, (class, spans)): (usize, &'a (String, Vec<Span>))| {
+            let stats = Stats::of(&unstacked(spans), x);
+            Row {
+                name: error_words(class),
+                color: error_color(self.cx.theme, at, classes),
+                filled: true,
+                cells: cells(stats.map(|stats| [stats.last, stats.max, stats.mean]), number::rate),
+            }
+        };
+        series.errors.iter().enumerate().map(row).collect()
     }
 
     fn readout(&self, ui: &mut Ui, timing: Timing, run: &Run, at: f64) {
@@ -475,19 +502,38 @@ fn extremes<'a>(series: impl IntoIterator<Item = &'a Vec<Span>>, x: (f64, f64)) 
         .reduce(|(low, high), (other_low, other_high)| (low.min(other_low), high.max(other_high)))
 }
 
-/// Last, smallest, largest and mean of what is in view.
-fn stats(spans: &[Span], x: (f64, f64), format: fn(f64) -> String) -> Vec<String> {
-    let shown: Vec<_> = spans.iter().filter(|span| span.end > x.0 && span.start < x.1).collect();
-    let Some(last) = shown.last() else { return vec![UNKNOWN.to_owned(); 4] };
-    let low = shown.iter().map(|span| span.high).fold(f64::INFINITY, f64::min);
-    let high = shown.iter().map(|span| span.high).fold(f64::NEG_INFINITY, f64::max);
-    let length: f64 = shown.iter().map(|span| span.end - span.start).sum();
-    let mean = shown.iter().map(|span| span.high * (span.end - span.start)).sum::<f64>() / length;
-    [last.high, low, high, mean].into_iter().map(format).collect()
+/// What the table says of a series: of the part in view.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stats {
+    last: f64,
+    min: f64,
+    max: f64,
+    /// Weighted by time.
+    mean: f64,
+}
+
+impl Stats {
+    fn of(spans: &[Span], x: (f64, f64)) -> Option<Self> {
+        let shown: Vec<_> = spans.iter().filter(|span| span.end > x.0 && span.start < x.1).collect();
+        let length: f64 = shown.iter().map(|span| span.end - span.start).sum();
+        Some(Self {
+            last: shown.last()?.high,
+            min: shown.iter().map(|span| span.high).fold(f64::INFINITY, f64::min),
+            max: shown.iter().map(|span| span.high).fold(f64::NEG_INFINITY, f64::max),
+            mean: shown.iter().map(|span| span.high * (span.end - span.start)).sum::<f64>() / length,
+        })
+    }
+}
+
+fn cells<const N: usize>(values: Option<[f64; N]>, format: fn(f64) -> String) -> Vec<String> {
+    match values {
+        Some(values) => values.into_iter().map(format).collect(),
+        None => vec![UNKNOWN.to_owned(); N],
+    }
 }
 
 fn count(value: f64) -> String {
-    number::significant(value)
+    if value.fract() == 0.0 { number::count(value as u64) } else { number::significant(value) }
 }
 
 fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
