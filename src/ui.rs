@@ -8,6 +8,8 @@
 //! | `home`, `settings`, `about` | pages |
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
+pub mod live;
+pub mod plot;
 mod about;
 mod home;
 pub mod icon;
