@@ -1,5 +1,7 @@
 //! The window's face. Pages draw from `&State` and push commands; nothing here waits, reads a disk or locks.
 
+pub mod form;
+pub mod history;
 pub mod theme;
 
 use crate::app::{Command, State};

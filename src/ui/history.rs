@@ -1,0 +1,3 @@
+//! The history page: every run ever made.
+
+pub mod list;
