@@ -7,6 +7,8 @@ mod load_nginx;
 mod load_outcomes;
 mod load_truth;
 mod report;
+#[cfg(feature = "gui")]
+mod sample;
 mod store;
 #[cfg(feature = "gui")]
 mod window_form_history;
