@@ -41,7 +41,7 @@ pub struct Order {
 
 /// The rows of the table: places in the history, found and sorted. Kept until something changes.
 #[derive(Debug, Default)]
-pub struct View {
+pub(super) struct View {
     revision: Option<u64>,
     asked: Option<(String, Order)>,
     /// What is searched, in lower case, for each run of the history.
@@ -114,7 +114,7 @@ impl Default for Order {
 
 impl View {
     /// Brings the rows up to date. Cheap when nothing has changed since the last call.
-    pub fn update(&mut self, history: &[RunSummary], revision: u64, query: &str, order: Order) {
+    pub(super) fn update(&mut self, history: &[RunSummary], revision: u64, query: &str, order: Order) {
         let same_history = self.revision == Some(revision) && self.searched.len() == history.len();
         let same_ask = self.asked.as_ref().is_some_and(|(was, by)| was == query && *by == order);
         if same_history && same_ask {
@@ -135,39 +135,39 @@ impl View {
 
     /// Places in the history, in the order of the table.
     #[must_use]
-    pub fn rows(&self) -> &[usize] {
+    pub(super) fn rows(&self) -> &[usize] {
         &self.rows
     }
 
     /// How often rows were computed.
     #[must_use]
-    pub fn computed(&self) -> u64 {
+    pub(super) fn computed(&self) -> u64 {
         self.computed
     }
 }
 
 /// Whether the numbers of a run must not be used: our own generator was the slow part.
 #[must_use]
-pub fn is_void(run: &RunSummary) -> bool {
+pub(super) fn is_void(run: &RunSummary) -> bool {
     run.warnings.contains(&WarningKind::GeneratorLagged)
 }
 
 /// Failed requests as a share of those due; none when nothing was due.
 #[must_use]
-pub fn error_share(run: &RunSummary) -> Option<f64> {
+pub(super) fn error_share(run: &RunSummary) -> Option<f64> {
     (run.requests.due > 0).then(|| run.requests.failed as f64 / run.requests.due as f64)
 }
 
 /// `mesh=istio, region=eu`
 #[must_use]
-pub fn label_text(run: &RunSummary) -> String {
+pub(super) fn label_text(run: &RunSummary) -> String {
     let pairs: Vec<String> = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(", ")
 }
 
 /// `1 goal missed`; none when all were met.
 #[must_use]
-pub fn goals_missed_text(run: &RunSummary) -> Option<String> {
+pub(super) fn goals_missed_text(run: &RunSummary) -> Option<String> {
     match run.goals_missed {
         0 => None,
         1 => Some("1 goal missed".to_owned()),

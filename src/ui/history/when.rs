@@ -5,20 +5,20 @@ use jiff::tz::TimeZone;
 
 /// `2026-11-22 12:03`, in this zone.
 #[must_use]
-pub fn local(moment: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn local(moment: Timestamp, zone: &TimeZone) -> String {
     moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// `3 min ago (2026-11-22 12:03:11 +0100)`
 #[must_use]
-pub fn exact(moment: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn exact(moment: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let local = moment.to_zoned(zone.clone());
     format!("{} ({})", relative(moment, now), local.strftime("%Y-%m-%d %H:%M:%S %z"))
 }
 
 /// `3 min ago`
 #[must_use]
-pub fn relative(moment: Timestamp, now: Timestamp) -> String {
+pub(super) fn relative(moment: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - moment.as_second();
     let (count, unit) = match seconds {
         ..=-1 => return "by this machine's clock in the future".to_owned(),
