@@ -1,1 +1,221 @@
 //! Send load and measure.
+//!
+//! [`run`] carries out a plan and is the whole API; [`target`] is a small HTTP server to try it on.
+//!
+//! ```text
+//!  run ─ prepare (request bytes, TLS, address) ─▶ collector ◀─ tallies, 10 a second ─┬─ worker thread 0
+//!            every decision about time is pure: schedule.rs      (bounded channel)    └─ worker thread N
+//! ```
+//!
+//! A worker shares nothing with another: it has its own runtime, connections and histograms.
+
+mod collector;
+mod connection;
+mod exchange;
+mod prepare;
+mod random;
+mod request;
+mod response;
+mod schedule;
+mod slot;
+mod tally;
+pub mod target;
+mod timeline;
+mod timer;
+mod tls;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::model::run::{Bytes, Connections, Requests};
+use crate::model::{Ended, Interval, Plan};
+use crate::stats::Latency;
+
+/// How to carry out a plan; says nothing about what is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads that send load; 0 for one less than there are processors. Never more than connections.
+    pub threads: u32,
+}
+
+/// Ends a run from another thread. Clones press the same switch.
+#[derive(Clone, Debug)]
+pub struct StopSwitch(Arc<watch::Sender<bool>>);
+
+/// What was measured so far; cumulative, and of the same shape while running and at the end.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// How far the run is.
+    pub phase: Phase,
+    /// How it ended; [`Ended::Completed`] until it is known to be otherwise.
+    pub ended: Ended,
+    /// From the first due time, warm-up included.
+    pub since_start: Duration,
+    /// The counted part: from the end of the warm-up to the last counted answer or due time, whichever is
+    /// later; to now as long as requests are due.
+    pub elapsed: Duration,
+    /// How much of the plan is done, 0 to 1; none when it cannot be known.
+    pub progress: Option<f64>,
+    /// Time left where it can be known; waiting for the last answers is not in it.
+    pub remaining: Option<Duration>,
+    /// Requests sent and not yet answered, or waiting for a connection, at the last tally.
+    pub in_flight: u64,
+    /// Counted requests.
+    pub requests: Requests,
+    /// Requests of the warm-up.
+    pub warmup: Requests,
+    /// Failures by class ([`crate::model::run::ErrorClass::name`], and `status`).
+    pub errors: BTreeMap<String, u64>,
+    /// Answers by status code.
+    pub status: BTreeMap<String, u64>,
+    /// Outcome minus due time, of all outcomes but cancelled.
+    pub response: Latency,
+    /// Outcome minus the moment of sending, of requests that were sent.
+    pub service: Latency,
+    /// How late the generator was, of requests that it began to work on.
+    pub lag: Latency,
+    /// Bytes of counted requests.
+    pub bytes: Bytes,
+    /// Connections opened and requests that waited for one.
+    pub connections: Connections,
+    /// What happened over time. Histograms are only in the final one.
+    pub intervals: Vec<Interval>,
+    /// The address that load was sent to.
+    pub address: String,
+    /// Threads that sent load.
+    pub threads: u32,
+    /// Processor time of the busiest load thread as a share of its elapsed time; none where the system does not tell.
+    pub load_cpu_share: Option<f64>,
+    /// Wall clock at the first due time.
+    pub first_due: Timestamp,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Connections are being opened; nothing is due yet.
+    Connecting,
+    /// Requests are sent and not counted.
+    Warmup,
+    /// Requests are sent and counted.
+    Measuring,
+    /// Nothing is due any more; the last answers are awaited.
+    Draining,
+    /// Over.
+    Done,
+}
+
+/// Why a run could not be carried out. No request was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The plan is not one that can be run.
+    #[error("the plan cannot be run: {0}")]
+    Plan(String),
+    /// The URL cannot be used.
+    #[error("the URL cannot be used: {0}")]
+    Url(String),
+    /// The target's name could not be resolved.
+    #[error("the name {host} could not be resolved: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The target's name stands for no address.
+    #[error("the name {host} stands for no address")]
+    NoAddress {
+        /// The name.
+        host: String,
+    },
+    /// The file of certificate authorities cannot be used.
+    #[error("the file of certificate authorities {} cannot be used: {reason}", path.display())]
+    CaFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file of the request body cannot be read.
+    #[error("the body file {} cannot be read: {source}", path.display())]
+    BodyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of the request body is larger than the limit.
+    #[error("the body file {} is larger than 16 MiB", path.display())]
+    BodyTooLarge {
+        /// Which.
+        path: PathBuf,
+    },
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(String),
+    /// The system does not allow as many open files as the plan has connections.
+    #[error(
+        "{needed} open files are needed and {allowed} are allowed; raise the limit (ulimit -n) or use fewer connections"
+    )]
+    OpenFiles {
+        /// Connections and what else the run opens.
+        needed: u64,
+        /// The hard limit.
+        allowed: u64,
+    },
+    /// A thread of the engine could not be started.
+    #[error("the load threads could not be started: {0}")]
+    Threads(#[source] io::Error),
+}
+
+/// Carries out `plan`. Blocks until every due request has its outcome; `watch` sees the state about ten
+/// times a second. Must not be called on an async task's thread (a blocking task's is fine).
+///
+/// # Errors
+/// [`LoadError`] when nothing could be sent. A target that fails is a result, not an error.
+pub fn run(
+    plan: &Plan,
+    options: &Options,
+    stop: &StopSwitch,
+    watch: &mut dyn FnMut(&Measured),
+) -> Result<Measured, LoadError> {
+    collector::run(plan, *options, stop, watch)
+}
+
+impl StopSwitch {
+    /// A switch that is not pressed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Ends the run now: what is in flight or waiting is cancelled.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it was pressed.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once it was pressed.
+    async fn stopped(&self) {
+        // An error would mean that the sender is gone; `self` holds it.
+        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl Default for StopSwitch {
+    fn default() -> Self {
+        Self::new()
+    }
+}

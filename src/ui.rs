@@ -1,11 +1,25 @@
 //! The window's face. Pages draw from `&State` and push commands; nothing here waits, reads a disk or locks.
+//!
+//! | file | duty |
+//! |---|---|
+//! | [`theme`] | colours by role, text sizes, fonts |
+//! | [`icon`], [`widgets`] | small pieces that pages are made of |
+//! | [`shell`] | what is around the pages: rail, top bar, palette, notices, questions |
+//! | `home`, `settings`, `about` | pages |
 
+mod about;
 pub mod form;
 pub mod history;
+mod home;
+pub mod icon;
+mod settings;
+pub mod shell;
 pub mod theme;
+pub mod widgets;
 
 use crate::app::{Command, State};
 
+pub use shell::{Machine, Shell};
 pub use theme::Theme;
 
 /// What every page gets: what is so, and where to put what the person asks for.

@@ -103,6 +103,12 @@ impl Theme {
         self.background.lerp_to_gamma(color, strength)
     }
 
+    /// The colour of what lies over things to push them back: behind a dialog, under a dragged file.
+    #[must_use]
+    pub fn shade(&self) -> Color32 {
+        Color32::from_black_alpha(if self.dark { 150 } else { 90 })
+    }
+
     fn parse(tokens: &str) -> Self {
         let tokens: toml::Table = tokens.parse().expect("the bundled themes are TOML, held by a test");
         let one = |role: &str| color(tokens[role].as_str());

@@ -1,11 +1,15 @@
 //! Integration tests, in one binary. Each talks to real parts; one that cannot find its part fails and says what to install.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod app_core;
 mod cli;
 mod floors;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
+#[cfg(feature = "gui")]
+mod picture;
 mod report;
 #[cfg(feature = "gui")]
 mod sample;

@@ -1,0 +1,169 @@
+//! The envelope around everything that the store keeps: what it is, and proof that it is whole.
+//!
+//! ```text
+//! magic 4 | envelope version 1 | kind 1 | codec 1 | zero 1 | schema version 4 | length 4 | SHA-256 32 | bytes
+//! ```
+//! Integers are little-endian. The hash is of the content as it was before the codec, so that the same run
+//! has the same hash however it is packed. The length is of the bytes that follow, so that an envelope can
+//! be found and proven in a damaged file.
+
+use std::io::{Read as _, Write as _};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+/// How an envelope starts.
+pub(super) const MAGIC: [u8; 4] = *b"MBen";
+/// Bytes before the content.
+pub(super) const HEAD_BYTES: usize = 48;
+/// The most bytes of content: the largest request body, escaped as JSON, with room for its run.
+pub(super) const CONTENT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// The most bytes of an envelope: deflate adds little to what it cannot shorten.
+pub(super) const ENVELOPE_BYTES_MAX: usize = CONTENT_BYTES_MAX + CONTENT_BYTES_MAX / 1024 + HEAD_BYTES;
+
+const VERSION: u8 = 1;
+
+/// What an envelope holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Run = 1,
+    Summary = 2,
+    Edits = 3,
+    Plan = 4,
+    Settings = 5,
+    /// A run in progress: of its own kind, so that no search in a damaged file takes it for a result.
+    Checkpoint = 6,
+}
+
+/// How the content is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    Plain = 0,
+    Deflate = 1,
+}
+
+/// Why bytes are not the envelope that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Cut off, or something else altogether.
+    #[error("it is not a record of Meshbench")]
+    Foreign,
+    /// Written by a newer Meshbench.
+    #[error("it was written by a newer Meshbench")]
+    Newer,
+    /// Not of the kind that belongs in its place.
+    #[error("it is of another kind than its place")]
+    Kind,
+    /// The bytes cannot be unpacked.
+    #[error("it cannot be unpacked")]
+    Unpack(#[source] std::io::Error),
+    /// Larger than anything that this program writes.
+    #[error("it is larger than {CONTENT_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The content is not what was written.
+    #[error("its content is not what was written (SHA-256 differs)")]
+    Hash,
+    /// The content has another form than this program knows.
+    #[error("its content cannot be read")]
+    Content(#[source] serde_json::Error),
+}
+
+/// Packs a value.
+pub(super) fn seal<T: Serialize>(
+    kind: Kind,
+    schema: u32,
+    codec: Codec,
+    value: &T,
+) -> Result<Vec<u8>, EnvelopeError> {
+    let content = serde_json::to_vec(value).map_err(EnvelopeError::Content)?;
+    if content.len() > CONTENT_BYTES_MAX {
+        return Err(EnvelopeError::TooLarge);
+    }
+    let hash = Sha256::digest(&content);
+    let packed = match codec {
+        Codec::Plain => content,
+        Codec::Deflate => deflated(&content).map_err(EnvelopeError::Unpack)?,
+    };
+    let length = u32::try_from(packed.len()).map_err(|_| EnvelopeError::TooLarge)?;
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + packed.len());
+    bytes.extend(MAGIC);
+    bytes.extend([VERSION, kind as u8, codec as u8, 0]);
+    bytes.extend(schema.to_le_bytes());
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(hash);
+    bytes.extend(packed);
+    Ok(bytes)
+}
+
+/// Proves and unpacks what [`seal`] wrote.
+pub(super) fn open<T: DeserializeOwned>(
+    kind: Kind,
+    known_schema: u32,
+    bytes: &[u8],
+) -> Result<T, EnvelopeError> {
+    let content = content(kind, known_schema, bytes)?;
+    serde_json::from_slice(&content).map_err(EnvelopeError::Content)
+}
+
+/// How long the envelope is that starts with these bytes; none if none does.
+pub(super) fn length(head: &[u8]) -> Option<usize> {
+    if head.get(..4)? != MAGIC || *head.get(4)? != VERSION {
+        return None;
+    }
+    let length = usize::try_from(le_u32(head, 12)?).ok()?;
+    (length <= ENVELOPE_BYTES_MAX - HEAD_BYTES).then_some(HEAD_BYTES + length)
+}
+
+fn content(kind: Kind, known_schema: u32, bytes: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+    let head = bytes.get(..HEAD_BYTES).ok_or(EnvelopeError::Foreign)?;
+    if head[..4] != MAGIC {
+        return Err(EnvelopeError::Foreign);
+    }
+    if head[4] > VERSION {
+        return Err(EnvelopeError::Newer);
+    }
+    if length(head) != Some(bytes.len()) || head[7] != 0 {
+        return Err(EnvelopeError::Foreign);
+    }
+    if head[5] != kind as u8 {
+        return Err(EnvelopeError::Kind);
+    }
+    match le_u32(head, 8) {
+        Some(schema) if (1..=known_schema).contains(&schema) => {}
+        Some(schema) if schema > known_schema => return Err(EnvelopeError::Newer),
+        _ => return Err(EnvelopeError::Foreign),
+    }
+    let packed = &bytes[HEAD_BYTES..];
+    let content = match head[6] {
+        0 => packed.to_vec(),
+        1 => inflated(packed)?,
+        _ => return Err(EnvelopeError::Newer),
+    };
+    if content.len() > CONTENT_BYTES_MAX {
+        return Err(EnvelopeError::TooLarge);
+    }
+    if Sha256::digest(&content)[..] != head[16..HEAD_BYTES] {
+        return Err(EnvelopeError::Hash);
+    }
+    Ok(content)
+}
+
+fn deflated(content: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content)?;
+    encoder.finish()
+}
+
+fn inflated(packed: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+    let mut content = Vec::new();
+    flate2::read::DeflateDecoder::new(packed)
+        .take(CONTENT_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(EnvelopeError::Unpack)?;
+    Ok(content)
+}
+
+fn le_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}

@@ -1,0 +1,323 @@
+//! The tables of schema 1, and what is done in them inside one transaction.
+//!
+//! Keys are plain integers and texts only, and values our own envelopes: neither depends on how redb
+//! encodes anything else. A run that is in `summaries` is in history; one in `trash` is not, but its record
+//! and edits stay until the trash is emptied.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::plan::PLAN_VERSION;
+use crate::model::run::{RUN_VERSION, RunEdit};
+use crate::model::settings::SETTINGS_VERSION;
+use crate::model::{Labels, Plan, Run, RunId, RunSummary, Settings};
+
+use super::envelope::{self, Codec, EnvelopeError, Kind};
+use super::error::{Failure, StoreError};
+
+/// The schema that this program writes.
+pub(super) const SCHEMA: u32 = 1;
+
+const SUMMARY_VERSION: u32 = 1;
+const EDITS_VERSION: u32 = 1;
+const SCHEMA_KEY: &str = "schema_version";
+const SETTINGS_KEY: &str = "settings";
+
+/// A table of envelopes under the ids of runs or plans.
+pub(super) type ById = TableDefinition<'static, u128, &'static [u8]>;
+
+pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+pub(super) const RECORDS: ById = ById::new("records");
+pub(super) const SUMMARIES: ById = ById::new("summaries");
+pub(super) const TRASH: ById = ById::new("trash");
+pub(super) const EDITS: ById = ById::new("edits");
+pub(super) const INFLIGHT: ById = ById::new("inflight");
+pub(super) const PLANS: ById = ById::new("plans");
+pub(super) const SETTINGS: TableDefinition<'static, &'static str, &'static [u8]> =
+    TableDefinition::new("settings");
+
+/// What a person has written about a run, beside its record.
+///
+/// It names its run and grows a number, so that the newest can be told in a damaged file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Edits {
+    pub(super) run: RunId,
+    pub(super) number: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<Labels>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+impl Edits {
+    fn none(run: RunId) -> Self {
+        Self { run, number: 0, name: None, labels: None, note: None }
+    }
+
+    fn add(&mut self, edit: RunEdit) {
+        self.number += 1;
+        match edit {
+            RunEdit::Name(name) => self.name = Some(name),
+            RunEdit::Labels(labels) => self.labels = Some(labels),
+            RunEdit::Note(note) => self.note = Some(note),
+        }
+    }
+
+    fn apply(self, run: &mut Run) {
+        if let Some(name) = self.name {
+            run.edit(RunEdit::Name(name));
+        }
+        if let Some(labels) = self.labels {
+            run.edit(RunEdit::Labels(labels));
+        }
+        if let Some(note) = self.note {
+            run.edit(RunEdit::Note(note));
+        }
+    }
+}
+
+/// A run's envelope, proven readable: what cannot be read back must not be called saved.
+pub(super) fn seal_run(run: &Run) -> Result<Vec<u8>, StoreError> {
+    let what = || format!("the run {}", run.id);
+    let unkeepable = |source| StoreError::Unkeepable { what: what(), source };
+    let bytes = envelope::seal(Kind::Run, RUN_VERSION, Codec::Deflate, run).map_err(unkeepable)?;
+    envelope::open::<Run>(Kind::Run, RUN_VERSION, &bytes).map_err(unkeepable)?;
+    Ok(bytes)
+}
+
+/// The envelope of a run in progress.
+pub(super) fn seal_checkpoint(run: &Run) -> Result<Vec<u8>, StoreError> {
+    envelope::seal(Kind::Checkpoint, RUN_VERSION, Codec::Deflate, run)
+        .map_err(|source| StoreError::Unkeepable { what: format!("the run {}", run.id), source })
+}
+
+pub(super) fn open_checkpoint(bytes: &[u8]) -> Result<Run, EnvelopeError> {
+    envelope::open(Kind::Checkpoint, RUN_VERSION, bytes)
+}
+
+pub(super) fn open_run(bytes: &[u8]) -> Result<Run, EnvelopeError> {
+    envelope::open(Kind::Run, RUN_VERSION, bytes)
+}
+
+pub(super) fn open_edits(bytes: &[u8]) -> Result<Edits, EnvelopeError> {
+    envelope::open(Kind::Edits, EDITS_VERSION, bytes)
+}
+
+pub(super) fn open_summary(bytes: &[u8]) -> Result<RunSummary, EnvelopeError> {
+    envelope::open(Kind::Summary, SUMMARY_VERSION, bytes)
+}
+
+pub(super) fn open_plan(bytes: &[u8]) -> Result<Plan, EnvelopeError> {
+    envelope::open(Kind::Plan, PLAN_VERSION, bytes)
+}
+
+pub(super) fn open_settings(bytes: &[u8]) -> Result<Settings, EnvelopeError> {
+    envelope::open(Kind::Settings, SETTINGS_VERSION, bytes)
+}
+
+fn sealed<T: Serialize>(kind: Kind, version: u32, what: &str, value: &T) -> Result<Vec<u8>, StoreError> {
+    envelope::seal(kind, version, Codec::Plain, value)
+        .map_err(|source| StoreError::Unkeepable { what: what.to_owned(), source })
+}
+
+fn damaged(what: String) -> impl FnOnce(EnvelopeError) -> StoreError {
+    |source| StoreError::Damaged { what, source }
+}
+
+/// The schema of a database; none if it is a new one.
+pub(super) fn schema(db: &impl redb::ReadableDatabase) -> Result<Option<u32>, Failure> {
+    let table = match db.begin_read()?.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(value) = table.get(SCHEMA_KEY)? else {
+        return Ok(None);
+    };
+    match <[u8; 4]>::try_from(value.value()) {
+        Ok(bytes) => Ok(Some(u32::from_le_bytes(bytes))),
+        Err(_) => Err(StoreError::Damaged {
+            what: "the history's schema".to_owned(),
+            source: EnvelopeError::Foreign,
+        }
+        .into()),
+    }
+}
+
+/// Creates every table, so that readers need not ask whether one exists, and names the schema.
+pub(super) fn create(txn: &WriteTransaction) -> Result<(), Failure> {
+    for table in [RECORDS, SUMMARIES, TRASH, EDITS, INFLIGHT, PLANS] {
+        txn.open_table(table)?;
+    }
+    txn.open_table(SETTINGS)?;
+    txn.open_table(META)?.insert(SCHEMA_KEY, SCHEMA.to_le_bytes().as_slice())?;
+    Ok(())
+}
+
+/// Every row of a table as it is.
+pub(super) fn rows(txn: &ReadTransaction, table: ById) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
+    let mut rows = Vec::new();
+    for row in txn.open_table(table)?.iter()? {
+        let (key, value) = row?;
+        rows.push((key.value(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
+/// The row under a key as it is.
+pub(super) fn row(txn: &ReadTransaction, table: ById, key: u128) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(txn.open_table(table)?.get(key)?.map(|value| value.value().to_vec()))
+}
+
+/// The row under a key as it is, for one who writes.
+pub(super) fn row_in(txn: &WriteTransaction, table: ById, key: u128) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(txn.open_table(table)?.get(key)?.map(|value| value.value().to_vec()))
+}
+
+pub(super) fn put(txn: &WriteTransaction, table: ById, key: u128, value: &[u8]) -> Result<(), Failure> {
+    txn.open_table(table)?.insert(key, value)?;
+    Ok(())
+}
+
+/// Removes a row; whether there was one.
+pub(super) fn take(txn: &WriteTransaction, table: ById, key: u128) -> Result<bool, Failure> {
+    Ok(txn.open_table(table)?.remove(key)?.is_some())
+}
+
+/// Writes a record with its summary, and removes its checkpoint. A run that is already kept stays as it is,
+/// unless it was kept from a checkpoint and this one is whole.
+pub(super) fn save(txn: &WriteTransaction, run: &Run, sealed_run: &[u8]) -> Result<RunSummary, Failure> {
+    let key = run.id.0.as_u128();
+    take(txn, INFLIGHT, key)?;
+    let kept = row_in(txn, RECORDS, key)?.and_then(|bytes| open_run(&bytes).ok());
+    let replaces = |kept: &Run| kept.interrupted && !run.interrupted;
+    let mut shown = match kept {
+        Some(kept) if !replaces(&kept) => kept,
+        _ => {
+            put(txn, RECORDS, key, sealed_run)?;
+            run.clone()
+        }
+    };
+    if let Some(bytes) = row_in(txn, EDITS, key)? {
+        open_edits(&bytes).map_err(damaged(format!("what was written about {}", run.id)))?.apply(&mut shown);
+    }
+    let table = if row_in(txn, TRASH, key)?.is_some() { TRASH } else { SUMMARIES };
+    put_summary(txn, table, &shown.summary())
+}
+
+pub(super) fn put_summary(
+    txn: &WriteTransaction,
+    table: ById,
+    summary: &RunSummary,
+) -> Result<RunSummary, Failure> {
+    let what = format!("the run {}", summary.id);
+    let bytes = sealed(Kind::Summary, SUMMARY_VERSION, &what, summary)?;
+    put(txn, table, summary.id.0.as_u128(), &bytes)?;
+    Ok(summary.clone())
+}
+
+/// A run of history with its edits.
+pub(super) fn run(txn: &ReadTransaction, id: RunId) -> Result<Option<Run>, Failure> {
+    let key = id.0.as_u128();
+    if row(txn, SUMMARIES, key)?.is_none() {
+        return Ok(None);
+    }
+    let Some(bytes) = row(txn, RECORDS, key)? else {
+        return Err(
+            StoreError::Damaged { what: format!("the run {id}"), source: EnvelopeError::Foreign }.into()
+        );
+    };
+    let mut run = open_run(&bytes).map_err(damaged(format!("the run {id}")))?;
+    if let Some(bytes) = row(txn, EDITS, key)? {
+        open_edits(&bytes).map_err(damaged(format!("what was written about {id}")))?.apply(&mut run);
+    }
+    Ok(Some(run))
+}
+
+/// Keeps an edit beside a record, and shows it in the summary.
+pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit) -> Result<Run, Failure> {
+    let key = id.0.as_u128();
+    let record = row_in(txn, RECORDS, key)?.ok_or(StoreError::NoRun { id })?;
+    if row_in(txn, SUMMARIES, key)?.is_none() {
+        return Err(StoreError::NoRun { id }.into());
+    }
+    let mut run = open_run(&record).map_err(damaged(format!("the run {id}")))?;
+    let mut edits = match row_in(txn, EDITS, key)? {
+        Some(bytes) => open_edits(&bytes).map_err(damaged(format!("what was written about {id}")))?,
+        None => Edits::none(id),
+    };
+    edits.add(edit);
+    let bytes = sealed(Kind::Edits, EDITS_VERSION, &format!("what was written about {id}"), &edits)?;
+    put(txn, EDITS, key, &bytes)?;
+    edits.apply(&mut run);
+    put_summary(txn, SUMMARIES, &run.summary())?;
+    Ok(run)
+}
+
+/// Moves summaries from one table to the other; those that are in `to` afterwards.
+pub(super) fn move_summaries(
+    txn: &WriteTransaction,
+    ids: &[RunId],
+    from: ById,
+    to: ById,
+) -> Result<Vec<RunSummary>, Failure> {
+    let mut moved = Vec::new();
+    for id in ids {
+        let key = id.0.as_u128();
+        if let Some(bytes) = row_in(txn, from, key)? {
+            put(txn, to, key, &bytes)?;
+            take(txn, from, key)?;
+        }
+        if let Some(bytes) = row_in(txn, to, key)? {
+            moved.push(open_summary(&bytes).map_err(damaged(format!("the summary of {id}")))?);
+        }
+    }
+    Ok(moved)
+}
+
+/// Deletes for good what is in the trash; how many runs.
+pub(super) fn empty_trash(txn: &WriteTransaction) -> Result<usize, Failure> {
+    let mut keys = Vec::new();
+    for row in txn.open_table(TRASH)?.iter()? {
+        keys.push(row?.0.value());
+    }
+    for key in &keys {
+        take(txn, RECORDS, *key)?;
+        take(txn, EDITS, *key)?;
+        take(txn, TRASH, *key)?;
+    }
+    Ok(keys.len())
+}
+
+pub(super) fn put_plan(txn: &WriteTransaction, id: Uuid, plan: &Plan) -> Result<(), Failure> {
+    put(txn, PLANS, id.as_u128(), &sealed(Kind::Plan, PLAN_VERSION, "the plan", plan)?)
+}
+
+pub(super) fn put_settings(txn: &WriteTransaction, settings: &Settings) -> Result<(), Failure> {
+    let bytes = sealed(Kind::Settings, SETTINGS_VERSION, "the settings", settings)?;
+    txn.open_table(SETTINGS)?.insert(SETTINGS_KEY, bytes.as_slice())?;
+    Ok(())
+}
+
+/// Choices; the defaults where none were kept.
+pub(super) fn settings(txn: &ReadTransaction) -> Result<Settings, Failure> {
+    match txn.open_table(SETTINGS)?.get(SETTINGS_KEY)? {
+        Some(bytes) => Ok(open_settings(bytes.value()).map_err(damaged("the settings".to_owned()))?),
+        None => Ok(Settings::default()),
+    }
+}
+
+/// Saved plans by id.
+pub(super) fn plans(txn: &ReadTransaction) -> Result<BTreeMap<Uuid, Plan>, Failure> {
+    let mut plans = BTreeMap::new();
+    for (key, bytes) in rows(txn, PLANS)? {
+        let id = Uuid::from_u128(key);
+        plans.insert(id, open_plan(&bytes).map_err(damaged(format!("the plan {id}")))?);
+    }
+    Ok(plans)
+}

@@ -1,0 +1,102 @@
+//! Choices for the whole program.
+
+use eframe::egui::{DragValue, RichText, ScrollArea, Ui};
+
+use crate::app::Command;
+use crate::model::{Settings, ThemeChoice};
+
+use super::shell::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
+use super::theme::{PAGE_WIDTH_MAX, SPACE};
+use super::{Cx, widgets};
+
+/// The most threads that can be asked for.
+const THREADS_MAX: u32 = 256;
+const NAME_WIDTH: f32 = 160.0;
+
+/// What the page remembers between frames: a number that is being written.
+#[derive(Debug, Default)]
+pub(super) struct SettingsPage {
+    threads: Option<u32>,
+}
+
+impl SettingsPage {
+    pub(super) fn ui(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let mut new = cx.state.settings.clone();
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(PAGE_WIDTH_MAX);
+            ui.spacing_mut().item_spacing.y = SPACE[2];
+            appearance(ui, cx, &mut new);
+            ui.add_space(SPACE[2]);
+            self.load(ui, cx, &mut new);
+            ui.add_space(SPACE[2]);
+            places(ui, cx);
+        });
+        if new != cx.state.settings {
+            cx.push(Command::ChangeSettings(new));
+        }
+    }
+
+    fn load(&mut self, ui: &mut Ui, cx: &Cx<'_>, new: &mut Settings) {
+        widgets::section(ui, "Load");
+        row(ui, "Load threads", |ui, name| {
+            let mut threads = self.threads.unwrap_or(new.load_threads);
+            let drag = DragValue::new(&mut threads).range(0..=THREADS_MAX).speed(0.1);
+            let response = ui.add(drag).labelled_by(name);
+            // Kept when the person is done, not with every digit.
+            self.threads = (response.has_focus() || response.dragged()).then_some(threads);
+            if self.threads.is_none() {
+                new.load_threads = threads;
+            }
+            let words = "0 leaves one core to this window and uses the rest. From the next run on.";
+            ui.label(RichText::new(words).color(cx.theme.text_muted));
+        });
+    }
+}
+
+fn appearance(ui: &mut Ui, cx: &Cx<'_>, new: &mut Settings) {
+    widgets::section(ui, "Appearance");
+    row(ui, "Theme", |ui, _| {
+        let options = [
+            (ThemeChoice::System, "As the system"),
+            (ThemeChoice::Light, "Light"),
+            (ThemeChoice::Dark, "Dark"),
+        ];
+        widgets::segmented(ui, cx.theme, "Theme", &mut new.theme, &options);
+    });
+    row(ui, "Zoom", |ui, _| {
+        let smallest = if new.zoom <= ZOOM_MIN { Err("This is the smallest size") } else { Ok(()) };
+        let largest = if new.zoom >= ZOOM_MAX { Err("This is the largest size") } else { Ok(()) };
+        if widgets::button_if(ui, "Smaller", smallest) {
+            new.zoom = (new.zoom - ZOOM_STEP).max(ZOOM_MIN);
+        }
+        ui.label(format!("{:.0} %", new.zoom * 100.0));
+        if widgets::button_if(ui, "Larger", largest) {
+            new.zoom = (new.zoom + ZOOM_STEP).min(ZOOM_MAX);
+        }
+    });
+    row(ui, "Motion", |ui, _| {
+        ui.checkbox(&mut new.reduced_motion, "Reduce motion: nothing moves that is not information");
+    });
+}
+
+fn places(ui: &mut Ui, cx: &Cx<'_>) {
+    widgets::section(ui, "Where things are kept");
+    row(ui, "Runs and plans", |ui, _| {
+        widgets::copyable(ui, "the data directory’s path", &cx.state.data_dir.display().to_string());
+    });
+    let words = "Choose another place with --data-dir or the environment variable MESHBENCH_DATA_DIR.";
+    ui.label(RichText::new(words).color(cx.theme.text_muted));
+}
+
+/// A name at the left, and what belongs to it.
+fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui, eframe::egui::Id)) {
+    ui.horizontal(|ui| {
+        let label = ui
+            .allocate_ui(eframe::egui::vec2(NAME_WIDTH, ui.spacing().interact_size.y), |ui| {
+                ui.set_min_width(NAME_WIDTH);
+                ui.label(name)
+            })
+            .inner;
+        content(ui, label.id);
+    });
+}

@@ -1,0 +1,172 @@
+//! What is around the pages: rail, top bar, palette, notices, questions. Draws any [`State`] without a core.
+
+mod action;
+mod bar;
+mod drop;
+mod notices;
+mod palette;
+mod question;
+mod rail;
+mod toasts;
+
+use eframe::egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, ThemePreference, Ui};
+
+use crate::app::state::Open;
+use crate::app::{Command, Page, State};
+use crate::model::{Settings, ThemeChoice};
+
+use super::{Cx, Theme, about, home, settings, widgets};
+
+pub use action::{Action, Effect, all as actions};
+
+/// The smallest and largest size of everything.
+pub const ZOOM_MIN: f32 = 0.75;
+/// The largest size of everything.
+pub const ZOOM_MAX: f32 = 2.0;
+/// How far one press of a zoom key goes.
+pub const ZOOM_STEP: f32 = 0.25;
+/// Length of the few movements that there are, in seconds.
+const MOVEMENT_S: f32 = 0.08;
+
+/// What the window knows of the machine that it is drawn on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Who draws: `llvmpipe (LLVM 15.0.6, 256 bits)`; empty when it is not known.
+    pub renderer: String,
+    /// Whether pictures are drawn by the processor.
+    pub software_rasterizer: bool,
+}
+
+/// The whole content of the window, without a core: draws a state and says what was asked for.
+pub struct Shell {
+    machine: Machine,
+    light: Theme,
+    dark: Theme,
+    palette: palette::Palette,
+    toasts: toasts::Toasts,
+    settings: settings::SettingsPage,
+}
+
+impl Shell {
+    /// A window's content. [`super::theme::install`] must have been called for its context.
+    #[must_use]
+    pub fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            light: Theme::light(),
+            dark: Theme::dark(),
+            palette: palette::Palette::default(),
+            toasts: toasts::Toasts::default(),
+            settings: settings::SettingsPage::default(),
+        }
+    }
+
+    /// Draws everything; what was asked for, in order.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State) -> Vec<Command> {
+        let ctx = ui.ctx().clone();
+        apply_settings(&ctx, &state.settings);
+        let theme = if ui.visuals().dark_mode { self.dark.clone() } else { self.light.clone() };
+        let mut commands = Vec::new();
+        let software_rasterizer = self.machine.software_rasterizer;
+        let mut cx = Cx { state, commands: &mut commands, theme: &theme, software_rasterizer };
+
+        self.keys(&ctx, &mut cx);
+        rail::ui(ui, &mut cx);
+        bar::ui(ui, &mut cx, &mut self.palette);
+        notices::ui(ui, &mut cx);
+        self.page(ui, &mut cx);
+        if let Some(effect) = self.palette.ui(&ctx, &mut cx) {
+            self.carry_out(&ctx, &mut cx, effect);
+        }
+        question::ui(&ctx, &mut cx);
+        self.toasts.ui(&ctx, &mut cx);
+        drop::ui(&ctx, &mut cx);
+        commands
+    }
+
+    fn page(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 16));
+        CentralPanel::default().frame(frame).show(ui, |ui| match cx.state.page {
+            Page::Home => home::ui(ui, cx),
+            Page::Load => self.load(ui, cx),
+            Page::History => self.history(ui, cx),
+            Page::Settings => self.settings.ui(ui, cx),
+            Page::About => about::ui(ui, cx, &self.machine),
+        });
+    }
+
+    fn load(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        widgets::empty_state(ui, cx.theme, "Load", "Make a plan, run it, watch it", None);
+    }
+
+    fn history(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        widgets::empty_state(ui, cx.theme, "No runs yet", "Every run you make is kept here", None);
+    }
+
+    /// Keys first of all, so that no field of a page takes one away.
+    fn keys(&mut self, ctx: &Context, cx: &mut Cx<'_>) {
+        if cx.state.question.is_some() {
+            return;
+        }
+        if let Some(effect) = action::pressed(ctx, cx.state) {
+            self.carry_out(ctx, cx, effect);
+        }
+        if !self.palette.is_open() && !ctx.text_edit_focused() && !ctx.any_popup_open() {
+            escape(ctx, cx);
+        }
+    }
+
+    fn carry_out(&mut self, ctx: &Context, cx: &mut Cx<'_>, effect: Effect) {
+        match effect {
+            Effect::Ask(command) => cx.push(*command),
+            Effect::Palette => self.palette.toggle(),
+            Effect::Copy(text) => ctx.copy_text(text),
+        }
+    }
+}
+
+/// Esc closes what was opened last: the list of notices, then a result.
+fn escape(ctx: &Context, cx: &mut Cx<'_>) {
+    let closes = match (&cx.state.open, cx.state.page) {
+        _ if cx.state.notices_shown => Command::ToggleNotices,
+        (Open::Result(_) | Open::Reading(_), Page::History) => Command::CloseRun,
+        (Open::Comparison(_), Page::History) => Command::CloseComparison,
+        _ => return,
+    };
+    if ctx.memory(|memory| memory.focused().is_none())
+        && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+    {
+        cx.push(closes);
+    }
+}
+
+/// Gives a context what a person has chosen. Cheap when nothing changed.
+pub fn apply_settings(ctx: &Context, settings: &Settings) {
+    let preference = match settings.theme {
+        ThemeChoice::System => ThemePreference::System,
+        ThemeChoice::Light => ThemePreference::Light,
+        ThemeChoice::Dark => ThemePreference::Dark,
+    };
+    if ctx.options(|options| options.theme_preference) != preference {
+        ctx.set_theme(preference);
+        ctx.request_repaint();
+    }
+    if ctx.options(|options| options.zoom_with_keyboard) {
+        // Zoom is a setting, so its keys are commands of ours.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
+    }
+    let zoom = settings.zoom.clamp(ZOOM_MIN, ZOOM_MAX);
+    if (ctx.zoom_factor() - zoom).abs() > f32::EPSILON {
+        ctx.set_zoom_factor(zoom);
+    }
+    let movement = if settings.reduced_motion { 0.0 } else { MOVEMENT_S };
+    if (ctx.global_style().animation_time - movement).abs() > f32::EPSILON {
+        ctx.all_styles_mut(|style| style.animation_time = movement);
+    }
+}
+
+impl Default for Shell {
+    fn default() -> Self {
+        Self::new(Machine::default())
+    }
+}

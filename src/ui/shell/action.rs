@@ -1,0 +1,243 @@
+//! Everything that can be done from anywhere, in one table: the palette lists it, and keys are looked up in it.
+
+use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+
+use crate::app::state::Open;
+use crate::app::{Command, ExportFormat, Page, State};
+use crate::model::{RunId, Settings, ThemeChoice};
+
+use super::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
+
+/// The most runs and saved plans that the palette lists by name.
+const NAMED_MAX: usize = 20;
+
+/// Something that can be done from anywhere.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// What it does: `Stop the run`.
+    pub title: String,
+    /// The keys that do it.
+    pub keys: Option<KeyboardShortcut>,
+    /// Why it cannot be done now.
+    pub ready: Result<(), &'static str>,
+    /// How it is done.
+    pub effect: Effect,
+}
+
+/// How an action is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask the core.
+    Ask(Box<Command>),
+    /// Open or close the palette.
+    Palette,
+    /// Put text on the clipboard.
+    Copy(String),
+}
+
+/// The pages with the words of the rail and their keys.
+pub(super) const PAGES: [(Page, &str, Key); 5] = [
+    (Page::Home, "Home", Key::Num1),
+    (Page::Load, "Load", Key::Num2),
+    (Page::History, "History", Key::Num3),
+    (Page::Settings, "Settings", Key::Num4),
+    (Page::About, "About", Key::Num5),
+];
+
+/// The keys of the palette.
+pub(super) const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
+/// The keys of the list of notices.
+pub(super) const NOTICES: KeyboardShortcut =
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::N);
+
+/// Everything that can be done, in the order in which the palette lists it.
+#[must_use]
+pub fn all(state: &State) -> Vec<Action> {
+    let mut actions = pages();
+    actions.extend(running(state));
+    actions.extend(results(state));
+    actions.extend(appearance(state));
+    actions.extend(rest(state));
+    actions.extend(named(state));
+    actions
+}
+
+/// What the keys that were pressed since the last frame ask for.
+pub(super) fn pressed(ctx: &Context, state: &State) -> Option<Effect> {
+    let any_key = ctx.input(|input| {
+        input.events.iter().any(|event| matches!(event, eframe::egui::Event::Key { pressed: true, .. }))
+    });
+    if !any_key {
+        return None;
+    }
+    let typing = ctx.text_edit_focused();
+    let hit = |action: &Action| {
+        let Some(keys) = action.keys else { return false };
+        // A field has its own undo.
+        let field_s = typing && keys == command(Key::Z);
+        action.ready.is_ok() && !field_s && ctx.input_mut(|input| input.consume_shortcut(&keys))
+    };
+    if ctx.input_mut(|input| input.consume_shortcut(&command(Key::Equals))) {
+        // On most keyboards the plus needs a shift; what is meant is the same.
+        return Some(Effect::Ask(Box::new(zoomed(state, ZOOM_STEP))));
+    }
+    all(state).into_iter().find(hit).map(|action| action.effect)
+}
+
+fn pages() -> Vec<Action> {
+    PAGES
+        .into_iter()
+        .map(|(page, words, key)| ask(format!("Go to {words}"), Some(command(key)), Command::Go(page)))
+        .collect()
+}
+
+fn running(state: &State) -> Vec<Action> {
+    let idle = if state.is_running() { Err("A run is going") } else { Ok(()) };
+    let going = if state.is_running() { Ok(()) } else { Err("No run is going") };
+    vec![
+        ask("Try it: a first run against the built-in target", None, Command::TryIt).when(idle),
+        ask("Stop the run", Some(command(Key::Period)), Command::StopRun).when(going),
+        ask("Import a plan…", Some(command(Key::O)), Command::ImportPlan),
+    ]
+}
+
+fn results(state: &State) -> Vec<Action> {
+    let open = open_runs(&state.open);
+    let shown = if open.is_empty() { Err("No result is open") } else { Ok(()) };
+    let newest: Vec<RunId> = state.history.iter().take(2).map(|run| run.id).collect();
+    let last = newest.first().map(|id| Command::OpenRun(*id));
+    let two = if newest.len() == 2 { Ok(()) } else { Err("There are fewer than two runs") };
+    let deleted = if state.deleted.is_some() { Ok(()) } else { Err("Nothing was deleted") };
+    let some = if last.is_some() { Ok(()) } else { Err("There are no runs yet") };
+    let mut actions = vec![
+        ask("Open the last run", None, last.unwrap_or(Command::Go(Page::History))).when(some),
+        ask("Compare the last two runs", None, Command::Compare(newest)).when(two),
+    ];
+    for format in ExportFormat::ALL {
+        let title = format!("Export as {}…", format.words());
+        actions.push(ask(title, None, Command::ExportRuns(open.clone(), format)).when(shown));
+    }
+    actions.push(ask("Undo delete", Some(command(Key::Z)), Command::UndoDelete).when(deleted));
+    actions.push(ask("Read history again", None, Command::ReloadHistory));
+    actions
+}
+
+fn appearance(state: &State) -> Vec<Action> {
+    let settings = &state.settings;
+    let themes = [
+        ("Theme: as the system", ThemeChoice::System),
+        ("Theme: light", ThemeChoice::Light),
+        ("Theme: dark", ThemeChoice::Dark),
+    ];
+    let mut actions: Vec<Action> = themes
+        .into_iter()
+        .map(|(title, theme)| {
+            let chosen = if settings.theme == theme { Err("This is the theme") } else { Ok(()) };
+            ask(title, None, change(settings, |new| new.theme = theme)).when(chosen)
+        })
+        .collect();
+    let largest = if settings.zoom >= ZOOM_MAX { Err("This is the largest size") } else { Ok(()) };
+    let smallest = if settings.zoom <= ZOOM_MIN { Err("This is the smallest size") } else { Ok(()) };
+    let motion = if settings.reduced_motion { "Allow motion" } else { "Reduce motion" };
+    actions.extend([
+        ask("Zoom in", Some(command(Key::Plus)), zoomed(state, ZOOM_STEP)).when(largest),
+        ask("Zoom out", Some(command(Key::Minus)), zoomed(state, -ZOOM_STEP)).when(smallest),
+        ask("Reset zoom", Some(command(Key::Num0)), change(settings, |new| new.zoom = 1.0)),
+        ask(motion, None, change(settings, |new| new.reduced_motion = !settings.reduced_motion)),
+    ]);
+    actions
+}
+
+fn rest(state: &State) -> Vec<Action> {
+    let some = if state.notices.is_empty() { Err("There are no notifications") } else { Ok(()) };
+    let notices = if state.notices_shown { "Hide notifications" } else { "Show notifications" };
+    let path = state.data_dir.display().to_string();
+    let mut palette = ask("Show commands", Some(PALETTE), Command::Go(state.page));
+    palette.effect = Effect::Palette;
+    let mut copy = ask("Copy the data directory’s path", None, Command::Go(state.page));
+    copy.effect = Effect::Copy(path);
+    vec![
+        ask(notices, Some(NOTICES), Command::ToggleNotices),
+        ask("Dismiss all notifications", None, Command::DismissAllNotices).when(some),
+        copy,
+        palette,
+        ask("Quit", Some(command(Key::Q)), Command::Quit),
+    ]
+}
+
+fn named(state: &State) -> Vec<Action> {
+    let plans = state.plans.iter().take(NAMED_MAX).map(|saved| {
+        let plan = saved.plan.clone();
+        ask(format!("Edit plan: {}", saved.plan.name), None, Command::EditPlan(Box::new(plan)))
+    });
+    let runs = state
+        .history
+        .iter()
+        .take(NAMED_MAX)
+        .map(|run| ask(format!("Open run: {} ({})", run.name, run.url), None, Command::OpenRun(run.id)));
+    plans.chain(runs).collect()
+}
+
+/// The runs that are on show on the history page.
+pub(super) fn open_runs(open: &Open) -> Vec<RunId> {
+    match open {
+        Open::Result(run) => vec![run.id],
+        Open::Comparison(runs) => runs.iter().map(|run| run.id).collect(),
+        Open::Nothing | Open::Reading(_) => Vec::new(),
+    }
+}
+
+/// The settings after one of them was changed.
+pub(crate) fn change(settings: &Settings, edit: impl FnOnce(&mut Settings)) -> Command {
+    let mut new = settings.clone();
+    edit(&mut new);
+    Command::ChangeSettings(new)
+}
+
+fn zoomed(state: &State, by: f32) -> Command {
+    change(&state.settings, |new| new.zoom = (new.zoom + by).clamp(ZOOM_MIN, ZOOM_MAX))
+}
+
+fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+fn ask(title: impl Into<String>, keys: Option<KeyboardShortcut>, command: Command) -> Action {
+    Action { title: title.into(), keys, ready: Ok(()), effect: Effect::Ask(Box::new(command)) }
+}
+
+impl Action {
+    fn when(mut self, ready: Result<(), &'static str>) -> Self {
+        self.ready = ready;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_actions_have_the_same_keys_or_words() {
+        let actions = all(&State::default());
+        let keys: Vec<String> =
+            actions.iter().filter_map(|action| action.keys).map(|keys| format!("{keys:?}")).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{keys:?}");
+        let titles: BTreeSet<&String> = actions.iter().map(|action| &action.title).collect();
+        assert_eq!(titles.len(), actions.len());
+    }
+
+    #[test]
+    fn zoom_stays_within_its_bounds() {
+        let mut state = State::default();
+        for by in [ZOOM_STEP, -ZOOM_STEP] {
+            for _ in 0..20 {
+                let Command::ChangeSettings(settings) = zoomed(&state, by) else { panic!("not settings") };
+                state.settings = settings;
+            }
+            assert!((ZOOM_MIN..=ZOOM_MAX).contains(&state.settings.zoom));
+        }
+    }
+}
