@@ -11,6 +11,8 @@
 pub mod live;
 pub mod plot;
 mod about;
+pub mod form;
+pub mod history;
 mod home;
 pub mod icon;
 mod settings;
