@@ -6,6 +6,7 @@ mod floors;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
+mod peer;
 mod report;
 mod store;
 #[cfg(feature = "gui")]
