@@ -11,7 +11,7 @@ use meshbench::load::{self, Measured, Options, StopSwitch};
 use meshbench::model::Plan;
 
 /// A server that does with each connection what it was told to.
-pub struct Peer {
+pub(crate) struct Peer {
     address: SocketAddr,
     connections: Arc<AtomicU64>,
     closing: Arc<AtomicBool>,
@@ -20,7 +20,7 @@ pub struct Peer {
 
 impl Peer {
     /// `converse` gets each connection and its number; returning closes it.
-    pub fn start(converse: impl Fn(TcpStream, u64) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(converse: impl Fn(TcpStream, u64) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = listener.local_addr().expect("an address");
         let (connections, closing) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -41,7 +41,7 @@ impl Peer {
     }
 
     /// Answers every request on a connection with these bytes.
-    pub fn answering(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn answering(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(
             move |mut stream, _| {
@@ -51,7 +51,7 @@ impl Peer {
     }
 
     /// Answers one request with these bytes, then closes the connection in good order.
-    pub fn answering_once(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn answering_once(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |mut stream, _| {
             if read_request(&mut stream) {
@@ -61,16 +61,16 @@ impl Peer {
         })
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Connections accepted so far.
-    pub fn connections(&self) -> u64 {
+    pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -87,7 +87,7 @@ impl Drop for Peer {
 }
 
 /// Reads one request without a body; false when the client closed.
-pub fn read_request(stream: &mut impl Read) -> bool {
+pub(crate) fn read_request(stream: &mut impl Read) -> bool {
     let mut head = Vec::new();
     let mut piece = [0; 4096];
     while !head.ends_with(b"\r\n\r\n") {
@@ -100,18 +100,18 @@ pub fn read_request(stream: &mut impl Read) -> bool {
 }
 
 /// Ends a connection so that nothing written is lost.
-pub fn finish(stream: &mut TcpStream) {
+pub(crate) fn finish(stream: &mut TcpStream) {
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = std::io::copy(stream, &mut std::io::sink());
 }
 
 /// A port of loopback on which nobody listens.
-pub fn closed_port() -> SocketAddr {
+pub(crate) fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("an address")
 }
 
 /// Runs a plan on so many threads, and fails rather than hang.
-pub fn measure(plan: &Plan, threads: u32) -> Measured {
+pub(crate) fn measure(plan: &Plan, threads: u32) -> Measured {
     let stop = StopSwitch::new();
     let begun = Instant::now();
     let mut watch = |_: &Measured| {
@@ -123,7 +123,7 @@ pub fn measure(plan: &Plan, threads: u32) -> Measured {
 }
 
 /// Holds the books of a run against each other.
-pub fn assert_balanced(measured: &Measured, what: &str) {
+pub(crate) fn assert_balanced(measured: &Measured, what: &str) {
     let requests = measured.requests;
     let without_answer: u64 =
         measured.errors.iter().filter(|(class, _)| *class != "status").map(|(_, count)| count).sum();
