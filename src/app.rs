@@ -11,6 +11,7 @@
 
 pub mod command;
 mod core;
+mod curves;
 pub mod event;
 mod heavy;
 pub mod job;
@@ -23,6 +24,7 @@ mod update;
 
 pub use command::{Command, ExportFormat, Page};
 pub use core::{Core, EVENTS_PER_TURN};
+pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
 pub use place::{DATA_DIR_VARIABLE, default_data_dir};

@@ -11,7 +11,7 @@ mod toasts;
 
 use eframe::egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, ThemePreference, Ui};
 
-use crate::app::state::Open;
+use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
 use crate::model::{Settings, ThemeChoice};
 
@@ -61,10 +61,19 @@ impl Shell {
         }
     }
 
+    /// Whether pictures are drawn by the processor.
+    #[must_use]
+    pub fn software_rasterizer(&self) -> bool {
+        self.machine.software_rasterizer
+    }
+
     /// Draws everything; what was asked for, in order.
     pub fn ui(&mut self, ui: &mut Ui, state: &State) -> Vec<Command> {
         let ctx = ui.ctx().clone();
-        apply_settings(&ctx, &state.settings);
+        if state.store != StoreState::Opening {
+            // Until then nobody knows what was chosen, and what the window was last time is the best guess.
+            apply_settings(&ctx, &state.settings);
+        }
         let theme = if ui.visuals().dark_mode { self.dark.clone() } else { self.light.clone() };
         let mut commands = Vec::new();
         let software_rasterizer = self.machine.software_rasterizer;
