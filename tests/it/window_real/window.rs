@@ -91,6 +91,16 @@ impl Window {
         self.apply(vec![press(pos, false)]);
     }
 
+    /// Clicks into a field, puts these words in the place of what is there.
+    pub(super) fn fill(&mut self, name: &str, words: &str) {
+        self.click(Role::TextInput, name);
+        self.key(Modifiers::COMMAND, egui::Key::A);
+        self.apply(vec![Event::Text(words.to_owned())]);
+        self.wait_for(&format!("{words:?} in {name:?}"), ANSWER_MAX, |seen| {
+            seen.get(Role::TextInput, name).is_some_and(|field| field.value == words)
+        });
+    }
+
     /// Presses and releases a key.
     pub(super) fn key(&mut self, modifiers: Modifiers, key: egui::Key) {
         for pressed in [true, false] {
