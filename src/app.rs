@@ -12,6 +12,7 @@
 pub mod command;
 mod core;
 mod curves;
+pub mod document;
 pub mod event;
 mod heavy;
 pub mod job;
@@ -19,6 +20,7 @@ mod place;
 mod record;
 mod runtime;
 pub mod state;
+pub mod target;
 mod try_it;
 mod update;
 

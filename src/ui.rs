@@ -8,13 +8,16 @@
 //! | `home`, `settings`, `about` | pages |
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
-pub mod live;
-pub mod plot;
 mod about;
+pub mod compare;
+mod figures;
 pub mod form;
 pub mod history;
 mod home;
 pub mod icon;
+pub mod live;
+pub mod plot;
+pub mod result;
 mod settings;
 pub mod shell;
 pub mod theme;

@@ -578,8 +578,7 @@ fn an_empty_history_says_what_it_is_and_offers_a_first_run() {
 #[test]
 fn a_history_that_cannot_be_read_says_why_and_can_be_tried_again() {
     let reason = "The disk is full; free some space";
-    let mut harness =
-        history(in_store(StoreState::Failed { reason: reason.to_owned() }));
+    let mut harness = history(in_store(StoreState::Failed { reason: reason.to_owned() }));
     harness.get_by_label(reason);
     harness.get_by_label("Copy details");
     click(&mut harness, "Retry");
