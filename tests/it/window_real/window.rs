@@ -73,7 +73,8 @@ impl Window {
                 return seen;
             }
             if Instant::now() > deadline {
-                let picture = self.picture("failed");
+                let test = thread::current().name().unwrap_or("window").replace("::", "-");
+                let picture = self.picture(&test);
                 panic!("not within {max:?}: {awaited}; see {}\n{}", picture.display(), seen.words());
             }
             thread::sleep(LOOK_EVERY);
@@ -121,7 +122,7 @@ impl Window {
         else {
             panic!("no picture came")
         };
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.png", std::process::id()));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         fs::write(&path, picture.bytes).unwrap();
         path
     }
