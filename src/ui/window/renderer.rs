@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn the_painters_line_tells_who_draws() {
-        let line = "\nopengl version: 4.5\nopengl renderer: llvmpipe (LLVM 15.0.6, 256 bits)\nopengl vendor: Mesa";
+        let line =
+            "\nopengl version: 4.5\nopengl renderer: llvmpipe (LLVM 15.0.6, 256 bits)\nopengl vendor: Mesa";
         let name = name_in(line).unwrap();
         assert_eq!(name, "llvmpipe (LLVM 15.0.6, 256 bits)");
         assert!(is_software(name));

@@ -21,7 +21,8 @@ const WAYLAND: [Library; 4] = [
     ("libEGL.so.1", "libegl1"),
 ];
 /// Where libraries are looked for beside the folders of the linker's own configuration.
-const FOLDERS: [&str; 6] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/run/opengl-driver/lib"];
+const FOLDERS: [&str; 6] =
+    ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/run/opengl-driver/lib"];
 const LINKER_CONFIGURATION: &str = "/etc/ld.so.conf.d";
 
 /// How the desktop is reached.
