@@ -11,6 +11,8 @@
 
 pub mod command;
 mod core;
+mod curves;
+pub mod document;
 pub mod event;
 mod heavy;
 pub mod job;
@@ -18,11 +20,13 @@ mod place;
 mod record;
 mod runtime;
 pub mod state;
+pub mod target;
 mod try_it;
 mod update;
 
 pub use command::{Command, ExportFormat, Page};
 pub use core::{Core, EVENTS_PER_TURN};
+pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
 pub use place::{DATA_DIR_VARIABLE, default_data_dir};

@@ -9,8 +9,15 @@
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
+pub mod compare;
+mod figures;
+pub mod form;
+pub mod history;
 mod home;
 pub mod icon;
+pub mod live;
+pub mod plot;
+pub mod result;
 mod settings;
 pub mod shell;
 pub mod theme;

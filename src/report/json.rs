@@ -39,7 +39,7 @@ use std::borrow::Borrow;
 
 use serde::Deserialize;
 
-use crate::model::run::{INTERVALS_MAX, RUN_VERSION};
+use crate::model::run::{INTERVALS_MAX, RUN_VERSION, RunHead};
 use crate::model::{Run, RunId};
 use crate::stats::{CodecError, Latency};
 
@@ -122,7 +122,7 @@ pub fn read(bytes: impl AsRef<[u8]>) -> Result<Vec<Run>, ReadError> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // The versions first: a newer run may not have the shape that this program knows.
-    let heads: OneOrMany<Head> = one_or_many(bytes)?;
+    let heads: OneOrMany<RunHead> = one_or_many(bytes)?;
     let versions = heads.iter().map(|head| head.version);
     if heads.iter().count() > RUNS_MAX {
         return Err(ReadError::TooMany);
@@ -140,11 +140,6 @@ pub fn read(bytes: impl AsRef<[u8]>) -> Result<Vec<Run>, ReadError> {
     };
     runs.iter().try_for_each(check)?;
     Ok(runs)
-}
-
-#[derive(Deserialize)]
-struct Head {
-    version: u32,
 }
 
 enum OneOrMany<T> {
