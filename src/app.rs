@@ -11,6 +11,7 @@
 
 pub mod command;
 mod core;
+pub mod document;
 pub mod event;
 mod heavy;
 pub mod job;
@@ -18,6 +19,7 @@ mod place;
 mod record;
 mod runtime;
 pub mod state;
+pub mod target;
 mod try_it;
 mod update;
 

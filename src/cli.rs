@@ -27,6 +27,8 @@ use clap::Parser as _;
 use args::{Arguments, What};
 use screen::Screen;
 
+use crate::app::default_data_dir;
+
 /// What the command line asked for.
 #[derive(Debug)]
 pub enum Ask {
@@ -84,6 +86,13 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
     })
 }
 
+/// Whether the window would have no display to open on. Other systems always have one.
+#[must_use]
+pub fn display_is_missing() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(all(unix, not(target_os = "macos"))) && !is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY")
+}
+
 /// Says that there is no display to open a window on, and what works without one.
 #[must_use]
 pub fn say_no_display() -> ExitCode {
@@ -113,14 +122,10 @@ fn code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(3))
 }
 
-/// `--data-dir`, else `MESHBENCH_DATA_DIR`, else where the platform keeps a program's data.
+/// `--data-dir`, else where the environment or the platform says.
 fn data_dir(chosen: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let from_environment = || std::env::var_os("MESHBENCH_DATA_DIR").filter(|dir| !dir.is_empty());
-    if let Some(dir) = chosen.or_else(|| from_environment().map(PathBuf::from)) {
-        return Ok(dir);
+    match chosen {
+        Some(dir) => Ok(dir),
+        None => default_data_dir().map_err(Failure::Input),
     }
-    let platform = directories::ProjectDirs::from("", "", "meshbench");
-    platform.map(|dirs| dirs.data_dir().to_owned()).ok_or_else(|| {
-        Failure::Input("no home directory is known; choose a place with --data-dir".to_owned())
-    })
 }

@@ -61,7 +61,7 @@ fn show(session: &mut Session, id: &str, json: bool, screen: &Screen) -> Result<
     let id = session.find(id)?;
     let run = session.read(id)?;
     if json {
-        return screen.print(&document::of_one(&run, ExportFormat::Json));
+        return screen.print(&document::json(&run));
     }
     screen.print(&format!("{}\nid {id}\n", table::result(&run, screen.out)))
 }
@@ -109,10 +109,7 @@ fn export(
 ) -> Result<(), Failure> {
     let ids = session.find_all(ids)?;
     let runs: Vec<Arc<Run>> = ids.into_iter().map(|id| session.read(id)).collect::<Result<_, _>>()?;
-    let text = match runs.as_slice() {
-        [run] => document::of_one(run, format),
-        runs => document::of(runs, format, Timestamp::now()),
-    };
+    let text = document::of(&runs, format, Timestamp::now());
     let Some(path) = out else { return screen.print(&text) };
     std::fs::write(path, text).map_err(|error| {
         Failure::NotCarriedOut(format!("{} could not be written: {error}", path.display()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
-use crate::app::{Command, ExportFormat, Keep, Page, document};
+use crate::app::{Command, Keep, Page, document};
 use crate::model::{Plan, Run};
 
 use super::args::{OutputArgs, RunArgs, TryArgs};
@@ -199,7 +199,7 @@ fn report(
 }
 
 fn json_text(run: &Run) -> String {
-    document::of_one(run, ExportFormat::Json)
+    document::json(run)
 }
 
 /// What a script learns from the result.

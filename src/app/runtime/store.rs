@@ -10,11 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::app::command::ExportFormat;
+use crate::app::document;
 use crate::app::event::{Event, Opened};
 use crate::app::state::{PlanId, SavedPlan};
 use crate::model::run::RunEdit;
 use crate::model::{Run, RunId, Settings};
-use crate::report;
+
 use crate::store::{Store, StoreError, pending};
 
 use super::run::chain;
@@ -266,7 +267,7 @@ impl Shelf {
         };
         let sender = outbox.clone();
         let spawned = std::thread::Builder::new().name("meshbench-export".to_owned()).spawn(move || {
-            let text = document(&runs, format, Timestamp::now());
+            let text = document::of(&runs, format, Timestamp::now());
             sender.send(files::written(&path, text.as_bytes()));
         });
         if let Err(error) = spawned {
@@ -280,17 +281,6 @@ impl Shelf {
             found.map(Arc::new).ok_or_else(|| format!("run {id} is not in the store any more"))
         };
         ids.iter().map(read).collect()
-    }
-}
-
-/// Runs in one of the formats in which they leave.
-fn document(runs: &[Arc<Run>], format: ExportFormat, now: Timestamp) -> String {
-    let runs: Vec<&Run> = runs.iter().map(AsRef::as_ref).collect();
-    match format {
-        ExportFormat::Json => report::json::write_all(&runs),
-        ExportFormat::CsvIntervals => report::csv::intervals_of(&runs),
-        ExportFormat::CsvQuantiles => report::csv::quantiles(&runs),
-        ExportFormat::Html => report::html::write(&runs, now),
     }
 }
 
