@@ -11,6 +11,7 @@
 
 pub mod command;
 mod core;
+mod curves;
 pub mod document;
 pub mod event;
 mod heavy;
@@ -25,6 +26,7 @@ mod update;
 
 pub use command::{Command, ExportFormat, Page};
 pub use core::{Core, EVENTS_PER_TURN};
+pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
 pub use place::{DATA_DIR_VARIABLE, default_data_dir};

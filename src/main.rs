@@ -14,12 +14,7 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "gui")]
 fn window(data_dir: PathBuf) -> ExitCode {
-    if cli::display_is_missing() {
-        return cli::say_no_display();
-    }
-    // meshbench::ui::open(data_dir) comes here.
-    drop(data_dir);
-    cli::say_no_window()
+    meshbench::ui::open(Some(data_dir))
 }
 
 #[cfg(not(feature = "gui"))]

@@ -10,6 +10,8 @@ mod load_truth;
 #[cfg(feature = "gui")]
 mod picture;
 mod report;
+#[cfg(feature = "gui")]
+mod sample;
 mod store;
 #[cfg(feature = "gui")]
 mod window_form_history;

@@ -1,1 +1,621 @@
-//! .
+//! The load form and the history page, driven by role and label as a person or a screen reader would.
+
+use std::time::Duration;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{self, Event, Key, Modifiers, Ui};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use jiff::tz::TimeZone;
+use meshbench::app::command::{ExportFormat, Page};
+use meshbench::app::state::{Picked, PlanId, SavedPlan, StoreState};
+use meshbench::app::{Command, State};
+use meshbench::model::run::RunEdit;
+use meshbench::model::{Body, Pacing, Plan, RunId, Stop};
+use meshbench::ui::form::LoadPage;
+use meshbench::ui::history::HistoryPage;
+use meshbench::ui::{Cx, Theme};
+use uuid::Uuid;
+
+use crate::{picture, sample};
+
+const SIZE: [f32; 2] = [1200.0, 760.0];
+
+/// A page, what it is shown, and what it asked for.
+struct Stage<P> {
+    page: P,
+    state: State,
+    commands: Vec<Command>,
+}
+
+trait Shown {
+    fn show(&mut self, cx: &mut Cx<'_>, ui: &mut Ui);
+}
+
+impl Shown for LoadPage {
+    fn show(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.ui(cx, ui);
+    }
+}
+
+impl Shown for HistoryPage {
+    fn show(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.ui(cx, ui);
+    }
+}
+
+impl<P: Shown> Stage<P> {
+    fn draw(&mut self, ui: &mut Ui) {
+        let theme = Theme::of(ui.ctx());
+        let cx = &mut Cx {
+            state: &self.state,
+            commands: &mut self.commands,
+            theme: &theme,
+            software_rasterizer: false,
+        };
+        // The harness leaves a margin for shadows; a page fills its window.
+        let rect = ui.ctx().content_rect();
+        let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect));
+        inner.set_clip_rect(rect);
+        inner.painter().rect_filled(rect, 0.0, inner.visuals().panel_fill);
+        self.page.show(cx, &mut inner);
+    }
+}
+
+fn stage<P: Shown + 'static>(page: P, state: State, theme: egui::Theme) -> Harness<'static, Stage<P>> {
+    let stage = Stage { page, state, commands: Vec::new() };
+    let mut harness =
+        picture::builder(theme, SIZE).build_ui_state(|ui, stage: &mut Stage<P>| stage.draw(ui), stage);
+    harness.run();
+    harness
+}
+
+fn form(state: State) -> Harness<'static, Stage<LoadPage>> {
+    stage(LoadPage::new(), state, egui::Theme::Dark)
+}
+
+fn history(state: State) -> Harness<'static, Stage<HistoryPage>> {
+    stage(HistoryPage::in_zone(TimeZone::UTC), state, egui::Theme::Dark)
+}
+
+fn open_state() -> State {
+    in_store(StoreState::Open)
+}
+
+fn in_store(store: StoreState) -> State {
+    let mut state = State::default();
+    state.store = store;
+    state
+}
+
+/// With runs; revisions count from 1 as in the program.
+fn with_runs(count: usize) -> State {
+    let mut state = open_state();
+    state.history = sample::history(count);
+    state.history_revision = 1;
+    state
+}
+
+fn plan_id(number: u128) -> PlanId {
+    PlanId(Uuid::from_u128(number))
+}
+
+fn with_plans(names: &[&str]) -> State {
+    let saved = names.iter().enumerate().map(|(at, name)| {
+        let mut plan = Plan::for_url(&format!("http://localhost:{}/", 8000 + at));
+        (*name).clone_into(&mut plan.name);
+        SavedPlan { id: plan_id(at as u128), plan }
+    });
+    let mut state = open_state();
+    state.plans = saved.collect();
+    state
+}
+
+fn taken<P>(harness: &mut Harness<'_, Stage<P>>) -> Vec<Command> {
+    std::mem::take(&mut harness.state_mut().commands)
+}
+
+fn type_into<P>(harness: &mut Harness<'_, Stage<P>>, label: &str, text: &str) {
+    harness.get_by_role_and_label(Role::TextInput, label).focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.get_by_role_and_label(Role::TextInput, label).type_text(text);
+    harness.run();
+}
+
+fn click<P>(harness: &mut Harness<'_, Stage<P>>, label: &str) {
+    harness.get_by_label(label).click();
+    harness.run();
+}
+
+fn press<P>(harness: &mut Harness<'_, Stage<P>>, key: Key) {
+    harness.key_press(key);
+    harness.run();
+}
+
+fn ctrl_enter<P>(harness: &mut Harness<'_, Stage<P>>) {
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    harness.run();
+}
+
+fn open_section<P>(harness: &mut Harness<'_, Stage<P>>, title: &str) {
+    harness.get_by(|node| node.label().is_some_and(|label| label.starts_with(title))).click();
+    harness.run();
+    harness.run();
+}
+
+// The form
+
+#[test]
+fn a_bad_url_says_why_once_it_is_typed_and_not_before() {
+    let mut harness = form(open_state());
+    assert!(harness.query_by_label_contains("write the scheme").is_none());
+    type_into(&mut harness, "URL", "localhost");
+    harness.get_by_label("write the scheme too, for example http://localhost");
+    type_into(&mut harness, "URL", "http://localhost/");
+    assert!(harness.query_by_label_contains("write the scheme").is_none());
+}
+
+#[test]
+fn every_field_shows_its_unit() {
+    let mut harness = form(open_state());
+    for unit in [
+        "requests/s",
+        "at most, one request at a time each",
+        "(s, m, h) for example 30s, 2m",
+        "(ms, s, m) for one request",
+    ] {
+        harness.get_by_label(unit);
+    }
+    click(&mut harness, "Poisson arrivals");
+    harness.get_by_label("requests/s on average");
+    click(&mut harness, "As fast as possible");
+    assert!(harness.query_by_role_and_label(Role::TextInput, "Rate").is_none(), "a closed loop has no rate");
+    click(&mut harness, "A number of requests");
+    harness.get_by_label("requests");
+}
+
+#[test]
+fn ctrl_enter_runs_exactly_the_plan_in_the_form() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost:8080/cart");
+    type_into(&mut harness, "Rate", "250");
+    type_into(&mut harness, "Connections", "32");
+    type_into(&mut harness, "Duration", "2m");
+    type_into(&mut harness, "Warm-up", "5s");
+    type_into(&mut harness, "Timeout", "750ms");
+    type_into(&mut harness, "Name", "Cart");
+    harness.get_by_label(
+        "Sends 250 requests a second over at most 32 connections for 2 min: 30\u{2009}000 requests, after a \
+         warm-up of 5 s that is not counted",
+    );
+    ctrl_enter(&mut harness);
+    let mut plan = Plan::for_url("http://localhost:8080/cart");
+    plan.name = "Cart".to_owned();
+    plan.pacing = Pacing::Constant { rate_per_sec: 250.0 };
+    plan.connections = 32;
+    plan.stop = Stop::Duration(Duration::from_secs(120));
+    plan.warmup = Duration::from_secs(5);
+    plan.timeout = Duration::from_millis(750);
+    assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(plan))]);
+}
+
+#[test]
+fn headers_cookies_credentials_labels_and_goals_reach_the_plan() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "https://localhost/");
+    open_section(&mut harness, "Headers and body");
+    click(&mut harness, "Add header");
+    type_into(&mut harness, "Header 1 name", "X-Trace");
+    type_into(&mut harness, "Header 1 value", "on");
+    click(&mut harness, "Add cookie");
+    type_into(&mut harness, "Cookie 1 name", "session");
+    harness.get_by_label("Cookie 1 value").focus();
+    harness.run();
+    harness.get_by_label("Cookie 1 value").type_text("abc");
+    click(&mut harness, "Send user name and password");
+    type_into(&mut harness, "User name", "ada");
+    harness.get_by_label("Password").scroll_to_me();
+    harness.get_by_role_and_label(Role::PasswordInput, "Password").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::PasswordInput, "Password").type_text("pw");
+    harness.run();
+    open_section(&mut harness, "Headers and body");
+    open_section(&mut harness, "Labels");
+    type_into(&mut harness, "Mesh", "istio");
+    click(&mut harness, "Add label");
+    type_into(&mut harness, "Label 1 key", "region");
+    type_into(&mut harness, "Label 1 value", "eu");
+    open_section(&mut harness, "Labels");
+    open_section(&mut harness, "Goals");
+    click(&mut harness, "Add goal");
+    type_into(&mut harness, "Goal 1", "p99<20");
+    harness.get_by_label_contains("no unit");
+    type_into(&mut harness, "Goal 1", "p99<20ms");
+    ctrl_enter(&mut harness);
+
+    let commands = taken(&mut harness);
+    let [Command::StartRun(plan)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(plan.request.headers[0].name, "X-Trace");
+    assert_eq!(plan.request.headers[0].value, "on");
+    assert_eq!(
+        (plan.request.cookies[0].name.as_str(), plan.request.cookies[0].value.as_str()),
+        ("session", "abc")
+    );
+    let auth = plan.request.basic_auth.as_ref().expect("credentials");
+    assert_eq!((auth.user.as_str(), auth.password.as_str()), ("ada", "pw"));
+    let labels: Vec<String> = plan.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(labels, ["mesh=istio", "region=eu"]);
+    assert_eq!(plan.goals[0].to_string(), "p99<20ms");
+}
+
+#[test]
+fn run_is_refused_with_a_reason_and_shows_what_to_correct() {
+    let mut harness = form(open_state());
+    assert!(harness.get_by_label("Run test").accesskit_node().is_disabled());
+    harness.get_by_label("A URL is missing, for example http://localhost:8080/");
+    ctrl_enter(&mut harness);
+    harness.get_by_label("a URL is missing, for example http://localhost:8080/");
+    assert_eq!(taken(&mut harness), []);
+
+    type_into(&mut harness, "URL", "http://localhost/");
+    harness.state_mut().state.live = Some(sample::live());
+    harness.run();
+    harness.get_by_label("A run is going; wait for its end or stop it first");
+    ctrl_enter(&mut harness);
+    assert_eq!(taken(&mut harness), []);
+}
+
+#[test]
+fn a_plan_without_its_secrets_opens_the_section_that_needs_them() {
+    let mut harness = form(open_state());
+    let mut plan = sample::plan();
+    plan.request.cookies =
+        vec![meshbench::model::Cookie { name: "session".to_owned(), value: "x".to_owned() }];
+    harness.state_mut().state.form = Some((1, Box::new(plan.redacted())));
+    harness.run();
+    harness.run();
+    harness.get_by_label_contains("the value of cookie session was not kept");
+    harness.get_by(|node| node.label().is_some_and(|label| label == "Headers and body: 1 correction needed"));
+}
+
+#[test]
+fn plans_are_saved_duplicated_exported_imported_and_deleted() {
+    let mut harness = form(with_plans(&["Cart", "Checkout"]));
+    click(&mut harness, "Import a plan from TOML…");
+    assert_eq!(taken(&mut harness), [Command::ImportPlan]);
+    click(&mut harness, "Checkout");
+    assert_eq!(harness.state().page.draft().url, "http://localhost:8001/");
+    click(&mut harness, "Duplicate");
+    assert_eq!(taken(&mut harness), [Command::DuplicatePlan(plan_id(1))]);
+    let shown = harness.state().state.plans[1].plan.clone();
+    click(&mut harness, "Export as TOML…");
+    assert_eq!(taken(&mut harness), [Command::ExportPlan(Box::new(shown.clone()))]);
+
+    type_into(&mut harness, "Rate", "500");
+    harness.get_by_label("Unsaved changes");
+    click(&mut harness, "Save");
+    let changed = Plan { pacing: Pacing::Constant { rate_per_sec: 500.0 }, ..shown };
+    assert_eq!(taken(&mut harness), [Command::SavePlan(Some(plan_id(1)), Box::new(changed.clone()))]);
+    harness.get_by_label("Unsaved changes");
+    harness.state_mut().state.plans[1].plan = changed.clone();
+    harness.run();
+    harness.get_by_label("Saved");
+
+    click(&mut harness, "Save as…");
+    type_into(&mut harness, "Save a copy as", "Checkout, fast");
+    click(&mut harness, "Save copy");
+    let copy = Plan { name: "Checkout, fast".to_owned(), ..changed };
+    assert_eq!(taken(&mut harness), [Command::SavePlan(None, Box::new(copy.clone()))]);
+    harness.state_mut().state.plans.push(SavedPlan { id: plan_id(2), plan: copy });
+    harness.run();
+
+    click(&mut harness, "Delete…");
+    assert_eq!(taken(&mut harness), [], "deleting a plan is asked first");
+    click(&mut harness, "Delete plan");
+    assert_eq!(taken(&mut harness), [Command::DeletePlan(plan_id(2))]);
+}
+
+#[test]
+fn unsaved_changes_are_not_lost_without_a_question() {
+    let mut harness = form(with_plans(&["Cart", "Checkout"]));
+    click(&mut harness, "Cart");
+    type_into(&mut harness, "Rate", "7");
+    click(&mut harness, "Checkout");
+    harness.get_by_label("The plan in the form has changes that are not saved");
+    click(&mut harness, "Keep editing");
+    assert_eq!(harness.state().page.draft().rate, "7");
+    click(&mut harness, "Checkout");
+    click(&mut harness, "Discard changes");
+    assert_eq!(harness.state().page.draft().name, "Checkout");
+    assert!(harness.query_by_label("Unsaved changes").is_none());
+
+    type_into(&mut harness, "Rate", "8");
+    click(&mut harness, "New plan");
+    click(&mut harness, "Save them first");
+    let commands = taken(&mut harness);
+    let [Command::SavePlan(Some(id), plan)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(harness.state().page.draft().rate, "8", "kept until it is safe");
+    assert_eq!(*id, plan_id(1));
+    harness.state_mut().state.plans[1].plan = (**plan).clone();
+    harness.run();
+    assert_eq!(harness.state().page.draft().url, "");
+}
+
+#[test]
+fn a_plan_that_was_run_is_not_asked_about() {
+    let mut harness = form(with_plans(&["Cart"]));
+    type_into(&mut harness, "URL", "http://localhost/");
+    ctrl_enter(&mut harness);
+    taken(&mut harness);
+    click(&mut harness, "Cart");
+    assert_eq!(harness.state().page.draft().name, "Cart");
+}
+
+#[test]
+fn picked_files_reach_the_form_once() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost/");
+    open_section(&mut harness, "Headers and body");
+    harness.get_by_role_and_label(Role::RadioButton, "File").click();
+    harness.run();
+    click(&mut harness, "Choose a file for the body…");
+    assert_eq!(taken(&mut harness), [Command::PickBodyFile]);
+    harness.state_mut().state.picked = Some((1, Picked::Body("/tmp/body.json".into())));
+    harness.run();
+    harness.get_by_role_and_label(Role::RadioButton, "None").click();
+    harness.run();
+    assert_eq!(harness.state().page.draft().body, meshbench::ui::form::BodyKind::Empty, "taken once");
+    harness.state_mut().state.picked = Some((2, Picked::Ca("/tmp/ca.pem".into())));
+    harness.run();
+    harness.get_by_role_and_label(Role::RadioButton, "File").click();
+    harness.run();
+    ctrl_enter(&mut harness);
+    let commands = taken(&mut harness);
+    let [Command::StartRun(plan)] = &commands[..] else { panic!("{commands:?}") };
+    assert_eq!(plan.request.body, Body::File("/tmp/body.json".into()));
+    assert_eq!(plan.target.ca_file, Some("/tmp/ca.pem".into()));
+}
+
+#[test]
+fn unchecked_certificates_are_said_loudly() {
+    let mut harness = form(open_state());
+    open_section(&mut harness, "TLS");
+    harness.get_by_label("Accept any certificate (insecure)").scroll_to_me();
+    harness.run();
+    click(&mut harness, "Accept any certificate (insecure)");
+    assert!(harness.query_all_by_label_contains("Certificates are not checked").count() >= 1);
+    harness.get_by(|node| node.label().is_some_and(|label| label == "TLS: certificates are not checked"));
+}
+
+#[test]
+fn a_run_is_made_with_the_keyboard_alone() {
+    let mut harness = form(open_state());
+    // Once round with Tab: every control of the form takes the focus, in the order of the page.
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        press(&mut harness, Key::Tab);
+        let focused = harness.get_by(|node| node.is_focused());
+        let label = focused.accesskit_node().label().unwrap_or_default();
+        if label == "URL" {
+            harness.event(Event::Text("http://localhost/".to_owned()));
+            harness.run();
+        }
+        seen.push(label);
+    }
+    let place = |label: &str| {
+        let place = seen.iter().position(|seen| seen == label);
+        place.unwrap_or_else(|| panic!("{label} is not reached: {seen:?}"))
+    };
+    let order = ["URL", "Constant rate", "Rate", "Connections", "Duration", "Warm-up", "Timeout"];
+    assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{seen:?}");
+    ctrl_enter(&mut harness);
+    assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(Plan::for_url("http://localhost/")))]);
+}
+
+// History
+
+fn ids(state: &State, places: &[usize]) -> Vec<RunId> {
+    places.iter().map(|at| state.history[*at].id).collect()
+}
+
+/// The labels of the rows on screen, from above.
+fn rows(harness: &Harness<'_, Stage<HistoryPage>>) -> Vec<String> {
+    let mut rows: Vec<(f32, String)> = harness
+        .query_all_by_role(Role::Row)
+        .map(|row| (row.rect().top(), row.accesskit_node().label().unwrap_or_default()))
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows.into_iter().map(|(_, label)| label).collect()
+}
+
+#[test]
+fn runs_are_searched_by_label_name_and_state() {
+    let mut harness = history(with_runs(30));
+    harness.get_by_label("30 runs");
+    type_into(&mut harness, "Search runs", "mesh=istio");
+    let found = harness.state().state.history.iter().filter(|run| run.labels["mesh"] == "istio").count();
+    harness.get_by_label(&format!("{found} of 30 runs"));
+    assert!(found > 0 && rows(&harness).iter().all(|row| row.contains("istio")));
+    type_into(&mut harness, "Search runs", "no such run");
+    harness.get_by_label("No run matches the search");
+    click(&mut harness, "Clear search");
+    harness.get_by_label("30 runs");
+}
+
+#[test]
+fn headings_sort_and_turn() {
+    let mut harness = history(with_runs(20));
+    let newest = rows(&harness);
+    click(&mut harness, "Sort by When, descending now");
+    let oldest = rows(&harness);
+    assert_eq!(oldest, newest.iter().rev().cloned().collect::<Vec<_>>());
+    click(&mut harness, "Sort by Name");
+    let by_name = rows(&harness);
+    assert!(by_name.is_sorted_by_key(|row| row.split(", 2026").next().unwrap_or_default().to_lowercase()));
+    harness.get_by_label("Sort by Name, ascending now");
+}
+
+#[test]
+fn runs_are_chosen_compared_exported_and_deleted_with_the_keyboard() {
+    let mut harness = history(with_runs(30));
+    press(&mut harness, Key::ArrowDown);
+    press(&mut harness, Key::ArrowDown);
+    press(&mut harness, Key::Space);
+    press(&mut harness, Key::ArrowUp);
+    press(&mut harness, Key::Space);
+    harness.get_by_label("2 chosen");
+    let chosen = ids(&harness.state().state, &[1, 0]);
+    click(&mut harness, "Compare");
+    assert_eq!(taken(&mut harness), [Command::Compare(chosen.clone())], "in the order of choosing");
+    click(&mut harness, "Export…");
+    click(&mut harness, ExportFormat::Html.words());
+    assert_eq!(taken(&mut harness), [Command::ExportRuns(chosen.clone(), ExportFormat::Html)]);
+
+    harness.ctx.memory_mut(|memory| memory.stop_text_input());
+    press(&mut harness, Key::Enter);
+    assert_eq!(taken(&mut harness), [Command::OpenRun(chosen[1])]);
+    press(&mut harness, Key::Delete);
+    assert_eq!(taken(&mut harness), [Command::DeleteRuns(chosen.clone())]);
+    let state = &mut harness.state_mut().state;
+    let gone: Vec<_> = state.history.drain(..2).collect();
+    state.history_revision += 1;
+    state.deleted = Some(gone);
+    harness.run();
+    assert!(harness.query_by_label("2 chosen").is_none(), "what is gone is not chosen");
+    click(&mut harness, "Undo delete");
+    assert_eq!(taken(&mut harness), [Command::UndoDelete]);
+}
+
+#[test]
+fn all_found_runs_are_chosen_at_once() {
+    let mut harness = history(with_runs(30));
+    type_into(&mut harness, "Search runs", "mesh=linkerd");
+    press(&mut harness, Key::Enter);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run();
+    let found: Vec<RunId> = {
+        let found = harness.state().state.history.iter().filter(|run| run.labels["mesh"] == "linkerd");
+        found.map(|run| run.id).collect()
+    };
+    harness.get_by_label(&format!("{} chosen", found.len()));
+    press(&mut harness, Key::Delete);
+    assert_eq!(taken(&mut harness), [Command::DeleteRuns(found)]);
+    press(&mut harness, Key::Escape);
+    assert!(harness.query_by_label("Choose none").is_none());
+}
+
+#[test]
+fn slash_goes_to_the_search_and_is_not_typed() {
+    let mut harness = history(with_runs(5));
+    harness.event(Event::Text("/".to_owned()));
+    harness.run();
+    let search = harness.get_by_role_and_label(Role::TextInput, "Search runs");
+    assert!(search.is_focused());
+    assert_eq!(search.value().unwrap_or_default(), "");
+}
+
+#[test]
+fn a_row_is_pointed_at_chosen_and_opened_with_the_mouse() {
+    let mut harness = history(with_runs(10));
+    let row = rows(&harness)[3].clone();
+    let id = harness.state().state.history[3].id;
+    let chosen = |harness: &Harness<'_, Stage<HistoryPage>>| harness.query_by_label("1 chosen").is_some();
+    harness.get_by_label(&row).click();
+    harness.run();
+    assert!(chosen(&harness), "the box chooses");
+    let at = harness.get_by_label(&row).rect().right_center() + egui::vec2(60.0, 0.0);
+    for _ in 0..2 {
+        for pressed in [true, false] {
+            let button = egui::PointerButton::Primary;
+            harness.event(Event::PointerMoved(at));
+            harness.event(Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+        }
+    }
+    harness.run();
+    assert_eq!(taken(&mut harness), [Command::OpenRun(id)]);
+}
+
+#[test]
+fn a_run_is_named_labelled_and_noted() {
+    let mut harness = history(with_runs(5));
+    let id = harness.state().state.history[0].id;
+    press(&mut harness, Key::ArrowDown);
+    press(&mut harness, Key::F2);
+    assert!(harness.get_by_label("Save changes").accesskit_node().is_disabled(), "nothing was changed");
+    type_into(&mut harness, "Name", "");
+    press(&mut harness, Key::Backspace);
+    harness.get_by_label("a run needs a name");
+    type_into(&mut harness, "Name", "Before the upgrade");
+    type_into(&mut harness, "Mesh version", "1.31");
+    harness.get_by_label("Note").focus();
+    harness.run();
+    harness.get_by_label("Note").type_text("Quiet night");
+    harness.run();
+    click(&mut harness, "Save changes");
+    let mut labels = harness.state().state.history[0].labels.clone();
+    labels.insert("mesh_version".to_owned(), "1.31".to_owned());
+    assert_eq!(
+        taken(&mut harness),
+        [
+            Command::EditRun(id, RunEdit::Name("Before the upgrade".to_owned())),
+            Command::EditRun(id, RunEdit::Labels(labels)),
+            Command::EditRun(id, RunEdit::Note("Quiet night".to_owned())),
+        ]
+    );
+    assert!(harness.query_by_label("Save changes").is_none());
+}
+
+#[test]
+fn an_empty_history_says_what_it_is_and_offers_a_first_run() {
+    let mut harness = history(open_state());
+    harness.get_by_label("No runs yet");
+    click(&mut harness, "Try it");
+    click(&mut harness, "Test a URL");
+    assert_eq!(taken(&mut harness), [Command::TryIt, Command::Go(Page::Load)]);
+}
+
+#[test]
+fn a_history_that_cannot_be_read_says_why_and_can_be_tried_again() {
+    let reason = "The disk is full; free some space";
+    let mut harness = history(in_store(StoreState::Failed { reason: reason.to_owned() }));
+    harness.get_by_label(reason);
+    harness.get_by_label("Copy details");
+    click(&mut harness, "Retry");
+    assert_eq!(taken(&mut harness), [Command::ReloadHistory]);
+}
+
+#[test]
+fn reading_is_said_only_after_a_moment() {
+    let stage =
+        Stage { page: HistoryPage::in_zone(TimeZone::UTC), state: State::default(), commands: Vec::new() };
+    let mut harness = picture::builder(egui::Theme::Dark, SIZE)
+        .with_step_dt(0.11)
+        .build_ui_state(|ui, stage: &mut Stage<HistoryPage>| stage.draw(ui), stage);
+    assert!(harness.query_by_label("Reading history…").is_none());
+    harness.run_steps(4);
+    harness.get_by_label("Reading history…");
+}
+
+#[test]
+fn ten_thousand_runs_are_sorted_once_and_only_rows_in_sight_are_drawn() {
+    let mut harness = history(with_runs(10_000));
+    assert_eq!(harness.state().page.computed(), 1);
+    let rows_before = rows(&harness).len();
+    assert!((10..60).contains(&rows_before), "{rows_before}");
+    let start = std::time::Instant::now();
+    const FRAMES: u32 = 20;
+    harness.run_steps(FRAMES as usize);
+    println!(
+        "10 000 runs: {:.2} ms a frame, drawn without a picture",
+        start.elapsed().as_secs_f64() * 1e3 / f64::from(FRAMES)
+    );
+    assert_eq!(harness.state().page.computed(), 1, "frames cost no sorting");
+    press(&mut harness, Key::End);
+    assert!(
+        rows(&harness).last().is_some_and(|row| row.contains("2026-10-01 09:30")),
+        "{:?}",
+        rows(&harness).last()
+    );
+    assert_eq!(harness.state().page.computed(), 1);
+}

@@ -14,7 +14,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 
 use self::machine::{Display, start};
-use self::window::{Seen, Window};
+use self::window::{Seen, Thing, Window};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_meshbench");
 /// What a new person may wait for the first live plot.
@@ -123,7 +123,11 @@ fn open(display: &Display, data: &Path) -> Window {
 }
 
 fn shows_live_plot(seen: &Seen) -> bool {
-    seen.has_button("Stop") && seen.says("p99")
+    let drawn = |thing: &Thing| {
+        let name = thing.name.as_str();
+        thing.role == Role::Image && name.starts_with("Response time over time") && name.contains("p99")
+    };
+    seen.has_button("Stop") && seen.things().iter().any(drawn)
 }
 
 fn shows_result(seen: &Seen) -> bool {

@@ -40,7 +40,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn mark(ui: &mut Ui, cx: &Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(vec2(WIDTH - 2.0 * MARGIN, 44.0), Sense::hover());
     let square = Rect::from_center_size(rect.center(), Vec2::splat(MARK_SIDE));
-    icon::mark(ui.painter(), square, &cx.theme.quantiles);
+    icon::mark(ui.painter(), square, &cx.theme.quantiles, cx.theme.surface);
 }
 
 fn item(ui: &mut Ui, cx: &mut Cx<'_>, page: Page, words: &str) {

@@ -1,0 +1,365 @@
+//! The form of the load page: a plan as texts, checked as one types, and the list of saved plans.
+
+mod common;
+mod draft;
+mod labels;
+mod more;
+mod plans;
+mod sheet;
+mod words;
+
+use eframe::egui::{
+    Align, Button, CentralPanel, Key, Label, Layout, Modifiers, Panel, RichText, ScrollArea, Ui, vec2,
+};
+
+use crate::app::state::{Picked, PlanId};
+use crate::app::{Command, State};
+use crate::model::Plan;
+
+use super::Cx;
+use draft::{At, Touched};
+use sheet::{Section, Sheet, Spec};
+
+pub use draft::{BodyKind, Draft, PacingKind, StopKind, Wrong};
+pub use labels::{LabelAt, LabelDraft};
+pub(in crate::ui) use sheet::name;
+pub use words::sentence;
+
+/// Why nothing can be started now.
+const RUNNING: &str = "A run is going; wait for its end or stop it first";
+
+/// The form and what a person has done to it.
+#[derive(Debug)]
+pub struct LoadPage {
+    draft: Draft,
+    touched: Touched,
+    /// Of `draft`; made anew when it changes.
+    check: Check,
+    /// The saved plan that the form shows.
+    shown: Option<PlanId>,
+    /// The form as it was loaded or saved last.
+    clean: Draft,
+    /// The form as it was run last: a run keeps its plan.
+    ran: Option<Draft>,
+    saving: Option<Saving>,
+    question: Option<Question>,
+    /// The name that is being typed for a copy.
+    save_as: Option<String>,
+    /// What is searched among saved plans.
+    search: String,
+    /// Numbers of `State::form` and `State::picked` that were taken.
+    form_taken: u64,
+    picked_taken: u64,
+    /// Sections to open in the next frame.
+    open: Vec<Section>,
+    focus_url: bool,
+}
+
+/// What the texts stand for.
+#[derive(Debug)]
+struct Check {
+    plan: Result<Plan, Vec<Wrong>>,
+    /// What will happen, or what is in the way.
+    words: String,
+}
+
+/// A plan that was given to the store and is not seen there yet.
+#[derive(Debug)]
+struct Saving {
+    id: Option<PlanId>,
+    draft: Draft,
+    plan: Plan,
+    /// What takes the place of the form's texts once they are safe.
+    then: Option<Replacement>,
+}
+
+/// Asked in place before anything is lost.
+#[derive(Debug)]
+enum Question {
+    /// The form has unsaved changes and something else shall take its place.
+    Replace(Replacement),
+    /// A saved plan shall be deleted.
+    Delete(PlanId),
+}
+
+/// What takes the place of the form's texts.
+#[derive(Clone, Debug)]
+enum Replacement {
+    Fresh,
+    Saved(PlanId),
+    Given(Box<Plan>),
+}
+
+impl LoadPage {
+    /// A form with every default.
+    #[must_use]
+    pub fn new() -> Self {
+        let draft = Draft::default();
+        Self {
+            check: Check::of(&draft),
+            clean: draft.clone(),
+            draft,
+            touched: Touched::default(),
+            shown: None,
+            ran: None,
+            saving: None,
+            question: None,
+            save_as: None,
+            search: String::new(),
+            form_taken: 0,
+            picked_taken: 0,
+            open: Vec::new(),
+            focus_url: false,
+        }
+    }
+
+    /// The texts as typed.
+    #[must_use]
+    pub fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    /// Whether the form holds changes that neither a saved plan nor a run has kept.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.draft != self.clean && self.ran.as_ref() != Some(&self.draft)
+    }
+
+    /// Draws the page and takes what a person does.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.take_news(cx.state);
+        if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter)) {
+            self.run(cx);
+        }
+        Panel::left("saved plans").exact_size(232.0).resizable(false).show(ui, |ui| self.plans(cx, ui));
+        Panel::bottom("run").resizable(false).show(ui, |ui| self.run_bar(cx, ui));
+        CentralPanel::default().show(ui, |ui| {
+            self.question_ui(cx, ui);
+            self.heading(cx, ui);
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.fields(cx, ui));
+        });
+    }
+
+    /// Takes a plan or a file that came from elsewhere, and notices that a plan was saved.
+    fn take_news(&mut self, state: &State) {
+        if let Some((number, plan)) = &state.form
+            && *number != self.form_taken
+        {
+            self.form_taken = *number;
+            self.ask_to_replace(state, Replacement::Given(plan.clone()));
+        }
+        if let Some((number, picked)) = &state.picked
+            && *number != self.picked_taken
+        {
+            self.picked_taken = *number;
+            self.take_file(picked);
+        }
+        if let Some(saving) = &self.saving
+            && let Some(id) = saving.seen(state)
+        {
+            self.shown = Some(id);
+            self.clean = saving.draft.clone();
+            if let Some(Saving { then: Some(with), .. }) = self.saving.take() {
+                self.replace(state, with);
+            }
+        }
+        if self.shown.is_some_and(|id| state.plans.iter().all(|saved| saved.id != id)) {
+            self.shown = None;
+        }
+    }
+
+    fn take_file(&mut self, picked: &Picked) {
+        match picked {
+            Picked::Body(path) => {
+                self.draft.body = BodyKind::File;
+                self.draft.body_file = path.display().to_string();
+                self.open.push(Section::Request);
+            }
+            Picked::Ca(path) => {
+                self.draft.ca_file = path.display().to_string();
+                self.open.push(Section::Tls);
+            }
+        }
+        self.check = Check::of(&self.draft);
+    }
+
+    /// Replaces the form's texts at once, or asks first if that would lose something.
+    fn ask_to_replace(&mut self, state: &State, with: Replacement) {
+        if self.is_unsaved() {
+            self.question = Some(Question::Replace(with));
+        } else {
+            self.replace(state, with);
+        }
+    }
+
+    fn replace(&mut self, state: &State, with: Replacement) {
+        let plan = match &with {
+            Replacement::Fresh => Plan::for_url(""),
+            Replacement::Given(plan) => (**plan).clone(),
+            Replacement::Saved(id) => match state.plans.iter().find(|saved| saved.id == *id) {
+                Some(saved) => saved.plan.clone(),
+                None => return,
+            },
+        };
+        self.draft = Draft::from_plan(&plan);
+        self.clean = self.draft.clone();
+        self.check = Check::of(&self.draft);
+        self.shown = if let Replacement::Saved(id) = with { Some(id) } else { None };
+        self.question = None;
+        self.save_as = None;
+        self.saving = None;
+        self.focus_url = plan.target.url.is_empty();
+        if self.focus_url {
+            self.touched = Touched::default();
+        } else {
+            // Whatever a plan from elsewhere lacks, for example a secret, is said at once.
+            self.show_all_reasons();
+        }
+    }
+
+    fn show_all_reasons(&mut self) {
+        self.touched = Touched::everywhere();
+        if let Err(wrong) = &self.check.plan {
+            self.open.extend(wrong.iter().filter_map(|wrong| Section::of(wrong.at)));
+        }
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>) {
+        match &self.check.plan {
+            Ok(plan) if !cx.state.is_running() => {
+                cx.push(Command::StartRun(Box::new(plan.clone())));
+                self.ran = Some(self.draft.clone());
+            }
+            Ok(_) => {}
+            Err(_) => self.show_all_reasons(),
+        }
+    }
+
+    fn run_bar(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let refusal = match &self.check.plan {
+            _ if cx.state.is_running() => Some(RUNNING),
+            Err(_) => Some(self.check.words.as_str()),
+            Ok(_) => None,
+        };
+        let refusal = refusal.map(str::to_owned);
+        ui.allocate_ui_with_layout(
+            vec2(ui.available_width(), 48.0),
+            Layout::right_to_left(Align::Center),
+            |ui| {
+                ui.set_min_height(48.0);
+                let text = RichText::new("Run test").strong().color(cx.theme.on_accent);
+                let fill = cx.theme.accent;
+                let button = Button::new(text).fill(fill).min_size(vec2(112.0, 32.0));
+                let response = ui.add_enabled(refusal.is_none(), button);
+                if response.clicked() {
+                    self.run(cx);
+                }
+                if let Some(reason) = &refusal {
+                    response.on_disabled_hover_text(reason);
+                }
+                let keys = ui
+                    .ctx()
+                    .format_shortcut(&eframe::egui::KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter));
+                ui.label(RichText::new(keys).color(cx.theme.text_muted));
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let words = refusal.unwrap_or_else(|| self.check.words.clone());
+                    let color = if self.check.plan.is_ok() { cx.theme.text } else { cx.theme.text_muted };
+                    ui.add(Label::new(RichText::new(words).color(color)).wrap());
+                });
+            },
+        );
+    }
+
+    fn fields(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let Check { plan, .. } = &self.check;
+        let open = std::mem::take(&mut self.open);
+        let mut sheet = Sheet {
+            draft: &mut self.draft,
+            touched: &mut self.touched,
+            wrong: plan.as_ref().err().map_or(&[], Vec::as_slice),
+            theme: cx.theme,
+            commands: cx.commands,
+            open: &open,
+            changed: false,
+        };
+        sheet.target(ui, std::mem::take(&mut self.focus_url));
+        sheet.heading(ui, "Load");
+        sheet.load(ui);
+        sheet.heading(ui, "More");
+        if sheet.draft.insecure {
+            sheet.insecure_warning(ui);
+        }
+        sheet.more(ui);
+        if sheet.changed {
+            self.check = Check::of(&self.draft);
+            // The reasons drawn in this frame are of the texts before.
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn heading(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let wrong = self.check.plan.as_ref().err().map_or(&[][..], Vec::as_slice);
+        let mut sheet = Sheet {
+            draft: &mut self.draft,
+            touched: &mut self.touched,
+            wrong,
+            theme: cx.theme,
+            commands: cx.commands,
+            open: &[],
+            changed: false,
+        };
+        let spec = Spec { caption: "Name", hint: "Checkout on staging", unit: "", width: 280.0 };
+        let mut changed = false;
+        sheet.row(ui, "Name", |sheet, ui, caption| {
+            sheet.edit(ui, At::Name, spec, |draft| &mut draft.name).labelled_by(caption.id);
+            changed = sheet.changed;
+        });
+        sheet.reason_below(ui, At::Name);
+        if changed {
+            self.check = Check::of(&self.draft);
+            ui.ctx().request_repaint();
+        }
+        self.save_row(cx, ui);
+    }
+}
+
+impl Default for LoadPage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Check {
+    fn of(draft: &Draft) -> Self {
+        let plan = draft.plan();
+        let words = match &plan {
+            Ok(plan) => sentence(plan),
+            Err(wrong) => refusal(wrong),
+        };
+        Self { plan, words }
+    }
+}
+
+impl Saving {
+    /// The id under which the store holds the plan now.
+    fn seen(&self, state: &State) -> Option<PlanId> {
+        let redacted = self.plan.redacted();
+        let same = |saved: &&crate::app::state::SavedPlan| {
+            self.id.is_none_or(|id| id == saved.id) && saved.plan.redacted() == redacted
+        };
+        state.plans.iter().find(same).map(|saved| saved.id)
+    }
+}
+
+/// What is in the way of a run.
+fn refusal(wrong: &[Wrong]) -> String {
+    let mut first = wrong.first().map_or_else(String::new, |wrong| wrong.reason.clone());
+    if let Some(start) = first.get_mut(..1) {
+        start.make_ascii_uppercase();
+    }
+    match wrong.len() {
+        0 | 1 => first,
+        2 => format!("{first}; 1 more correction is needed"),
+        many => format!("{first}; {} more corrections are needed", many - 1),
+    }
+}

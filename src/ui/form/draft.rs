@@ -1,0 +1,498 @@
+//! A plan as it is being typed: texts, which may be wrong, and the plan that they stand for.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::plan::{self, Field, PLAN_VERSION};
+use crate::model::{BasicAuth, Body, Cookie, Goal, Header, Pacing, Plan, Request, Stop, Target, duration};
+
+use super::labels::{LabelAt, LabelDraft};
+
+/// A plan as it is being typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// What a person calls it.
+    pub name: String,
+    /// Where the load goes.
+    pub url: String,
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// How requests are paced.
+    pub pacing: PacingKind,
+    /// Requests per second; unused when there is no rate.
+    pub rate: String,
+    /// Connections at most.
+    pub connections: String,
+    /// What ends the run.
+    pub stop: StopKind,
+    /// Length of the run; unused when requests are counted.
+    pub duration: String,
+    /// Number of requests; unused when time ends the run.
+    pub requests: String,
+    /// Length of the warm-up.
+    pub warmup: String,
+    /// How long one request may take.
+    pub timeout: String,
+    /// Header rows; a row that is empty is not part of the plan.
+    pub headers: Vec<Header>,
+    /// Cookie rows; a row that is empty is not part of the plan.
+    pub cookies: Vec<Cookie>,
+    /// Whether credentials are sent.
+    pub auth_on: bool,
+    /// The credentials.
+    pub auth: BasicAuth,
+    /// Empty for none.
+    pub content_type: String,
+    /// Where the body comes from.
+    pub body: BodyKind,
+    /// The body as text.
+    pub body_text: String,
+    /// The file of the body.
+    pub body_file: String,
+    /// Labels.
+    pub labels: LabelDraft,
+    /// Goal rows; an empty one is not part of the plan.
+    pub goals: Vec<String>,
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// Empty for none.
+    pub ca_file: String,
+}
+
+/// How requests are paced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacingKind {
+    /// Evenly spaced.
+    Constant,
+    /// Independent arrivals.
+    Poisson,
+    /// As fast as answers come.
+    Max,
+}
+
+/// What ends a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// A time.
+    Duration,
+    /// A number of requests.
+    Requests,
+}
+
+/// Where the body comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// There is none.
+    Empty,
+    /// It is typed.
+    Text,
+    /// It is read when the run starts.
+    File,
+}
+
+/// A place in the form, so that a reason can stand beside it. Rows count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum At {
+    /// The URL.
+    Url,
+    /// The method.
+    Method,
+    /// The rate.
+    Rate,
+    /// The number of connections.
+    Connections,
+    /// Duration or number of requests.
+    Stop,
+    /// The warm-up.
+    Warmup,
+    /// The timeout.
+    Timeout,
+    /// The name.
+    Name,
+    /// The content type.
+    ContentType,
+    /// A header row.
+    Header(usize),
+    /// A cookie row.
+    Cookie(usize),
+    /// The credentials.
+    BasicAuth,
+    /// The body.
+    Body,
+    /// A label.
+    Label(LabelAt),
+    /// A goal row.
+    Goal(usize),
+}
+
+/// What is wrong in the form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wrong {
+    /// Where.
+    pub at: At,
+    /// What, and what would be right.
+    pub reason: String,
+}
+
+impl Draft {
+    /// The texts of a plan.
+    #[must_use]
+    pub fn from_plan(plan: &Plan) -> Self {
+        let defaults = Plan::for_url("");
+        let (pacing, rate) = match plan.pacing {
+            Pacing::Max => (PacingKind::Max, defaults.pacing.rate_per_sec()),
+            Pacing::Constant { rate_per_sec } => (PacingKind::Constant, Some(rate_per_sec)),
+            Pacing::Poisson { rate_per_sec } => (PacingKind::Poisson, Some(rate_per_sec)),
+        };
+        let (stop, length, requests) = match plan.stop {
+            Stop::Duration(length) => (StopKind::Duration, length, REQUESTS_DEFAULT),
+            Stop::Requests(count) => (StopKind::Requests, LENGTH_DEFAULT, count),
+        };
+        let (body, body_text, body_file) = match &plan.request.body {
+            Body::Empty => (BodyKind::Empty, String::new(), String::new()),
+            Body::Text(text) => (BodyKind::Text, text.clone(), String::new()),
+            Body::File(path) => (BodyKind::File, String::new(), path.display().to_string()),
+        };
+        let no_auth = || BasicAuth { user: String::new(), password: String::new() };
+        Self {
+            name: plan.name.clone(),
+            url: plan.target.url.clone(),
+            method: plan.request.method.clone(),
+            pacing,
+            rate: rate.map_or_else(String::new, |rate| rate.to_string()),
+            connections: plan.connections.to_string(),
+            stop,
+            duration: duration::text(length),
+            requests: requests.to_string(),
+            warmup: duration::text(plan.warmup),
+            timeout: duration::text(plan.timeout),
+            headers: plan.request.headers.clone(),
+            cookies: plan.request.cookies.clone(),
+            auth_on: plan.request.basic_auth.is_some(),
+            auth: plan.request.basic_auth.clone().unwrap_or_else(no_auth),
+            content_type: plan.request.content_type.clone().unwrap_or_default(),
+            body,
+            body_text,
+            body_file,
+            labels: LabelDraft::from_labels(&plan.labels),
+            goals: plan.goals.iter().map(ToString::to_string).collect(),
+            insecure: plan.target.insecure,
+            ca_file: plan.target.ca_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// The plan that the texts stand for.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the form.
+    pub fn plan(&self) -> Result<Plan, Vec<Wrong>> {
+        let mut reading = Reading::default();
+        let plan = reading.plan(self);
+        for problem in plan.problems() {
+            // Labels are checked row by row; a field whose text could not be read holds a stand-in.
+            let Some(at) = reading.place(problem.field) else { continue };
+            if reading.wrong.iter().all(|wrong| wrong.at != at) {
+                reading.wrong.push(Wrong { at, reason: problem.reason });
+            }
+        }
+        if reading.wrong.is_empty() {
+            return Ok(plan);
+        }
+        reading.wrong.sort();
+        Err(reading.wrong)
+    }
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self::from_plan(&Plan::for_url(""))
+    }
+}
+
+/// Offered when a person changes from a time to a number of requests.
+const REQUESTS_DEFAULT: u64 = 10_000;
+/// Offered when a person changes from a number of requests to a time.
+const LENGTH_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Reads texts one by one and remembers what was wrong with them.
+#[derive(Default)]
+struct Reading {
+    wrong: Vec<Wrong>,
+    /// The row of each header of the plan: empty rows are left out.
+    headers: Vec<usize>,
+    /// The row of each cookie of the plan.
+    cookies: Vec<usize>,
+}
+
+impl Reading {
+    fn take<T>(&mut self, at: At, read: Result<T, String>, stand_in: T) -> T {
+        read.unwrap_or_else(|reason| {
+            self.wrong.push(Wrong { at, reason });
+            stand_in
+        })
+    }
+
+    fn plan(&mut self, draft: &Draft) -> Plan {
+        let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        Plan {
+            version: PLAN_VERSION,
+            name: draft.name.trim().to_owned(),
+            connections: self.connections(&draft.connections),
+            warmup: self.take(At::Warmup, duration::parse(&draft.warmup), Duration::ZERO),
+            timeout: self.take(At::Timeout, duration::parse(&draft.timeout), Duration::from_secs(1)),
+            goals: self.goals(&draft.goals),
+            target: Target {
+                url: draft.url.trim().to_owned(),
+                insecure: draft.insecure,
+                ca_file: text(&draft.ca_file).map(PathBuf::from),
+            },
+            request: self.request(draft),
+            pacing: self.pacing(draft),
+            stop: self.stop(draft),
+            labels: draft.labels.labels().unwrap_or_else(|wrong| {
+                let labels = wrong.into_iter().map(|(at, reason)| Wrong { at: At::Label(at), reason });
+                self.wrong.extend(labels);
+                Default::default()
+            }),
+        }
+    }
+
+    fn request(&mut self, draft: &Draft) -> Request {
+        let filled = |name: &str, value: &str| !(name.trim().is_empty() && value.is_empty());
+        let mut request = Request { method: draft.method.trim().to_owned(), ..Request::default() };
+        for (row, header) in draft.headers.iter().enumerate().filter(|(_, h)| filled(&h.name, &h.value)) {
+            self.headers.push(row);
+            request.headers.push(Header { name: header.name.trim().to_owned(), ..header.clone() });
+        }
+        for (row, cookie) in draft.cookies.iter().enumerate().filter(|(_, c)| filled(&c.name, &c.value)) {
+            self.cookies.push(row);
+            request.cookies.push(Cookie { name: cookie.name.trim().to_owned(), ..cookie.clone() });
+        }
+        request.basic_auth = draft.auth_on.then(|| draft.auth.clone());
+        let content_type = draft.content_type.trim();
+        request.content_type = (!content_type.is_empty()).then(|| content_type.to_owned());
+        request.body = match draft.body {
+            BodyKind::Empty => Body::Empty,
+            BodyKind::Text => Body::Text(draft.body_text.clone()),
+            BodyKind::File => Body::File(PathBuf::from(draft.body_file.trim())),
+        };
+        request
+    }
+
+    fn pacing(&mut self, draft: &Draft) -> Pacing {
+        if draft.pacing == PacingKind::Max {
+            return Pacing::Max;
+        }
+        let read = digits(draft.rate.trim().trim_end_matches("/s")).parse::<f64>();
+        let read = read.map_err(|_| "write a number of requests per second, for example 100".to_owned());
+        let rate_per_sec = self.take(At::Rate, read, 1.0);
+        match draft.pacing {
+            PacingKind::Poisson => Pacing::Poisson { rate_per_sec },
+            PacingKind::Constant | PacingKind::Max => Pacing::Constant { rate_per_sec },
+        }
+    }
+
+    fn connections(&mut self, text: &str) -> u32 {
+        let read = digits(text)
+            .parse::<u32>()
+            .map_err(|_| format!("write a whole number from 1 to {}", plan::CONNECTIONS_MAX));
+        self.take(At::Connections, read, 1)
+    }
+
+    fn stop(&mut self, draft: &Draft) -> Stop {
+        match draft.stop {
+            StopKind::Duration => {
+                Stop::Duration(self.take(At::Stop, duration::parse(&draft.duration), LENGTH_DEFAULT))
+            }
+            StopKind::Requests => {
+                let read = digits(&draft.requests)
+                    .parse::<u64>()
+                    .map_err(|_| "write a whole number of requests, for example 10000".to_owned());
+                Stop::Requests(self.take(At::Stop, read, REQUESTS_DEFAULT))
+            }
+        }
+    }
+
+    fn goals(&mut self, rows: &[String]) -> Vec<Goal> {
+        let mut goals = Vec::new();
+        for (row, text) in rows.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+            match text.trim().parse() {
+                Ok(goal) => goals.push(goal),
+                Err(reason) => self.wrong.push(Wrong { at: At::Goal(row), reason }),
+            }
+        }
+        goals
+    }
+
+    fn place(&self, field: Field) -> Option<At> {
+        Some(match field {
+            Field::Url => At::Url,
+            Field::Method => At::Method,
+            Field::Header(at) => At::Header(self.headers[at]),
+            Field::Cookie(at) => At::Cookie(self.cookies[at]),
+            Field::BasicAuth => At::BasicAuth,
+            Field::ContentType => At::ContentType,
+            Field::Body => At::Body,
+            Field::Rate => At::Rate,
+            Field::Connections => At::Connections,
+            Field::Stop => At::Stop,
+            Field::Warmup => At::Warmup,
+            Field::Timeout => At::Timeout,
+            Field::Name => At::Name,
+            Field::Labels => return None,
+        })
+    }
+}
+
+/// People write `10 000` and `10_000`.
+fn digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '_').collect()
+}
+
+/// The places that a person has left: a reason is shown there, and not before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Touched {
+    all: bool,
+    places: BTreeSet<At>,
+}
+
+impl Touched {
+    pub(super) fn everywhere() -> Self {
+        Self { all: true, places: BTreeSet::new() }
+    }
+
+    pub(super) fn touch(&mut self, at: At) {
+        self.places.insert(at);
+    }
+
+    pub(super) fn is(&self, at: At) -> bool {
+        self.all || self.places.contains(&at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Plan {
+        let mut plan = Plan::for_url("https://localhost:8443/a?b=c");
+        plan.name = "Checkout".to_owned();
+        plan.connections = 50;
+        plan.warmup = Duration::from_secs(5);
+        plan.timeout = Duration::from_millis(1500);
+        plan.goals = vec!["p99<20ms".parse().expect("a goal"), "errors<0.1%".parse().expect("a goal")];
+        plan.target.insecure = true;
+        plan.target.ca_file = Some(PathBuf::from("/etc/ca.pem"));
+        plan.request.method = "POST".to_owned();
+        let header = |name: &str, value: &str, secret| Header {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            secret,
+        };
+        plan.request.headers = vec![header("Accept", "*/*", false), header("X-Key", "k", true)];
+        plan.request.cookies = vec![Cookie { name: "session".to_owned(), value: "abc".to_owned() }];
+        plan.request.basic_auth = Some(BasicAuth { user: "ada".to_owned(), password: "pw".to_owned() });
+        plan.request.content_type = Some("application/json".to_owned());
+        plan.request.body = Body::Text("{\"a\": 1}\n".to_owned());
+        plan.pacing = Pacing::Poisson { rate_per_sec: 12.5 };
+        for (key, value) in [("mesh", "istio"), ("mesh_version", "1.30"), ("region", "eu"), ("empty", "")] {
+            plan.labels.insert(key.to_owned(), value.to_owned());
+        }
+        plan
+    }
+
+    #[test]
+    fn a_plan_survives_the_form() {
+        let plans = [
+            Plan::for_url("http://localhost/"),
+            full(),
+            Plan { pacing: Pacing::Max, stop: Stop::Requests(12), ..full() },
+            Plan { pacing: Pacing::Constant { rate_per_sec: 0.5 }, ..full() },
+            Plan { stop: Stop::Duration(Duration::from_secs(5400)), ..full() },
+        ];
+        for plan in plans {
+            assert_eq!(Draft::from_plan(&plan).plan(), Ok(plan));
+        }
+        let mut plan = full();
+        plan.request.body = Body::File(PathBuf::from("/tmp/body.json"));
+        assert_eq!(Draft::from_plan(&plan).plan(), Ok(plan));
+    }
+
+    #[test]
+    fn a_draft_survives_its_plan() {
+        let draft = Draft::from_plan(&full());
+        assert_eq!(Draft::from_plan(&draft.plan().expect("a plan")), draft);
+    }
+
+    #[test]
+    fn a_fresh_form_lacks_only_its_url() {
+        let wrong = Draft::default().plan().expect_err("no URL");
+        assert_eq!(wrong.len(), 1);
+        assert_eq!(wrong[0].at, At::Url);
+        assert!(wrong[0].reason.contains("http://localhost:8080/"), "{}", wrong[0].reason);
+    }
+
+    #[test]
+    fn each_wrong_text_is_named_with_its_reason() {
+        let at = |edit: fn(&mut Draft), at: At, reason: &str| {
+            let mut draft = Draft::from_plan(&full());
+            edit(&mut draft);
+            let wrong = draft.plan().expect_err(reason);
+            assert_eq!(wrong.iter().map(|wrong| wrong.at).collect::<Vec<_>>(), [at], "{wrong:?}");
+            assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
+        };
+        at(|d| d.url = "localhost:80".to_owned(), At::Url, "not supported");
+        at(|d| d.url = "example".to_owned(), At::Url, "http://example");
+        at(|d| d.method = "G T".to_owned(), At::Method, "not an HTTP method");
+        at(|d| d.rate = "fast".to_owned(), At::Rate, "requests per second");
+        at(|d| d.rate = "0".to_owned(), At::Rate, "");
+        at(|d| d.connections = "-1".to_owned(), At::Connections, "whole number");
+        at(|d| d.connections = "0".to_owned(), At::Connections, "1 to 10000");
+        at(|d| d.duration = "30".to_owned(), At::Stop, "no unit");
+        at(|d| d.duration = "1ms".to_owned(), At::Stop, "100 ms");
+        at(|d| (d.stop, d.requests) = (StopKind::Requests, "many".to_owned()), At::Stop, "whole number");
+        at(|d| (d.stop, d.requests) = (StopKind::Requests, "0".to_owned()), At::Stop, "at least 1");
+        at(|d| d.warmup = String::new(), At::Warmup, "missing");
+        at(|d| d.timeout = "1h".to_owned(), At::Timeout, "10 minutes");
+        at(|d| d.name = "x".repeat(121), At::Name, "120");
+        at(|d| d.headers[1].name = "a b".to_owned(), At::Header(1), "not a header name");
+        at(|d| d.cookies[0].value = "a;b".to_owned(), At::Cookie(0), "cookies cannot carry");
+        at(|d| d.auth.user = "a:b".to_owned(), At::BasicAuth, "colon");
+        at(|d| d.content_type = "a\nb".to_owned(), At::ContentType, "line break");
+        at(|d| d.body = BodyKind::File, At::Body, "file for the body");
+        at(|d| d.goals[1] = "p42<1ms".to_owned(), At::Goal(1), "not measured");
+        at(|d| d.labels.free[0].0 = "a b".to_owned(), At::Label(LabelAt::Free(0)), "not a label key");
+    }
+
+    #[test]
+    fn a_reason_stands_at_its_row_though_empty_rows_come_before() {
+        let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+        let header = |name: &str| Header { name: name.to_owned(), value: String::new(), secret: false };
+        draft.headers = vec![header(""), header("Fine"), header("not fine")];
+        draft.goals = vec![String::new(), "p99".to_owned()];
+        let wrong = draft.plan().expect_err("two are wrong");
+        let places: Vec<At> = wrong.iter().map(|wrong| wrong.at).collect();
+        assert_eq!(places, [At::Header(2), At::Goal(1)]);
+    }
+
+    #[test]
+    fn people_s_ways_of_writing_numbers_are_read() {
+        let mut draft = Draft::from_plan(&Plan::for_url(" http://localhost/ "));
+        draft.rate = "1 000 /s".to_owned();
+        draft.connections = "1_000".to_owned();
+        draft.stop = StopKind::Requests;
+        draft.requests = "1 000 000".to_owned();
+        let plan = draft.plan().expect("a plan");
+        assert_eq!(plan.pacing.rate_per_sec(), Some(1000.0));
+        assert_eq!((plan.connections, plan.stop), (1000, Stop::Requests(1_000_000)));
+        assert_eq!(plan.target.url, "http://localhost/");
+    }
+
+    #[test]
+    fn a_plan_whose_secrets_were_not_kept_asks_for_them() {
+        let wrong = Draft::from_plan(&full().redacted()).plan().expect_err("secrets are gone");
+        let places: Vec<At> = wrong.iter().map(|wrong| wrong.at).collect();
+        assert_eq!(places, [At::Header(1), At::Cookie(0), At::BasicAuth]);
+    }
+}

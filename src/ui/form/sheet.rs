@@ -1,0 +1,245 @@
+//! The rows of the form: caption, field, unit, and the reason beside it.
+
+use eframe::egui::{
+    self, Align, Button, CollapsingHeader, Label, Layout, Response, RichText, Stroke, TextEdit, Ui, vec2,
+};
+
+use crate::app::Command;
+use crate::ui::Theme;
+
+use super::draft::{At, Draft, Touched, Wrong};
+
+/// Width of the captions, in points.
+const CAPTION_WIDTH: f32 = 112.0;
+/// Height of a row, in points.
+const ROW_HEIGHT: f32 = 28.0;
+
+/// Fields by which a section is found again when it must be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Request,
+    Labels,
+    Goals,
+    Tls,
+}
+
+impl Section {
+    /// The section that holds a place; none for what is always in sight.
+    pub(super) fn of(at: At) -> Option<Self> {
+        match at {
+            At::ContentType | At::Header(_) | At::Cookie(_) | At::BasicAuth | At::Body => Some(Self::Request),
+            At::Label(_) => Some(Self::Labels),
+            At::Goal(_) => Some(Self::Goals),
+            At::Url
+            | At::Method
+            | At::Rate
+            | At::Connections
+            | At::Stop
+            | At::Warmup
+            | At::Timeout
+            | At::Name => None,
+        }
+    }
+}
+
+/// What a field looks like.
+#[derive(Clone, Copy)]
+pub(super) struct Spec<'a> {
+    pub(super) caption: &'a str,
+    pub(super) hint: &'a str,
+    pub(super) unit: &'a str,
+    pub(super) width: f32,
+}
+
+/// The form while it is drawn.
+pub(super) struct Sheet<'a> {
+    pub(super) draft: &'a mut Draft,
+    pub(super) touched: &'a mut Touched,
+    pub(super) wrong: &'a [Wrong],
+    pub(super) theme: &'a Theme,
+    pub(super) commands: &'a mut Vec<Command>,
+    /// Sections with a reason that must be seen.
+    pub(super) open: &'a [Section],
+    /// Whether anything was typed or chosen in this frame.
+    pub(super) changed: bool,
+}
+
+impl Sheet<'_> {
+    /// A caption, a field, its unit, and its reason.
+    pub(super) fn line(
+        &mut self,
+        ui: &mut Ui,
+        at: At,
+        spec: Spec<'_>,
+        text: impl FnOnce(&mut Draft) -> &mut String,
+    ) -> Response {
+        self.row(ui, spec.caption, |sheet, ui, caption| {
+            let response = sheet.edit(ui, at, spec, text).labelled_by(caption.id);
+            sheet.unit(ui, spec.unit);
+            sheet.reason(ui, at);
+            response
+        })
+    }
+
+    /// A caption with anything beside it.
+    pub(super) fn row<R>(
+        &mut self,
+        ui: &mut Ui,
+        caption: &str,
+        add: impl FnOnce(&mut Self, &mut Ui, &Response) -> R,
+    ) -> R {
+        let inner = ui.horizontal(|ui| {
+            ui.set_min_height(ROW_HEIGHT);
+            let size = vec2(CAPTION_WIDTH, ROW_HEIGHT);
+            let layout = Layout::left_to_right(Align::Center);
+            let caption = ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_width(CAPTION_WIDTH);
+                ui.add(Label::new(caption).selectable(false))
+            });
+            add(self, ui, &caption.inner)
+        });
+        inner.inner
+    }
+
+    /// A field alone. It needs a name: `labelled_by` or [`name`].
+    pub(super) fn edit(
+        &mut self,
+        ui: &mut Ui,
+        at: At,
+        spec: Spec<'_>,
+        text: impl FnOnce(&mut Draft) -> &mut String,
+    ) -> Response {
+        let wrong = self.shown_reason(at).is_some();
+        let text = text(self.draft);
+        let edit = TextEdit::singleline(text).hint_text(spec.hint).desired_width(spec.width);
+        let response = outlined(ui, wrong.then_some(self.theme.error), |ui| ui.add(edit));
+        self.noted(at, &response);
+        response
+    }
+
+    /// As [`Sheet::edit`], shown as dots.
+    pub(super) fn secret(
+        &mut self,
+        ui: &mut Ui,
+        at: At,
+        spec: Spec<'_>,
+        text: impl FnOnce(&mut Draft) -> &mut String,
+    ) -> Response {
+        let wrong = self.shown_reason(at).is_some();
+        let text = text(self.draft);
+        let edit = TextEdit::singleline(text).hint_text(spec.hint).desired_width(spec.width).password(true);
+        let response = outlined(ui, wrong.then_some(self.theme.error), |ui| ui.add(edit));
+        self.noted(at, &response);
+        response
+    }
+
+    /// Remembers that a field was changed or left.
+    pub(super) fn noted(&mut self, at: At, response: &Response) {
+        if response.changed() || response.lost_focus() {
+            self.touched.touch(at);
+        }
+        self.changed |= response.changed();
+    }
+
+    /// A choice among a few; what is chosen is in the text, not only in the colour.
+    pub(super) fn choice<T: PartialEq + Copy>(
+        &mut self,
+        ui: &mut Ui,
+        choices: &[(T, &str, &str)],
+        of: impl Fn(&mut Draft) -> &mut T,
+    ) {
+        for (value, words, hover) in choices {
+            let response = ui.radio_value(of(self.draft), *value, *words);
+            self.changed |= response.changed();
+            if !hover.is_empty() {
+                response.on_hover_text(*hover);
+            }
+        }
+    }
+
+    /// A unit, or what a number means.
+    pub(super) fn unit(&self, ui: &mut Ui, unit: &str) {
+        if !unit.is_empty() {
+            ui.label(RichText::new(unit).color(self.theme.text_muted));
+        }
+    }
+
+    /// A remark under or beside a field.
+    pub(super) fn remark(&self, ui: &mut Ui, text: &str) {
+        ui.add(Label::new(RichText::new(text).color(self.theme.text_muted)).wrap());
+    }
+
+    /// The reason at this place, once the person has been there.
+    pub(super) fn reason(&self, ui: &mut Ui, at: At) {
+        if let Some(reason) = self.shown_reason(at) {
+            ui.add(Label::new(RichText::new(reason).color(self.theme.error)).wrap());
+        }
+    }
+
+    /// The reason at this place in a line of its own, under the field.
+    pub(super) fn reason_below(&mut self, ui: &mut Ui, at: At) {
+        if self.shown_reason(at).is_some() {
+            self.row(ui, "", |sheet, ui, _| sheet.reason(ui, at));
+        }
+    }
+
+    fn shown_reason(&self, at: At) -> Option<&str> {
+        if !self.touched.is(at) {
+            return None;
+        }
+        self.wrong.iter().find(|wrong| wrong.at == at).map(|wrong| wrong.reason.as_str())
+    }
+
+    /// A part of the form that is folded until a person wants it.
+    pub(super) fn section(
+        &mut self,
+        ui: &mut Ui,
+        section: Section,
+        title: &str,
+        summary: &str,
+        add: impl FnOnce(&mut Self, &mut Ui),
+    ) {
+        let wrong = self.wrong.iter().filter(|wrong| Section::of(wrong.at) == Some(section));
+        let wrong = wrong.filter(|wrong| self.touched.is(wrong.at)).count();
+        let summary = match (wrong, summary) {
+            (0, "") => String::new(),
+            (0, summary) => format!(": {summary}"),
+            (1, _) => ": 1 correction needed".to_owned(),
+            (many, _) => format!(": {many} corrections needed"),
+        };
+        let mut heading = egui::text::LayoutJob::default();
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        let color = if wrong > 0 { self.theme.error } else { self.theme.text_muted };
+        heading.append(title, 0.0, egui::TextFormat::simple(font.clone(), self.theme.text));
+        heading.append(&summary, 0.0, egui::TextFormat::simple(font, color));
+        let force = self.open.contains(&section).then_some(true);
+        CollapsingHeader::new(heading).id_salt(title).open(force).show_unindented(ui, |ui| {
+            add(self, ui);
+            ui.add_space(8.0);
+        });
+    }
+}
+
+/// A button that takes a row away.
+pub(super) fn remove_button(ui: &mut Ui, what: &str) -> bool {
+    let response = ui.add(Button::new("Remove").small());
+    name(ui, &response, &format!("Remove {what}"));
+    response.clicked()
+}
+
+/// Gives a control the name that a screen reader says.
+pub(in crate::ui) fn name(ui: &Ui, response: &Response, name: &str) {
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+}
+
+fn outlined<R>(ui: &mut Ui, color: Option<egui::Color32>, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let Some(color) = color else { return add(ui) };
+    ui.scope(|ui| {
+        let widgets = &mut ui.visuals_mut().widgets;
+        for visuals in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+            visuals.bg_stroke = Stroke::new(1.0, color);
+        }
+        add(ui)
+    })
+    .inner
+}

@@ -1,0 +1,131 @@
+//! What a plan will do, in plain words.
+
+use std::time::Duration;
+
+use crate::model::{Pacing, Plan, Stop, number};
+
+/// One sentence: `Sends 100 requests a second over at most 16 connections for 30 s: 3 000 requests`.
+#[must_use]
+pub fn sentence(plan: &Plan) -> String {
+    let over = match (&plan.pacing, plan.connections) {
+        (Pacing::Max, 1) => "over one connection".to_owned(),
+        (Pacing::Max, many) => format!("over {} connections", number::count(many.into())),
+        (_, 1) => "over one connection".to_owned(),
+        (_, many) => format!("over at most {} connections", number::count(many.into())),
+    };
+    let warmup = if plan.warmup.is_zero() {
+        String::new()
+    } else {
+        format!(", after a warm-up of {} that is not counted", spaced(plan.warmup))
+    };
+    let pace = match &plan.pacing {
+        Pacing::Max => "as fast as answers come".to_owned(),
+        Pacing::Constant { rate_per_sec } => per_second(*rate_per_sec),
+        Pacing::Poisson { rate_per_sec } => {
+            format!("{} on average, at random moments,", per_second(*rate_per_sec))
+        }
+    };
+    match (plan.stop, &plan.pacing) {
+        (Stop::Duration(length), Pacing::Max) => {
+            format!("Sends requests {pace} {over} for {}{warmup}", spaced(length))
+        }
+        (Stop::Duration(length), pacing) => {
+            let due = pacing.rate_per_sec().unwrap_or(0.0) * length.as_secs_f64();
+            let about = if matches!(pacing, Pacing::Poisson { .. }) { "about " } else { "" };
+            let count = requests(due.ceil() as u64);
+            format!("Sends {pace} {over} for {}: {about}{count}{warmup}", spaced(length))
+        }
+        (Stop::Requests(count), Pacing::Max) => format!("Sends {} {pace} {over}{warmup}", requests(count)),
+        (Stop::Requests(count), pacing) => {
+            let seconds = count as f64 / pacing.rate_per_sec().unwrap_or(1.0);
+            let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            format!(
+                "Sends {pace} {over} until {} were due: about {}{warmup}",
+                requests(count),
+                spaced(length)
+            )
+        }
+    }
+}
+
+fn requests(count: u64) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{} requests", number::count(count)) }
+}
+
+fn per_second(rate: f64) -> String {
+    if (rate - 1.0).abs() < f64::EPSILON {
+        return "1 request a second".to_owned();
+    }
+    let rate = number::rate(rate);
+    format!("{} requests a second", rate.trim_end_matches("/s"))
+}
+
+/// `30 s`, `1.5 s`, `2 min`, `1 h 30 min`.
+fn spaced(length: Duration) -> String {
+    let seconds = length.as_secs();
+    if seconds < 60 {
+        let text = number::millis(length.as_secs_f64() * 1e3);
+        // Three digits are for what was measured; what was typed is shown as it is.
+        return if length.subsec_nanos() == 0 { format!("{seconds} s") } else { text };
+    }
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let parts = [(hours, "h"), (minutes, "min"), (rest, "s")];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{} {unit}", number::count(count)))
+        .collect();
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_happen_is_said_in_plain_words() {
+        let secs = Duration::from_secs;
+        let constant = |rate_per_sec| Pacing::Constant { rate_per_sec };
+        let cases = [
+            (
+                constant(100.0),
+                Stop::Duration(secs(30)),
+                "Sends 100 requests a second over at most 16 connections for 30 s: 3\u{2009}000 requests",
+            ),
+            (
+                Pacing::Poisson { rate_per_sec: 12.5 },
+                Stop::Duration(secs(120)),
+                "Sends 12.5 requests a second on average, at random moments, over at most 16 connections \
+                 for 2 min: about 1\u{2009}500 requests",
+            ),
+            (
+                Pacing::Max,
+                Stop::Duration(secs(5400)),
+                "Sends requests as fast as answers come over 16 connections for 1 h 30 min",
+            ),
+            (Pacing::Max, Stop::Requests(1), "Sends 1 request as fast as answers come over 16 connections"),
+            (
+                constant(1.0),
+                Stop::Requests(90),
+                "Sends 1 request a second over at most 16 connections until 90 requests were due: \
+                 about 1 min 30 s",
+            ),
+        ];
+        for (pacing, stop, words) in cases {
+            let plan = Plan { pacing, stop, ..Plan::for_url("http://localhost/") };
+            assert_eq!(sentence(&plan), words);
+        }
+    }
+
+    #[test]
+    fn a_warm_up_is_said() {
+        let mut plan = Plan::for_url("http://localhost/");
+        plan.warmup = Duration::from_millis(1500);
+        plan.connections = 1;
+        assert_eq!(
+            sentence(&plan),
+            "Sends 100 requests a second over one connection for 30 s: 3\u{2009}000 requests, \
+             after a warm-up of 1.50 s that is not counted"
+        );
+    }
+}

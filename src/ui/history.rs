@@ -1,0 +1,306 @@
+//! The history page: every run ever made, to find, open, compare, name, export and delete.
+
+mod edit;
+mod list;
+mod selection;
+mod table;
+mod toolbar;
+mod when;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use eframe::egui::{CentralPanel, Event, Id, Key, Modifiers, RichText, Ui, vec2};
+use jiff::tz::TimeZone;
+
+use crate::app::state::StoreState;
+use crate::app::{Command, Page, State};
+use crate::model::RunId;
+
+use super::Cx;
+use edit::Edit;
+use list::View;
+use selection::Selection;
+use table::table_id;
+
+pub use list::{Column, Order};
+
+/// How long nothing is said while history is read: a flash of words would only disturb.
+const QUIET: Duration = Duration::from_millis(200);
+/// How far Page up and Page down move.
+const PAGE_ROWS: usize = 20;
+
+/// The list of runs and what a person is doing with it.
+#[derive(Debug)]
+pub struct HistoryPage {
+    query: String,
+    order: Order,
+    view: View,
+    selection: Selection,
+    /// The run that keys act on.
+    cursor: Option<RunId>,
+    edit: Option<Edit>,
+    zone: TimeZone,
+    /// The history for which selection and cursor were pruned.
+    revision: u64,
+    /// When the page first found that the store is still being opened, in seconds of the window's clock.
+    opening_since: Option<f64>,
+    scroll_to: Option<usize>,
+    search_id: Option<Id>,
+    focus_search: bool,
+    focus_edit: bool,
+}
+
+impl HistoryPage {
+    /// The page with times in the zone of this machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::in_zone(TimeZone::system())
+    }
+
+    /// The page with times in this zone.
+    #[must_use]
+    pub fn in_zone(zone: TimeZone) -> Self {
+        Self {
+            query: String::new(),
+            order: Order::default(),
+            view: View::default(),
+            selection: Selection::default(),
+            cursor: None,
+            edit: None,
+            zone,
+            revision: 0,
+            opening_since: None,
+            scroll_to: None,
+            search_id: None,
+            focus_search: false,
+            focus_edit: false,
+        }
+    }
+
+    /// How often rows were searched and sorted: once per change, never per frame.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.view.computed()
+    }
+
+    /// Draws the page and takes what a person does.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.prune(cx.state);
+        self.view.update(&cx.state.history, cx.state.history_revision, self.query.trim(), self.order);
+        self.keys(cx, ui);
+        self.edit_panel(cx, ui);
+        CentralPanel::default().show(ui, |ui| self.body(cx, ui));
+    }
+
+    fn body(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        match &cx.state.store {
+            StoreState::Opening => return self.opening(cx, ui),
+            StoreState::Failed { reason } => failed(cx.state, reason, cx.theme, cx.commands, ui),
+            StoreState::Open => {}
+        }
+        self.opening_since = None;
+        if cx.state.history.is_empty() {
+            if cx.state.store == StoreState::Open {
+                empty(cx, ui);
+            }
+            return;
+        }
+        let asked = self.query.clone();
+        self.toolbar(cx, ui);
+        if asked != self.query {
+            // The rows of the new query are drawn in this frame already.
+            self.view.update(&cx.state.history, cx.state.history_revision, self.query.trim(), self.order);
+        }
+        ui.add_space(4.0);
+        if self.view.rows().is_empty() {
+            self.no_match(cx, ui);
+        } else {
+            self.table(cx, ui);
+        }
+    }
+
+    /// Forgets runs that are gone.
+    fn prune(&mut self, state: &State) {
+        if self.revision == state.history_revision {
+            return;
+        }
+        self.revision = state.history_revision;
+        let present: BTreeSet<RunId> = state.history.iter().map(|run| run.id).collect();
+        self.selection.keep(&present);
+        self.cursor = self.cursor.filter(|id| present.contains(id));
+    }
+
+    /// The chosen runs, or the one pointed at.
+    fn targets(&self) -> Vec<RunId> {
+        if self.selection.len() > 0 { self.selection.in_order() } else { self.cursor.into_iter().collect() }
+    }
+
+    fn delete(&mut self, cx: &mut Cx<'_>) {
+        let targets = self.targets();
+        if !targets.is_empty() {
+            cx.push(Command::DeleteRuns(targets));
+        }
+    }
+
+    /// Keys of the whole page, unless a field or button has them.
+    fn keys(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let focused = ui.memory(|memory| memory.focused());
+        let down = |ui: &mut Ui, key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        if focused.is_some() && focused == self.search_id {
+            if down(ui, Key::ArrowDown) || down(ui, Key::Enter) {
+                ui.memory_mut(|memory| memory.request_focus(table_id()));
+                self.point(cx.state, 0);
+            }
+            return;
+        }
+        if ui.ctx().text_edit_focused() {
+            return;
+        }
+        if slash(ui) {
+            self.focus_search = true;
+        }
+        if focused.is_some_and(|id| id != table_id()) {
+            return;
+        }
+        let rows = self.view.rows().len();
+        let at = self.cursor.and_then(|id| self.row_of(cx.state, id));
+        let next = at.map_or(0, |at| at + 1);
+        for (key, row) in [
+            (Key::ArrowDown, next),
+            (Key::ArrowUp, at.unwrap_or(0).saturating_sub(1)),
+            (Key::PageDown, at.unwrap_or(0) + PAGE_ROWS),
+            (Key::PageUp, at.unwrap_or(0).saturating_sub(PAGE_ROWS)),
+            (Key::Home, 0),
+            (Key::End, rows),
+        ] {
+            if down(ui, key) {
+                self.point(cx.state, row);
+            }
+        }
+        if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::A)) {
+            self.choose_all(cx.state);
+        }
+        if down(ui, Key::Space)
+            && let Some(id) = self.cursor
+        {
+            self.selection.toggle(id);
+        }
+        if down(ui, Key::Enter) {
+            cx.commands.extend(self.cursor.map(Command::OpenRun));
+        }
+        if down(ui, Key::Delete) {
+            self.delete(cx);
+        }
+        if down(ui, Key::F2) {
+            self.start_edit(cx.state);
+        }
+        if self.selection.len() > 0 && down(ui, Key::Escape) {
+            self.selection.clear();
+        }
+    }
+
+    fn choose_all(&mut self, state: &State) {
+        for at in self.view.rows() {
+            self.selection.add(state.history[*at].id);
+        }
+    }
+
+    /// Moves the cursor to this row, or the last one.
+    fn point(&mut self, state: &State, row: usize) {
+        let Some(last) = self.view.rows().len().checked_sub(1) else { return };
+        let row = row.min(last);
+        self.cursor = Some(state.history[self.view.rows()[row]].id);
+        self.scroll_to = Some(row);
+    }
+
+    fn row_of(&self, state: &State, id: RunId) -> Option<usize> {
+        self.view.rows().iter().position(|at| state.history[*at].id == id)
+    }
+
+    fn opening(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let now = ui.input(|input| input.time);
+        let since = *self.opening_since.get_or_insert(now);
+        let waited = Duration::try_from_secs_f64(now - since).unwrap_or_default();
+        if waited < QUIET {
+            ui.ctx().request_repaint_after(QUIET - waited);
+        } else {
+            centred(ui, |ui| {
+                ui.label(RichText::new("Reading history…").color(cx.theme.text_muted));
+            });
+        }
+    }
+
+    fn no_match(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        centred(ui, |ui| {
+            ui.label(RichText::new("No run matches the search").heading());
+            let hint = "Words are searched in names, labels (mesh=istio), URLs, notes and states";
+            ui.label(RichText::new(hint).color(cx.theme.text_muted));
+            if ui.button("Clear search").clicked() {
+                self.query.clear();
+            }
+        });
+    }
+}
+
+impl Default for HistoryPage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether `/` was typed, wherever it is on the keyboard. It does not reach the field that gets the focus.
+fn slash(ui: &mut Ui) -> bool {
+    ui.input_mut(|input| {
+        let before = input.events.len();
+        input.events.retain(|event| !matches!(event, Event::Text(text) if text == "/"));
+        let typed = input.events.len() < before;
+        input.consume_key(Modifiers::NONE, Key::Slash) || typed
+    })
+}
+
+fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
+    centred(ui, |ui| {
+        ui.label(RichText::new("No runs yet").heading());
+        let what = "Every run is kept here with its full latency distribution: to open again, compare, \
+                    label and export";
+        ui.label(RichText::new(what).color(cx.theme.text_muted));
+        ui.add_space(8.0);
+        let text = RichText::new("Try it").strong().color(cx.theme.on_accent);
+        let button = eframe::egui::Button::new(text).fill(cx.theme.accent).min_size(vec2(112.0, 32.0));
+        let button = ui.add(button).on_hover_text("Starts the built-in target and a short run against it");
+        if button.clicked() {
+            cx.push(Command::TryIt);
+        }
+        if ui.button("Test a URL").clicked() {
+            cx.push(Command::Go(Page::Load));
+        }
+    });
+}
+
+fn failed(state: &State, reason: &str, theme: &super::Theme, commands: &mut Vec<Command>, ui: &mut Ui) {
+    ui.add_space(8.0);
+    ui.label(RichText::new("History could not be read").heading().color(theme.error));
+    ui.label(reason);
+    let kept = "Runs made now are kept in memory until Meshbench closes; export what you need";
+    ui.label(RichText::new(kept).color(theme.text_muted));
+    ui.horizontal(|ui| {
+        if ui.button("Retry").clicked() {
+            commands.push(Command::ReloadHistory);
+        }
+        if ui.button("Copy details").clicked() {
+            let details = format!("{reason}\n{}", state.data_dir.display());
+            ui.ctx().copy_text(details);
+        }
+    });
+    ui.add_space(8.0);
+}
+
+/// In the middle, a third from the top.
+fn centred(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let space = ui.available_height() / 3.0;
+    ui.vertical_centered(|ui| {
+        ui.add_space(space);
+        add(ui);
+    });
+}

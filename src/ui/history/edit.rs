@@ -1,0 +1,187 @@
+//! What a person writes about a run: name, labels, note.
+
+use eframe::egui::{Button, Label, Panel, Response, RichText, ScrollArea, TextEdit, Ui};
+
+use crate::app::{Command, State};
+use crate::model::plan::check_name;
+use crate::model::run::RunEdit;
+use crate::model::{KNOWN_LABELS, Labels, RunId, RunSummary};
+use crate::ui::form::{LabelAt, LabelDraft, name};
+use crate::ui::{Cx, Theme};
+
+use super::{HistoryPage, when};
+
+/// The longest note, in characters.
+const NOTE_CHARS_MAX: usize = 10_000;
+/// Width of fields, in points.
+const FIELD: f32 = 180.0;
+
+/// The texts as typed.
+#[derive(Debug)]
+pub(super) struct Edit {
+    id: RunId,
+    name: String,
+    note: String,
+    labels: LabelDraft,
+}
+
+impl Edit {
+    fn of(run: &RunSummary) -> Self {
+        Self {
+            id: run.id,
+            name: run.name.clone(),
+            note: run.note.clone(),
+            labels: LabelDraft::from_labels(&run.labels),
+        }
+    }
+
+    fn check_name(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() {
+            return Err("a run needs a name".to_owned());
+        }
+        check_name(self.name.trim())
+    }
+
+    /// What differs from the run, or nothing when something cannot be kept.
+    fn edits(&self, run: &RunSummary) -> Result<Vec<RunEdit>, ()> {
+        self.check_name().map_err(drop)?;
+        let labels: Labels = self.labels.labels().map_err(drop)?;
+        let mut edits = Vec::new();
+        if self.name.trim() != run.name {
+            edits.push(RunEdit::Name(self.name.trim().to_owned()));
+        }
+        if labels != run.labels {
+            edits.push(RunEdit::Labels(labels));
+        }
+        if self.note != run.note {
+            edits.push(RunEdit::Note(self.note.clone()));
+        }
+        Ok(edits)
+    }
+}
+
+impl HistoryPage {
+    /// Opens the panel for the run that is pointed at.
+    pub(super) fn start_edit(&mut self, state: &State) {
+        let Some(id) = self.targets().first().copied() else { return };
+        self.edit = state.history.iter().find(|run| run.id == id).map(Edit::of);
+        self.focus_edit = self.edit.is_some();
+    }
+
+    /// The panel under the table, if a run is being edited.
+    pub(super) fn edit_panel(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let Some(mut edit) = self.edit.take() else { return };
+        let Some(run) = cx.state.history.iter().find(|run| run.id == edit.id) else { return };
+        let panel = Panel::bottom("edit run").resizable(false).exact_size(236.0);
+        let closed = panel.show(ui, |ui| {
+            ui.add_space(4.0);
+            let at = when::local(run.started, &self.zone);
+            ui.label(RichText::new(format!("Edit run of {at}")).strong());
+            ui.horizontal_top(|ui| {
+                ui.vertical(|ui| {
+                    ui.set_width(430.0);
+                    let first = edit.words_ui(cx.theme, ui);
+                    if std::mem::take(&mut self.focus_edit) {
+                        first.request_focus();
+                    }
+                });
+                ui.separator();
+                ScrollArea::vertical().auto_shrink(false).max_height(150.0).show(ui, |ui| {
+                    edit.labels_ui(cx.theme, ui);
+                });
+            });
+            edit.buttons(cx, ui, run)
+        });
+        if !closed.inner {
+            self.edit = Some(edit);
+        }
+    }
+}
+
+impl Edit {
+    fn words_ui(&mut self, theme: &Theme, ui: &mut Ui) -> Response {
+        let field = ui.horizontal(|ui| {
+            let caption = caption(ui, "Name");
+            let edit = TextEdit::singleline(&mut self.name).desired_width(340.0);
+            ui.add(edit).labelled_by(caption.id)
+        });
+        reason(theme, ui, self.check_name().err());
+        ui.horizontal_top(|ui| {
+            let caption = caption(ui, "Note");
+            let edit = TextEdit::multiline(&mut self.note).desired_rows(4).desired_width(340.0);
+            ui.add(edit.char_limit(NOTE_CHARS_MAX)).labelled_by(caption.id);
+        });
+        field.inner
+    }
+
+    fn labels_ui(&mut self, theme: &Theme, ui: &mut Ui) {
+        let wrong = self.labels.labels().err().unwrap_or_default();
+        let why = |at| wrong.iter().find(|(place, _)| *place == at).map(|(_, reason)| reason.clone());
+        for (row, (_, words)) in KNOWN_LABELS.iter().enumerate() {
+            ui.horizontal(|ui| {
+                let caption = caption(ui, words);
+                let edit = TextEdit::singleline(&mut self.labels.known[row]).desired_width(FIELD);
+                ui.add(edit).labelled_by(caption.id);
+                reason(theme, ui, why(LabelAt::Known(row)));
+            });
+        }
+        let mut removed = None;
+        for (row, (key, value)) in self.labels.free.iter_mut().enumerate() {
+            let number = row + 1;
+            ui.horizontal(|ui| {
+                let response = ui.add(TextEdit::singleline(key).hint_text("Key").desired_width(FIELD));
+                name(ui, &response, &format!("Label {number} key"));
+                let response = ui.add(TextEdit::singleline(value).hint_text("Value").desired_width(FIELD));
+                name(ui, &response, &format!("Label {number} value"));
+                let response = ui.button("Remove");
+                name(ui, &response, &format!("Remove label {number}"));
+                if response.clicked() {
+                    removed = Some(row);
+                }
+                reason(theme, ui, why(LabelAt::Free(row)));
+            });
+        }
+        if let Some(row) = removed {
+            self.labels.free.remove(row);
+        }
+        if ui.button("Add label").clicked() {
+            self.labels.free.push(Default::default());
+        }
+    }
+
+    /// Returns whether the panel is done.
+    fn buttons(&self, cx: &mut Cx<'_>, ui: &mut Ui, run: &RunSummary) -> bool {
+        let edits = self.edits(run);
+        let refusal = match &edits {
+            Err(()) => "Something above cannot be kept",
+            Ok(edits) if edits.is_empty() => "Nothing was changed",
+            Ok(_) => "",
+        };
+        ui.horizontal(|ui| {
+            let save = ui.add_enabled(refusal.is_empty(), Button::new("Save changes"));
+            let saved = save.on_disabled_hover_text(refusal).clicked();
+            if saved {
+                let edits = edits.unwrap_or_default();
+                cx.commands.extend(edits.into_iter().map(|edit| Command::EditRun(run.id, edit)));
+            }
+            saved | ui.button("Cancel").clicked()
+        })
+        .inner
+    }
+}
+
+fn caption(ui: &mut Ui, text: &str) -> Response {
+    let size = eframe::egui::vec2(88.0, crate::ui::theme::CONTROL_HEIGHT);
+    let layout = eframe::egui::Layout::left_to_right(eframe::egui::Align::Center);
+    let inner = ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.set_min_width(size.x);
+        ui.add(Label::new(text).selectable(false))
+    });
+    inner.inner
+}
+
+fn reason(theme: &Theme, ui: &mut Ui, reason: Option<String>) {
+    if let Some(reason) = reason {
+        ui.add(Label::new(RichText::new(reason).color(theme.error)).wrap());
+    }
+}

@@ -1,0 +1,101 @@
+//! Search, and what can be done with the chosen runs.
+
+use eframe::egui::{Align, Button, Layout, RichText, TextEdit, Ui};
+
+use crate::app::state::COMPARED_MAX;
+use crate::app::{Command, ExportFormat};
+use crate::model::{RunId, number};
+use crate::ui::Cx;
+use crate::ui::form::name;
+
+use super::HistoryPage;
+
+/// Shown where nothing is chosen.
+const CHOOSE_FIRST: &str = "Choose a run first: point at a row, or press Space on it";
+
+impl HistoryPage {
+    /// The two lines above the table.
+    pub(super) fn toolbar(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            let hint = "Search name, label, URL, note, state   /";
+            let search = ui.add(TextEdit::singleline(&mut self.query).hint_text(hint).desired_width(340.0));
+            name(ui, &search, "Search runs");
+            self.search_id = Some(search.id);
+            if std::mem::take(&mut self.focus_search) {
+                search.request_focus();
+            }
+            ui.label(RichText::new(self.counted(cx)).color(cx.theme.text_muted));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| undo_button(cx, ui));
+        });
+        ui.horizontal(|ui| self.actions(cx, ui));
+    }
+
+    /// `30 runs`, `4 of 30 runs`.
+    fn counted(&self, cx: &Cx<'_>) -> String {
+        let all = cx.state.history.len();
+        let noun = if all == 1 { "run" } else { "runs" };
+        let shown = self.view.rows().len();
+        let count = |value: usize| number::count(value as u64);
+        if shown == all {
+            format!("{} {noun}", count(all))
+        } else {
+            format!("{} of {} {noun}", count(shown), count(all))
+        }
+    }
+
+    fn actions(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let targets = self.targets();
+        let one = (targets.len() == 1).then(|| targets[0]);
+        let refusal = if targets.is_empty() { CHOOSE_FIRST } else { "Opens one run; compare shows several" };
+        if action(ui, one.is_some(), "Open", refusal) {
+            cx.commands.extend(one.map(Command::OpenRun));
+        }
+        let few = (2..=COMPARED_MAX).contains(&targets.len());
+        let refusal = format!("Choose 2 to {COMPARED_MAX} runs with the boxes or the Space key");
+        if action(ui, few, "Compare", &refusal) {
+            cx.push(Command::Compare(targets.clone()));
+        }
+        ui.add_enabled_ui(!targets.is_empty(), |ui| export_menu(cx, ui, &targets));
+        if action(ui, one.is_some(), "Edit…", if targets.is_empty() { CHOOSE_FIRST } else { "Edits one run" })
+        {
+            self.start_edit(cx.state);
+        }
+        if action(ui, !targets.is_empty(), "Delete", CHOOSE_FIRST) {
+            self.delete(cx);
+        }
+        if self.selection.len() > 0 {
+            ui.add_space(8.0);
+            let count = number::count(self.selection.len() as u64);
+            ui.label(RichText::new(format!("{count} chosen")).color(cx.theme.text));
+            if ui.button("Choose none").clicked() {
+                self.selection.clear();
+            }
+        }
+    }
+}
+
+fn action(ui: &mut Ui, enabled: bool, words: &str, refusal: &str) -> bool {
+    ui.add_enabled(enabled, Button::new(words)).on_disabled_hover_text(refusal).clicked()
+}
+
+fn export_menu(cx: &mut Cx<'_>, ui: &mut Ui, targets: &[RunId]) {
+    let menu = ui.menu_button("Export…", |ui| {
+        for format in ExportFormat::ALL {
+            if ui.button(format.words()).clicked() {
+                cx.push(Command::ExportRuns(targets.to_vec(), format));
+                ui.close();
+            }
+        }
+    });
+    menu.response.on_disabled_hover_text(CHOOSE_FIRST);
+}
+
+fn undo_button(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let Some(deleted) = &cx.state.deleted else { return };
+    let runs = if deleted.len() == 1 { "1 run".to_owned() } else { format!("{} runs", deleted.len()) };
+    let button = ui.button("Undo delete").on_hover_text(format!("Brings back {runs}"));
+    if button.clicked() {
+        cx.push(Command::UndoDelete);
+    }
+    ui.label(RichText::new(format!("{runs} deleted")).color(cx.theme.text_muted));
+}
