@@ -24,10 +24,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::app::default_data_dir;
+
 use args::{Arguments, What};
 use screen::Screen;
-
-use crate::app::default_data_dir;
 
 /// What the command line asked for.
 #[derive(Debug)]
@@ -84,21 +84,6 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         Ok(status) => code(status as i32),
         Err(failure) => told(&screen, &failure),
     })
-}
-
-/// Whether the window would have no display to open on. Other systems always have one.
-#[must_use]
-pub fn display_is_missing() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    cfg!(all(unix, not(target_os = "macos"))) && !is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY")
-}
-
-/// Says that there is no display to open a window on, and what works without one.
-#[must_use]
-pub fn say_no_display() -> ExitCode {
-    let words = "there is no display to open the window on (neither WAYLAND_DISPLAY nor DISPLAY is set)\n\
-                 For the same in this terminal: meshbench try";
-    told(&Screen::of_process(), &Failure::NotCarriedOut(words.to_owned()))
 }
 
 /// Says that this build has no window, and what works without one.
