@@ -8,7 +8,7 @@ use crate::ui::widgets;
 
 use super::draft::{At, BodyKind, Draft};
 use super::labels::LabelAt;
-use super::sheet::{Section, Sheet, Spec, name, remove_button};
+use super::sheet::{FIELD_MARGIN, Section, Sheet, Spec, name, remove_button};
 
 /// Width of the left field in rows of two, in points.
 const KEY: f32 = 168.0;
@@ -52,6 +52,7 @@ impl Sheet<'_> {
         self.row(ui, "", |sheet, ui, _| {
             let edit = TextEdit::multiline(&mut sheet.draft.body_text)
                 .code_editor()
+                .margin(FIELD_MARGIN)
                 .desired_rows(4)
                 .desired_width(KEY + VALUE);
             let response = ui.add(edit);
@@ -225,6 +226,7 @@ impl Sheet<'_> {
             let response = ui.add(
                 TextEdit::singleline(&mut sheet.draft.ca_file)
                     .hint_text("/path/to/ca.pem")
+                    .margin(FIELD_MARGIN)
                     .desired_width(VALUE),
             );
             sheet.changed |= response.changed();

@@ -52,6 +52,7 @@ impl LoadPage {
             let shown = self.shown == Some(saved.id);
             let row = Button::selectable(shown, saved.plan.name.as_str()).truncate().right_text("");
             let row = ui.add(row.min_size(vec2(ui.available_width(), CONTROL_HEIGHT)));
+            name(ui, &row, &saved.plan.name);
             if row.on_hover_text(saved.plan.target.url.as_str()).clicked() && !shown {
                 clicked = Some(saved.id);
             }

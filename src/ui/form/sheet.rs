@@ -14,7 +14,7 @@ const CAPTION_WIDTH: f32 = 112.0;
 /// Height of a row, in points.
 const ROW_HEIGHT: f32 = 34.0;
 /// Between the text of a field and its border, in points.
-const FIELD_MARGIN: Margin = Margin::symmetric(8, 6);
+pub(super) const FIELD_MARGIN: Margin = Margin::symmetric(8, 6);
 
 /// Fields by which a section is found again when it must be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

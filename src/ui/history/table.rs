@@ -68,10 +68,10 @@ impl HistoryPage {
             .column(Width::exact(BOX));
         for column in Column::ALL {
             table = table.column(match column {
-                Column::When => Width::exact(124.0),
+                Column::When => Width::exact(132.0),
                 Column::Name => Width::remainder().clip(true).at_least(120.0),
                 Column::Target => Width::exact(150.0).clip(true),
-                Column::Labels => Width::exact(142.0).clip(true),
+                Column::Labels => Width::exact(140.0).clip(true),
                 Column::Rate => Width::exact(112.0).clip(true),
                 Column::Requests => Width::exact(72.0),
                 Column::P50 | Column::P99 => Width::exact(64.0),
@@ -161,7 +161,7 @@ impl HistoryPage {
             });
         }
         let whole = row.response();
-        if whole.double_clicked() {
+        if whole.double_clicked() || whole.triple_clicked() {
             Some(Did::Opened)
         } else if boxed.clicked() || (whole.clicked() && whole.ctx.input(|input| input.modifiers.command)) {
             Some(Did::Chose)
@@ -236,7 +236,9 @@ fn latency(theme: &Theme, ui: &mut Ui, run: &RunSummary, ms: f64) {
     if run.response_ms.count == 0 {
         plain(ui, number::UNKNOWN, theme.text_muted).on_hover_text(NOT_MEASURED);
     } else {
-        plain(ui, number::millis(ms), theme.text);
+        // What must not be used is not put forward.
+        let color = if is_void(run) { theme.text_muted } else { theme.text };
+        plain(ui, number::millis(ms), color);
     }
 }
 
