@@ -10,12 +10,26 @@
 //! lock in it. A job's failure is an event like any other news.
 
 pub mod command;
+mod core;
+mod curves;
+pub mod document;
 pub mod event;
+mod heavy;
 pub mod job;
+mod place;
+mod record;
+mod runtime;
 pub mod state;
+pub mod target;
+mod try_it;
 mod update;
 
 pub use command::{Command, ExportFormat, Page};
+pub use core::{Core, EVENTS_PER_TURN};
+pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
+pub use place::{DATA_DIR_VARIABLE, default_data_dir};
+pub use runtime::{DialogKind, DialogRequest, Dialogs, EVENTS_MAX, Keep, Options, Runtime, StartError, Wake};
 pub use state::State;
+pub use update::Fresh;

@@ -1,1 +1,12 @@
-//! report
+//! Turn runs into documents: JSON without loss, CSV for spreadsheets, HTML to read and to print.
+//!
+//! Everything here is pure: runs in, text out. What runs hold may have come from elsewhere (labels, names,
+//! addresses, whole files), so each format escapes in one place: `markup` for HTML and SVG, [`csv`] for cells.
+
+mod axis;
+pub mod csv;
+pub mod html;
+pub mod json;
+mod markup;
+mod plot;
+mod svg;

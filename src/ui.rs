@@ -6,21 +6,29 @@
 //! | [`icon`], [`widgets`] | small pieces that pages are made of |
 //! | [`shell`] | what is around the pages: rail, top bar, palette, notices, questions |
 //! | `home`, `settings`, `about` | pages |
+//! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
+pub mod compare;
+mod figures;
 pub mod form;
 pub mod history;
 mod home;
 pub mod icon;
+pub mod live;
+pub mod plot;
+pub mod result;
 mod settings;
 pub mod shell;
 pub mod theme;
 pub mod widgets;
+mod window;
 
 use crate::app::{Command, State};
 
 pub use shell::{Machine, Shell};
 pub use theme::Theme;
+pub use window::open;
 
 /// What every page gets: what is so, and where to put what the person asks for.
 pub struct Cx<'a> {

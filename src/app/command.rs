@@ -22,6 +22,8 @@ pub enum Command {
     DismissLoadQuestion,
     /// Stop the run; what it has measured is kept.
     StopRun,
+    /// Put away the message about a run that could not be carried out.
+    DismissFailedRun,
     /// Put this plan into the form of the load page and show that page.
     EditPlan(Box<Plan>),
     /// Read a run and show its result page.

@@ -77,6 +77,10 @@ pub enum Event {
     },
     /// A person picked a place to save runs to.
     ExportPlacePicked(Vec<RunId>, ExportFormat, PathBuf),
+    /// A person picked a file with a plan.
+    PlanFilePicked(PathBuf),
+    /// A person picked a place to save a plan to.
+    PlanPlacePicked(Box<crate::model::Plan>, PathBuf),
     /// A person picked a file for the form.
     FilePicked(Picked),
     /// Settings are on disk.

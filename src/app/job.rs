@@ -1,10 +1,9 @@
 //! Background work.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, Run, RunId, Settings};
+use crate::model::{Plan, RunId, Settings};
 
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan};
@@ -12,11 +11,9 @@ use super::state::{PlanId, SavedPlan};
 /// Background work. Each ends in one or more events.
 #[derive(Clone, Debug)]
 pub enum Job {
-    /// Open the store, check it, and read lists.
-    OpenStore,
     /// Start the built-in target on loopback.
     StartTarget,
-    /// Carry out a plan.
+    /// Carry out a plan, with a checkpoint each second, and write its run.
     Run {
         /// Identity of the new run.
         id: RunId,
@@ -27,8 +24,6 @@ pub enum Job {
     },
     /// End the job with this key; late news of it is ignored.
     Stop(JobKey),
-    /// Write a run, its summary and its indexes.
-    SaveRun(Arc<Run>),
     /// Read runs.
     ReadRuns(Vec<RunId>),
     /// Read the list of runs.

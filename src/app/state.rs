@@ -1,6 +1,5 @@
 //! What is so: everything that the faces draw. Changed only by `update`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +52,10 @@ pub struct State {
     pub closing: bool,
     /// Numbers given out so far, for ids within this state.
     pub(super) numbers: u64,
-    /// Background work that takes longer than a moment, by what it does.
-    pub busy: BTreeMap<String, ()>,
+    /// Whether the window should close once the run is on disk.
+    pub(super) closing_after_run: bool,
+    /// The run that ended last, until it is on disk: shown as soon as it is.
+    pub(super) ended: Option<Arc<Run>>,
 }
 
 /// Whether the store can be used.

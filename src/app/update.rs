@@ -1,1 +1,156 @@
-//! How `State` changes: one line per arm, the work in `update/<area>.rs`. Pure.
+//! How `State` changes: one line per arm, the work in `update/<area>.rs`. Pure: no clock, no disk, no
+//! starting of anything; what must be done comes back as jobs.
+
+mod history;
+mod notice;
+mod plan;
+mod run;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::command::Command;
+use super::event::Event;
+use super::job::Job;
+use super::state::{Question, State, StoreState};
+use crate::model::Settings;
+
+/// What `update` may not make itself: a new identity and the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// An id that nothing has yet.
+    pub id: Uuid,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl State {
+    /// Carries out what a person asked for; what must be done outside comes back as jobs.
+    pub fn command(&mut self, command: Command, fresh: Fresh) -> Vec<Job> {
+        match command {
+            Command::Go(page) => self.go(page),
+            Command::TryIt => self.try_it(),
+            Command::StartRun(plan) => self.start_run(plan, fresh),
+            Command::StartRunConfirmed(plan) => self.start_run_confirmed(plan, fresh),
+            Command::DismissLoadQuestion | Command::DismissQuitQuestion => self.dismiss_question(),
+            Command::StopRun => self.stop_run(),
+            Command::DismissFailedRun => self.dismiss_failed_run(),
+            Command::EditPlan(plan) => self.edit_plan(plan),
+            Command::OpenRun(id) => self.open_run(id),
+            Command::CloseRun | Command::CloseComparison => self.close_open(),
+            Command::Compare(ids) => self.compare(ids),
+            Command::EditRun(id, edit) => self.edit_run(id, edit),
+            Command::DeleteRuns(ids) => self.delete_runs(ids),
+            Command::UndoDelete => self.undo_delete(),
+            Command::ExportRuns(ids, format) => self.export_runs(ids, format),
+            Command::ExportRunsTo(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
+            Command::SavePlan(id, plan) => self.save_plan(id, plan, fresh),
+            Command::DuplicatePlan(id) => self.duplicate_plan(id, fresh),
+            Command::DeletePlan(id) => vec![Job::DeletePlan(id)],
+            Command::ImportPlan => vec![Job::PickPlan],
+            Command::ImportPlanFrom(path) => vec![Job::ImportPlan(path)],
+            Command::ExportPlan(plan) => vec![Job::PickPlanPlace(plan)],
+            Command::ExportPlanTo(plan, path) => vec![Job::ExportPlan(plan, path)],
+            Command::PickBodyFile => vec![Job::PickBodyFile],
+            Command::PickCaFile => vec![Job::PickCaFile],
+            Command::ChangeSettings(settings) => self.change_settings(settings),
+            Command::DismissNotice(id) => self.dismiss_notice(id),
+            Command::DismissAllNotices => self.dismiss_all_notices(),
+            Command::ToggleNotices => self.toggle_notices(),
+            Command::ReloadHistory => vec![Job::ReadHistory],
+            Command::Quit => self.quit(),
+            Command::QuitConfirmed => self.quit_confirmed(),
+        }
+    }
+
+    /// Takes in what happened outside.
+    pub fn event(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
+        match event {
+            Event::StoreOpened(opened) => self.store_opened(*opened),
+            Event::StoreFailed { reason } => self.store_failed(reason),
+            Event::TargetReady { url } => self.target_ready(&url, fresh),
+            Event::TargetFailed { reason } => self.target_failed(reason),
+            Event::RunProgress(progress) => self.run_progress(*progress),
+            Event::RunEnded(run) => self.run_ended(run),
+            Event::RunFailed { id, reason } => self.run_failed(id, reason),
+            Event::RunSaved(summary) => self.run_saved(*summary),
+            Event::RunNotSaved { run, reason } => self.run_not_saved(run, reason),
+            Event::RunsRead(runs) => self.runs_read(runs),
+            Event::RunsNotRead { reason } => self.runs_not_read(reason),
+            Event::HistoryRead(history) => self.history_read(history),
+            Event::RunEdited(run) => self.run_edited(run),
+            Event::RunsDeleted(runs) => self.runs_deleted(runs),
+            Event::RunsRestored(runs) => self.runs_restored(runs),
+            Event::PlanSaved(plan) => self.plan_saved(*plan),
+            Event::PlanDeleted(id) => self.plan_deleted(id),
+            Event::PlanImported(plan) => self.edit_plan(plan),
+            Event::Exported { path } => self.exported(&path),
+            Event::ExportPlacePicked(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
+            Event::PlanFilePicked(path) => vec![Job::ImportPlan(path)],
+            Event::PlanPlacePicked(plan, path) => vec![Job::ExportPlan(plan, path)],
+            Event::FilePicked(picked) => self.file_picked(picked),
+            Event::SettingsSaved(settings) => self.settings_saved(settings),
+            Event::Failed { title, reason } => self.failed(title, reason),
+        }
+    }
+
+    /// A number that this state has not given out yet.
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn store_opened(&mut self, opened: super::event::Opened) -> Vec<Job> {
+        self.store = StoreState::Open;
+        self.settings = opened.settings;
+        self.plans = opened.plans;
+        for remark in opened.remarks {
+            self.warn("About your stored runs".to_owned(), remark);
+        }
+        self.plan_order();
+        self.history_read(opened.history)
+    }
+
+    fn store_failed(&mut self, reason: String) -> Vec<Job> {
+        self.store = StoreState::Failed { reason: reason.clone() };
+        self.failed("Stored runs cannot be used".to_owned(), reason)
+    }
+
+    fn change_settings(&mut self, settings: Settings) -> Vec<Job> {
+        // Shown at once: a switch that waits for the disk feels broken. A failure is told as an event.
+        self.settings = settings.clone();
+        vec![Job::SaveSettings(settings)]
+    }
+
+    fn settings_saved(&mut self, _settings: Settings) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn quit(&mut self) -> Vec<Job> {
+        if self.is_running() {
+            self.question = Some(Question::Quit);
+        } else {
+            self.closing = true;
+        }
+        Vec::new()
+    }
+
+    fn quit_confirmed(&mut self) -> Vec<Job> {
+        self.question = None;
+        if !self.is_running() || self.closing_after_run {
+            // Asked twice: the person does not want to wait for the disk. The last checkpoint is there.
+            self.closing = true;
+            return Vec::new();
+        }
+        self.closing_after_run = true;
+        self.stop_run()
+    }
+
+    fn dismiss_question(&mut self) -> Vec<Job> {
+        self.question = None;
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,13 @@ pub struct Run {
     pub intervals: Vec<Interval>,
 }
 
+/// What a run of any version has: enough to tell whether the rest can be read.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RunHead {
+    /// [`RUN_VERSION`] of the writer.
+    pub version: u32,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

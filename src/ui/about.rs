@@ -15,7 +15,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &Cx<'_>, machine: &Machine) {
         ui.set_max_width(PAGE_WIDTH_MAX);
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::hover());
-            icon::mark(ui.painter(), rect, &cx.theme.quantiles);
+            icon::mark(ui.painter(), rect, &cx.theme.quantiles, cx.theme.background);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 ui.label(RichText::new("Meshbench").text_style(theme::number_style()));

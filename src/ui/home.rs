@@ -12,7 +12,7 @@ use crate::model::{RunSummary, number};
 use super::theme::{self, CONTROL_HEIGHT, SPACE};
 use super::{Cx, icon, widgets};
 
-const WIDTH_MAX: f32 = 760.0;
+const WIDTH_MAX: f32 = 860.0;
 const BUTTON_WIDTH: f32 = 136.0;
 const MARK_SIDE: f32 = 56.0;
 /// How many of the last runs are listed.
@@ -42,7 +42,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn headline(ui: &mut Ui, cx: &Cx<'_>) {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(Vec2::splat(MARK_SIDE), Sense::hover());
-        icon::mark(ui.painter(), rect, &cx.theme.quantiles);
+        icon::mark(ui.painter(), rect, &cx.theme.quantiles, cx.theme.background);
         ui.add_space(SPACE[1]);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = SPACE[0];
@@ -125,15 +125,17 @@ fn last_runs(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// Right edges of the number columns, counted from the right edge of the row.
 const RATE_AT: f32 = 0.0;
-const FAILED_AT: f32 = 110.0;
-const P99_AT: f32 = 220.0;
-const STARTED_AT: f32 = 330.0;
+const FAILED_AT: f32 = 100.0;
+const P99_AT: f32 = 190.0;
+const STARTED_AT: f32 = 320.0;
 /// Where the name ends, counted from the right edge.
-const NAME_UNTIL: f32 = 460.0;
+const NAME_UNTIL: f32 = 476.0;
 
 fn columns(ui: &mut Ui, cx: &Cx<'_>) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
     let font = TextStyle::Small.resolve(ui.style());
+    let left = rect.left_center() + vec2(SPACE[1], 0.0);
+    ui.painter().text(left, eframe::egui::Align2::LEFT_CENTER, "run", font.clone(), cx.theme.text_muted);
     let names = [("started", STARTED_AT), ("p99 response", P99_AT), ("failed", FAILED_AT), ("rate", RATE_AT)];
     for (name, from_right) in names {
         right_text(
@@ -159,8 +161,11 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, run: &RunSummary) -> bool {
     let mut text = ui.new_child(
         eframe::egui::UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)),
     );
-    let words = if run.name == run.url { run.name.clone() } else { format!("{}   {}", run.name, run.url) };
-    text.add(Label::new(words).truncate().selectable(false).sense(Sense::empty()));
+    let quiet = |words: &str| Label::new(RichText::new(words).color(theme.text_muted)).truncate();
+    text.add(Label::new(&run.name).truncate().selectable(false).sense(Sense::empty()));
+    if run.name != run.url {
+        text.add(quiet(&run.url).selectable(false).sense(Sense::empty()));
+    }
 
     let font = TextStyle::Body.resolve(ui.style());
     let known = run.response_ms.count > 0;

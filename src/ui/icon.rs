@@ -35,6 +35,8 @@ pub enum Icon {
     Theme,
     /// A lens.
     Search,
+    /// An arrow to the left.
+    Back,
     /// ×
     Close,
     /// Two sheets.
@@ -64,6 +66,10 @@ impl Icon {
             Self::Search => {
                 pen.circle((10.5, 10.5), 6.5);
                 pen.line(&[(15.3, 15.3), (20.5, 20.5)]);
+            }
+            Self::Back => {
+                pen.line(&[(20.0, 12.0), (4.5, 12.0)]);
+                pen.line(&[(11.0, 5.5), (4.5, 12.0), (11.0, 18.5)]);
             }
             Self::Close => {
                 pen.line(&[(6.0, 6.0), (18.0, 18.0)]);
@@ -221,20 +227,23 @@ impl Pen<'_> {
     }
 }
 
-/// The mark of Meshbench: quantiles that fan out from one point, from the median to the maximum.
-pub fn mark(painter: &Painter, square: Rect, colors: &[Color32; 5]) {
+/// The mark of Meshbench: quantiles that fan out from one point, from the median to the maximum. `ground` is what it
+/// lies on.
+pub fn mark(painter: &Painter, square: Rect, colors: &[Color32; 5], ground: Color32) {
     const STEPS: u8 = 24;
     // How high each curve ends, in shares of the square.
     const ENDS: [f32; 5] = [0.20, 0.36, 0.53, 0.72, 0.94];
-    let thickness = square.width() / 13.0;
+    let thickness = square.width() / 14.0;
     for (end, color) in ENDS.into_iter().zip(colors) {
-        let points = (0..=STEPS)
+        let points: Vec<Pos2> = (0..=STEPS)
             .map(|step| {
                 let x = f32::from(step) / f32::from(STEPS);
-                let y = 0.06 + (end - 0.06) * x.powf(1.0 + 2.6 * end);
+                let y = 0.02 + (end - 0.02) * x.powf(0.9 + 2.2 * end);
                 pos2(square.left() + x * square.width(), square.bottom() - y * square.height())
             })
             .collect();
+        // A rim in the ground's colour keeps the curves apart where they meet.
+        painter.add(Shape::line(points.clone(), Stroke::new(thickness * 1.7, ground)));
         painter.add(Shape::line(points, Stroke::new(thickness, *color)));
     }
 }

@@ -11,10 +11,15 @@ mod toasts;
 
 use eframe::egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, ThemePreference, Ui};
 
-use crate::app::state::Open;
+use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
 use crate::model::{Settings, ThemeChoice};
 
+use super::compare::{self, CompareView};
+use super::form::LoadPage;
+use super::history::HistoryPage;
+use super::live::{self, LiveView};
+use super::result::{self, ResultView};
 use super::{Cx, Theme, about, home, settings, widgets};
 
 pub use action::{Action, Effect, all as actions};
@@ -45,6 +50,11 @@ pub struct Shell {
     palette: palette::Palette,
     toasts: toasts::Toasts,
     settings: settings::SettingsPage,
+    form: LoadPage,
+    live: LiveView,
+    history: HistoryPage,
+    result: ResultView,
+    comparison: CompareView,
 }
 
 impl Shell {
@@ -58,13 +68,27 @@ impl Shell {
             palette: palette::Palette::default(),
             toasts: toasts::Toasts::default(),
             settings: settings::SettingsPage::default(),
+            form: LoadPage::default(),
+            live: LiveView::default(),
+            history: HistoryPage::default(),
+            result: ResultView::default(),
+            comparison: CompareView::default(),
         }
+    }
+
+    /// Whether pictures are drawn by the processor.
+    #[must_use]
+    pub fn software_rasterizer(&self) -> bool {
+        self.machine.software_rasterizer
     }
 
     /// Draws everything; what was asked for, in order.
     pub fn ui(&mut self, ui: &mut Ui, state: &State) -> Vec<Command> {
         let ctx = ui.ctx().clone();
-        apply_settings(&ctx, &state.settings);
+        if state.store != StoreState::Opening {
+            // Until then nobody knows what was chosen, and what the window was last time is the best guess.
+            apply_settings(&ctx, &state.settings);
+        }
         let theme = if ui.visuals().dark_mode { self.dark.clone() } else { self.light.clone() };
         let mut commands = Vec::new();
         let software_rasterizer = self.machine.software_rasterizer;
@@ -95,12 +119,21 @@ impl Shell {
         });
     }
 
+    /// The run that is going takes the place of the form.
     fn load(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        widgets::empty_state(ui, cx.theme, "Load", "Make a plan, run it, watch it", None);
+        match &cx.state.live {
+            Some(going) => live::ui(cx, ui, &mut self.live, going),
+            None => self.form.ui(cx, ui),
+        }
     }
 
     fn history(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        widgets::empty_state(ui, cx.theme, "No runs yet", "Every run you make is kept here", None);
+        match &cx.state.open {
+            Open::Nothing => self.history.ui(cx, ui),
+            Open::Reading(_) => widgets::waiting(ui, cx, "Reading…"),
+            Open::Result(run) => result::ui(cx, ui, &mut self.result, run),
+            Open::Comparison(runs) => compare::ui(cx, ui, &mut self.comparison, runs),
+        }
     }
 
     /// Keys first of all, so that no field of a page takes one away.

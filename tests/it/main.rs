@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-mod app_core;
 mod cli;
 mod floors;
 mod load_nginx;

@@ -45,14 +45,24 @@ pub(crate) fn builder<State>(theme: egui::Theme, size: [f32; 2]) -> HarnessBuild
         .wgpu()
 }
 
-/// Compares `draw` in both themes with `tests/snapshots/<name>_light.png` and `…_dark.png`.
+/// Both themes, with the word that ends the name of a picture.
+pub(crate) const THEMES: [(egui::Theme, &str); 2] =
+    [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")];
+
+/// Compares `draw` in both themes with `tests/snapshots/<name>_light.png` and `…_dark.png`. Once a test, as
+/// egui's way of renewing pictures wants it; for several, use [`compare`] with one `SnapshotResults`.
 pub(crate) fn of(name: &str, size: [f32; 2], draw: impl Fn(&mut Ui)) {
     let mut results = SnapshotResults::new();
-    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
+    for (theme, word) in THEMES {
         let mut harness = harness(theme, size, &draw);
         harness.run();
-        results.add(harness.try_snapshot(format!("{name}_{word}")));
+        compare(&mut results, &mut harness, &format!("{name}_{word}"));
     }
+}
+
+/// Compares what a harness shows with `tests/snapshots/<name>.png`.
+pub(crate) fn compare<State>(results: &mut SnapshotResults, harness: &mut Harness<'_, State>, name: &str) {
+    results.add(harness.try_snapshot(name));
 }
 
 fn options() -> SnapshotOptions {

@@ -1,1 +1,145 @@
-//! .
+//! The real program in a real window, from the first click to history and over a restart.
+//!
+//! Needs the Debian packages xvfb, openbox, xdotool and the libraries of the window; the smoke test with a
+//! screen reader's eyes also needs dbus, at-spi2-core and python3-pyatspi.
+
+mod machine;
+mod window;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers};
+
+use self::machine::{Display, start};
+use self::window::{Seen, Thing, Window};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_meshbench");
+/// What a new person may wait for the first live plot.
+const FIRST_PLOT_MAX: Duration = Duration::from_secs(10);
+/// The first run lasts ten seconds; the rest is for a machine that has much else to do.
+const FIRST_RUN_MAX: Duration = Duration::from_secs(60);
+const PAGE_MAX: Duration = Duration::from_secs(20);
+const SMOKE_MAX: Duration = Duration::from_secs(240);
+/// How long a window at rest is watched.
+const REST_WATCHED: Duration = Duration::from_secs(3);
+/// How many frames it may draw meanwhile. Looking costs up to six; a plot that goes on costs thirty.
+const REST_FRAMES_MAX: u64 = 8;
+
+#[test]
+fn from_the_first_click_to_history_and_over_a_restart() {
+    let display = Display::start();
+    let data = tempfile::tempdir().unwrap();
+    let mut window = open(&display, data.path());
+    let clicked = Instant::now();
+    window.click(Role::Button, "Try it");
+    window.wait_for("a live plot", FIRST_PLOT_MAX, shows_live_plot);
+    assert!(clicked.elapsed() < FIRST_PLOT_MAX, "the plot came after {:?}", clicked.elapsed());
+    window.wait_for("the result", FIRST_RUN_MAX, shows_result);
+    window.click(Role::Tab, "History");
+    window.wait_for("the run in history", PAGE_MAX, |seen| runs(seen).len() == 1);
+    window.ask_to_close(&display);
+    let ended = window.wait_for_end();
+    assert!(ended.success(), "closing at rest must not ask, and must end well: {ended}");
+
+    let mut window = open(&display, data.path());
+    window.key(Modifiers::COMMAND, Key::Num3);
+    let seen = window.wait_for("the run in history after a restart", PAGE_MAX, |seen| runs(seen).len() == 1);
+    assert!(runs(&seen)[0].contains("Completed"), "{:?}", runs(&seen));
+}
+
+#[test]
+fn closing_during_a_run_asks_and_a_kill_leaves_it_interrupted() {
+    let display = Display::start();
+    let data = tempfile::tempdir().unwrap();
+    let mut window = open(&display, data.path());
+    window.click(Role::Button, "Try it");
+    window.wait_for("a live plot", FIRST_PLOT_MAX, shows_live_plot);
+    window.ask_to_close(&display);
+    window.wait_for("a question before the run is lost", PAGE_MAX, asks_before_closing);
+    window.click(Role::Button, GO_ON);
+    window
+        .wait_for("the run going on", PAGE_MAX, |seen| seen.has_button("Stop") && !asks_before_closing(seen));
+    window.kill();
+
+    let mut window = open(&display, data.path());
+    window.click(Role::Tab, "History");
+    let seen = window.wait_for("the killed run", PAGE_MAX, |seen| runs(seen).len() == 1);
+    assert!(runs(&seen)[0].contains("Interrupted"), "{:?}", runs(&seen));
+}
+
+#[test]
+fn a_window_at_rest_draws_nothing() {
+    let display = Display::start();
+    let data = tempfile::tempdir().unwrap();
+    let mut window = open(&display, data.path());
+    window.wait_for("the first page", PAGE_MAX, |seen| seen.has_button("Try it"));
+    window.settle();
+    let frames = window.frames_while(REST_WATCHED);
+    assert!(frames <= REST_FRAMES_MAX, "{frames} frames in {REST_WATCHED:?} in which nothing changed");
+}
+
+#[test]
+fn a_screen_reader_finds_every_name_and_real_keys_work() {
+    let display = Display::start();
+    let data = tempfile::tempdir().unwrap();
+    let log = display.home().join("smoke.log");
+    let output = std::fs::File::create(&log).unwrap();
+    let mut smoke = start("dbus-run-session", "dbus", |command| {
+        display.clothe(command);
+        command.args(["--", "/usr/bin/python3"]);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smoke/window.py"));
+        command.arg(PROGRAM).arg(data.path()).stdin(Stdio::null());
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+    });
+    let ended = smoke.wait_for_end(SMOKE_MAX);
+    assert!(ended.success(), "{ended}\n{}", std::fs::read_to_string(&log).unwrap());
+}
+
+#[test]
+fn without_a_display_the_program_names_its_twin_for_a_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg("--data-dir").arg(data.path()).stdin(Stdio::null());
+    for display in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        command.env_remove(display);
+    }
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(COULD_NOT_OPEN), "{said}");
+    assert!(said.contains("meshbench try"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// The exit status for what could not be carried out.
+const COULD_NOT_OPEN: i32 = 3;
+/// The button that answers the question before closing with no.
+const GO_ON: &str = "Keep running";
+
+fn open(display: &Display, data: &Path) -> Window {
+    Window::open(display, Path::new(PROGRAM), data)
+}
+
+fn shows_live_plot(seen: &Seen) -> bool {
+    let drawn = |thing: &Thing| {
+        let name = thing.name.as_str();
+        thing.role == Role::Image && name.starts_with("Response time over time") && name.contains("p99")
+    };
+    seen.has_button("Stop") && seen.things().iter().any(drawn)
+}
+
+fn shows_result(seen: &Seen) -> bool {
+    !seen.has_button("Stop") && seen.says("p99.9")
+}
+
+fn asks_before_closing(seen: &Seen) -> bool {
+    seen.has_button(GO_ON)
+}
+
+/// What the rows of the history list say.
+fn runs(seen: &Seen) -> Vec<String> {
+    let rows = seen.things().iter().filter(|thing| thing.role == Role::Row && !thing.name.is_empty());
+    rows.map(|row| row.name.clone()).collect()
+}

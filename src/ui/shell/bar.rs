@@ -7,22 +7,23 @@ use eframe::egui::{
 use crate::app::state::{Level, Open};
 use crate::app::{Command, Page, State};
 use crate::model::ThemeChoice;
-use crate::ui::Cx;
 use crate::ui::icon::{BUTTON_SIDE, Icon};
 use crate::ui::theme::{self, SPACE};
+use crate::ui::{Cx, widgets};
 
 use super::action::{self, PAGES};
 use super::palette::Palette;
 
 const HEIGHT: f32 = 52.0;
 /// The room for what is at the right: palette, notices, theme.
-const RIGHT: f32 = 176.0 + 2.0 * (BUTTON_SIDE + SPACE[1]);
+const RIGHT: f32 = PALETTE_WIDTH + 2.0 * (BUTTON_SIDE + SPACE[1]);
+const PALETTE_WIDTH: f32 = 160.0;
 
 pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>, palette: &mut Palette) {
     let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 0));
     Panel::top("bar").exact_size(HEIGHT).resizable(false).frame(frame).show(ui, |ui| {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let room = (ui.available_width() - RIGHT).max(0.0);
+            let room = (ui.available_width() - RIGHT - SPACE[1]).max(0.0);
             ui.allocate_ui_with_layout(vec2(room, HEIGHT), Layout::left_to_right(Align::Center), |ui| {
                 title(ui, cx);
             });
@@ -60,8 +61,8 @@ fn subject(state: &State) -> Option<String> {
 }
 
 fn palette_button(ui: &mut Ui) -> Response {
-    let keys = ui.ctx().format_shortcut(&action::PALETTE);
-    let button = Button::new("Commands").shortcut_text(keys).min_size(vec2(160.0, 30.0));
+    let keys = widgets::key_words(ui.ctx(), &action::PALETTE);
+    let button = Button::new("Commands").shortcut_text(keys).min_size(vec2(PALETTE_WIDTH, 30.0));
     ui.add(button).on_hover_text("Every command, by its name")
 }
 

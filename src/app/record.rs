@@ -1,0 +1,209 @@
+//! From what was measured to the record that is kept and shown: names, warnings, goals. Pure.
+
+use crate::load::Measured;
+use crate::model::number;
+use crate::model::run::{
+    Environment, Histograms, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
+};
+use crate::model::{Ended, Plan};
+
+/// Lag is too large when its 99th percentile is more than this share of the response time's.
+pub(super) const LAG_SHARE_MAX: f64 = 0.1;
+/// Lag below is never too large, in milliseconds: timers are not finer.
+pub(super) const LAG_MS_MIN: f64 = 1.0;
+/// The least lag samples by which a generator is judged.
+const LAG_SAMPLES_MIN: u64 = 50;
+/// A rate is missed when less than this share of it was achieved.
+const RATE_SHARE_MIN: f64 = 0.99;
+/// The load threads are nearly out of processor time above this share.
+const CPU_SHARE_MAX: f64 = 0.85;
+/// A quantile needs this many requests beyond it.
+const BEYOND_MIN: f64 = 10.0;
+
+/// Whether a record is for the screen, or is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Ten times a second: without the full histograms.
+    Live,
+    /// With everything.
+    Full,
+}
+
+/// The record of what was measured so far, on a machine with this many logical processors.
+#[must_use]
+pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, cpus: u32) -> Run {
+    let histograms = match detail {
+        Detail::Live => Histograms::default(),
+        Detail::Full => Histograms {
+            response: measured.response.encode(),
+            service: measured.service.encode(),
+            lag: measured.lag.encode(),
+        },
+    };
+    let elapsed_s = measured.elapsed.as_secs_f64();
+    let achieved = if elapsed_s > 0.0 { measured.requests.answered as f64 / elapsed_s } else { 0.0 };
+    let mut run = Run {
+        version: RUN_VERSION,
+        id,
+        name: name(plan),
+        labels: plan.labels.clone(),
+        note: String::new(),
+        plan: plan.redacted(),
+        started: measured.first_due,
+        elapsed_s,
+        ended: measured.ended,
+        interrupted: measured.ended == Ended::Interrupted,
+        requests: measured.requests,
+        warmup: measured.warmup,
+        rate: Rate { asked: plan.pacing.rate_per_sec(), achieved },
+        response_ms: measured.response.quantiles(),
+        service_ms: measured.service.quantiles(),
+        lag_ms: measured.lag.quantiles(),
+        errors: measured.errors.clone(),
+        status: measured.status.clone(),
+        goals: Vec::new(),
+        warnings: Vec::new(),
+        bytes: measured.bytes,
+        connections: measured.connections,
+        environment: Environment {
+            meshbench: env!("CARGO_PKG_VERSION").to_owned(),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            cpus,
+            load_threads: measured.threads,
+            address: measured.address.clone(),
+            load_cpu_share: measured.load_cpu_share,
+        },
+        histograms,
+        intervals: measured.intervals.clone(),
+    };
+    run.goals = plan.goals.iter().map(|goal| goal.judge(&run)).collect();
+    run.warnings = warnings(&run, plan, detail);
+    run
+}
+
+/// What a run is called when nobody named it: `GET localhost:8080/cart`.
+#[must_use]
+pub(super) fn name(plan: &Plan) -> String {
+    if !plan.name.trim().is_empty() {
+        return plan.name.trim().to_owned();
+    }
+    let Ok(url) = url::Url::parse(&plan.target.url) else { return plan.request.method.clone() };
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let name = format!("{} {host}{port}{}", plan.request.method, url.path());
+    name.chars().take(120).collect()
+}
+
+fn warnings(run: &Run, plan: &Plan, detail: Detail) -> Vec<Warning> {
+    let full = detail == Detail::Full;
+    let found = [
+        plan.target.insecure.then(insecure),
+        lagged(run),
+        saturated(run),
+        overflowed(run),
+        if full { rate_missed(run) } else { None },
+        if full { few_samples(run) } else { None },
+        if full { incomplete(run) } else { None },
+        shared_machine(run),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn warning(kind: WarningKind, text: String) -> Warning {
+    Warning { kind, text }
+}
+
+fn insecure() -> Warning {
+    warning(WarningKind::Insecure, "Certificates were not checked: anybody could have answered".to_owned())
+}
+
+fn lagged(run: &Run) -> Option<Warning> {
+    let (lag, response) = (run.lag_ms, run.response_ms);
+    let limit = (response.p99 * LAG_SHARE_MAX).max(LAG_MS_MIN);
+    (run.rate.asked.is_some() && lag.count >= LAG_SAMPLES_MIN && lag.p99 > limit).then(|| {
+        warning(
+            WarningKind::GeneratorLagged,
+            format!(
+                "Our own generator was late: lag p99 {} against a response time p99 of {}. Do not use this run; \
+                 lower the rate, close other programs or use a larger machine",
+                number::millis(lag.p99),
+                number::millis(response.p99)
+            ),
+        )
+    })
+}
+
+fn saturated(run: &Run) -> Option<Warning> {
+    let share = run.environment.load_cpu_share.filter(|share| *share > CPU_SHARE_MAX)?;
+    Some(warning(
+        WarningKind::GeneratorSaturated,
+        format!(
+            "The threads that send load used {} of their processor time: the target may be faster than this machine can ask",
+            number::percent(share)
+        ),
+    ))
+}
+
+fn overflowed(run: &Run) -> Option<Warning> {
+    let waited = run.connections.waited;
+    (waited > 0 && run.requests.due > 0).then(|| {
+        let share = waited as f64 / run.requests.due as f64;
+        warning(
+            WarningKind::Overflowed,
+            format!(
+                "{} requests ({}) were due while all {} connections were busy; their waiting is part of their response time",
+                number::count(waited),
+                number::percent(share.min(1.0)),
+                run.plan.connections
+            ),
+        )
+    })
+}
+
+fn rate_missed(run: &Run) -> Option<Warning> {
+    let asked = run.rate.asked.filter(|asked| run.rate.achieved < asked * RATE_SHARE_MIN)?;
+    let failed: u64 =
+        run.errors.iter().filter(|(class, _)| *class != STATUS_ERROR).map(|(_, count)| count).sum();
+    // Random arrivals miss their mean by chance: three standard deviations are allowed.
+    let chance = 3.0 * (asked * run.elapsed_s).sqrt() / run.elapsed_s.max(f64::MIN_POSITIVE);
+    let random = matches!(run.plan.pacing, crate::model::Pacing::Poisson { .. });
+    if random && failed == 0 && run.rate.achieved > asked - chance {
+        return None;
+    }
+    Some(warning(
+        WarningKind::RateMissed,
+        format!("{} of {} achieved", number::rate(run.rate.achieved), number::rate(asked)),
+    ))
+}
+
+fn few_samples(run: &Run) -> Option<Warning> {
+    let count = run.response_ms.count;
+    let q = [0.99, 0.999].into_iter().find(|q| (count as f64) * (1.0 - q) < BEYOND_MIN)?;
+    Some(warning(
+        WarningKind::FewSamples,
+        format!("{} requests are too few for p{} and above", number::count(count), q * 100.0),
+    ))
+}
+
+fn incomplete(run: &Run) -> Option<Warning> {
+    match run.ended {
+        Ended::Completed => None,
+        Ended::Stopped => {
+            Some(warning(WarningKind::Incomplete, "The run was stopped before its end".to_owned()))
+        }
+        Ended::Interrupted => Some(warning(
+            WarningKind::Incomplete,
+            "Meshbench ended before the run did; at most its last second is missing".to_owned(),
+        )),
+    }
+}
+
+fn shared_machine(run: &Run) -> Option<Warning> {
+    let address: std::net::SocketAddr = run.environment.address.parse().ok()?;
+    address.ip().is_loopback().then(|| {
+        warning(
+            WarningKind::SharedMachine,
+            "The target's address is on this machine: generator and target share its processors, or meet in a tunnel".to_owned(),
+        )
+    })
+}

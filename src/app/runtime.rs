@@ -1,0 +1,320 @@
+//! Carries out jobs in the background; every one ends in events.
+//!
+//! | where | what |
+//! |---|---|
+//! | one thread for the store | everything that touches the data directory's database, in order |
+//! | one thread for a run (and the load engine's own) | `load::run`, checkpoints, the record |
+//! | a small tokio runtime | dialogs, files, the built-in target's start |
+//!
+//! `start` never waits: queues are bounded, and a full one is told as an event.
+
+mod files;
+mod run;
+mod store;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::load;
+
+use super::command::ExportFormat;
+use super::event::Event;
+use super::job::{Job, JobKey};
+use super::state::Picked;
+
+pub use store::StartError;
+
+/// The most events that wait for the face.
+pub const EVENTS_MAX: usize = 1024;
+
+/// Tells the face that events wait: a repaint, or nothing.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Asks a person for a file; none when nothing was chosen.
+pub type Dialogs =
+    Arc<dyn Fn(DialogRequest) -> Pin<Box<dyn Future<Output = Option<PathBuf>> + Send>> + Send + Sync>;
+
+/// What a file dialog is opened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialogRequest {
+    /// Shown in its title bar.
+    pub title: String,
+    /// Open a file, or save one.
+    pub kind: DialogKind,
+    /// What the files are, for the dialog's filter: `TOML plan`.
+    pub filter: String,
+    /// Their endings without a dot; empty for any file.
+    pub extensions: Vec<String>,
+}
+
+/// Open a file, or save one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialogKind {
+    /// Open one file.
+    Open,
+    /// Save one file, under this name if the person does not change it.
+    Save {
+        /// The name that is offered.
+        file_name: String,
+    },
+}
+
+/// Where and how to keep things.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// How runs are kept.
+    pub keep: Keep,
+}
+
+/// How runs are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// In the data directory; another program that has it open is an error.
+    Here,
+    /// In the data directory; while another program has it open, finished runs are laid beside it, and
+    /// that program's next start takes them in.
+    HereOrBeside,
+    /// Nowhere: everything is gone when the program ends.
+    Nowhere,
+}
+
+/// Where news goes: a bounded queue and a wake-up.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    queue: mpsc::Sender<Event>,
+    wake: Wake,
+}
+
+impl Outbox {
+    /// Waits for room, and arrives. On threads of our own.
+    pub(super) fn send(&self, event: Event) {
+        // Fails only when the face is gone, and nobody is left to tell.
+        let _ = self.queue.blocking_send(event);
+        (self.wake)();
+    }
+
+    /// As `send`, in a task.
+    pub(super) async fn post(&self, event: Event) {
+        let _ = self.queue.send(event).await;
+        (self.wake)();
+    }
+
+    /// May be dropped when there is no room; only for news that the next one holds as well.
+    pub(super) fn offer(&self, event: Event) {
+        let _ = self.queue.try_send(event);
+        (self.wake)();
+    }
+}
+
+/// Carries out jobs.
+pub struct Runtime {
+    tokio: tokio::runtime::Runtime,
+    outbox: Outbox,
+    store: store::StoreThread,
+    dialogs: Dialogs,
+    run: Option<run::RunThread>,
+    reading: store::Generation,
+    /// The built-in target serves until this is dropped.
+    target: Option<Holder>,
+}
+
+impl Runtime {
+    /// Starts the background, and opens the store.
+    ///
+    /// # Errors
+    /// When another program holds the data directory, or threads cannot be started.
+    pub fn start_background(
+        options: Options,
+        wake: Wake,
+        dialogs: Dialogs,
+    ) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let (queue, events) = mpsc::channel(EVENTS_MAX);
+        let outbox = Outbox { queue, wake };
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("meshbench-work")
+            .enable_all()
+            .build()
+            .map_err(StartError::Threads)?;
+        let store = store::StoreThread::start(options, outbox.clone())?;
+        let runtime = Self {
+            tokio,
+            outbox,
+            store,
+            dialogs,
+            run: None,
+            reading: store::Generation::default(),
+            target: None,
+        };
+        Ok((runtime, events))
+    }
+
+    /// Starts a job. Never waits.
+    pub fn start(&mut self, job: Job) {
+        match job {
+            Job::StartTarget => self.start_target(),
+            Job::Run { id, plan, threads } => {
+                self.run =
+                    Some(run::RunThread::start(id, *plan, threads, self.store.clone(), self.outbox.clone()));
+            }
+            Job::Stop(JobKey::Run) => self.stop_run(),
+            Job::Stop(JobKey::ReadRuns) => self.reading.next(),
+            Job::ReadRuns(ids) => {
+                self.reading.next();
+                let reading = self.reading.clone();
+                self.ask_store(move |shelf, outbox| shelf.read_runs(&ids, &reading, outbox));
+            }
+            Job::ReadHistory => self.ask_store(store::Shelf::read_history),
+            Job::EditRun(id, edit) => self.ask_store(move |shelf, outbox| shelf.edit_run(id, edit, outbox)),
+            Job::DeleteRuns(ids) => self.ask_store(move |shelf, outbox| shelf.delete_runs(&ids, outbox)),
+            Job::RestoreRuns(ids) => self.ask_store(move |shelf, outbox| shelf.restore_runs(&ids, outbox)),
+            Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
+            Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
+            Job::SaveSettings(settings) => {
+                self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox))
+            }
+            Job::ExportRuns(ids, format, path) => {
+                self.ask_store(move |shelf, outbox| shelf.export_runs(&ids, format, path, outbox));
+            }
+            Job::ImportPlan(path) => self.on_thread(move |outbox| files::import_plan(&path, outbox)),
+            Job::ExportPlan(plan, path) => {
+                self.on_thread(move |outbox| files::export_plan(&plan, &path, outbox))
+            }
+            Job::PickExportPlace { runs, format, file_name } => {
+                self.pick_export_place(runs, format, file_name)
+            }
+            Job::PickPlan => self.pick_plan(),
+            Job::PickPlanPlace(plan) => self.pick_plan_place(plan),
+            Job::PickBodyFile => self.pick_for_form("Body of the request", "Any file", &[], Picked::Body),
+            Job::PickCaFile => {
+                self.pick_for_form("Certificate authorities", "PEM", &["pem", "crt", "cer"], Picked::Ca)
+            }
+        }
+    }
+
+    /// Waits until an event comes, for at most `timeout`. For faces that have nothing else to wait for.
+    pub(super) fn wait(
+        &self,
+        events: &mut mpsc::Receiver<Event>,
+        timeout: std::time::Duration,
+    ) -> Option<Event> {
+        self.tokio.block_on(async { tokio::time::timeout(timeout, events.recv()).await.ok().flatten() })
+    }
+
+    /// Stops what runs, waits until the store has written what it was given, and ends.
+    pub fn end(mut self) {
+        self.stop_run();
+        if let Some(run) = self.run.take() {
+            run.join();
+        }
+        self.store.end();
+        self.tokio.shutdown_background();
+    }
+
+    /// Keeps the store's thread busy until the other end of `hold` is dropped.
+    #[cfg(test)]
+    pub(super) fn hold_store(&self, hold: std::sync::mpsc::Receiver<()>) -> bool {
+        self.store.try_ask(move |_, _| {
+            let _ = hold.recv();
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+
+    fn stop_run(&self) {
+        if let Some(run) = &self.run {
+            run.stop();
+        }
+    }
+
+    fn ask_store(&self, work: impl FnOnce(&mut store::Shelf, &Outbox) + Send + 'static) {
+        if !self.store.try_ask(work) {
+            let outbox = self.outbox.clone();
+            outbox.offer(Event::Failed {
+                title: "The disk does not keep up".to_owned(),
+                reason: "Too many changes are waiting to be written; try again in a moment".to_owned(),
+            });
+        }
+    }
+
+    fn on_thread(&self, work: impl FnOnce(&Outbox) + Send + 'static) {
+        let outbox = self.outbox.clone();
+        self.tokio.spawn_blocking(move || work(&outbox));
+    }
+
+    fn start_target(&mut self) {
+        let (holder, released) = std::sync::mpsc::channel();
+        self.target = Some(holder);
+        self.on_thread(move |outbox| match load::target::Target::start(super::try_it::target()) {
+            Ok(target) => {
+                outbox.send(Event::TargetReady { url: format!("http://{}/", target.address()) });
+                // Ends with an error as soon as the runtime lets go of its end.
+                let _ = released.recv();
+            }
+            Err(error) => outbox.send(Event::TargetFailed { reason: run::chain(&error) }),
+        });
+    }
+
+    fn ask_person(&self, request: DialogRequest, then: impl FnOnce(PathBuf) -> Event + Send + 'static) {
+        // Made here, on the face's thread: macOS opens dialogs on no other.
+        let answer = (self.dialogs)(request);
+        let outbox = self.outbox.clone();
+        self.tokio.spawn(async move {
+            if let Some(path) = answer.await {
+                outbox.post(then(path)).await;
+            }
+        });
+    }
+
+    fn pick_export_place(&self, runs: Vec<crate::model::RunId>, format: ExportFormat, file_name: String) {
+        let request = DialogRequest {
+            title: "Save runs".to_owned(),
+            kind: DialogKind::Save { file_name },
+            filter: format.words().to_owned(),
+            extensions: vec![format.extension().to_owned()],
+        };
+        self.ask_person(request, move |path| Event::ExportPlacePicked(runs, format, path));
+    }
+
+    fn pick_plan(&self) {
+        let request = DialogRequest {
+            title: "Import a plan".to_owned(),
+            kind: DialogKind::Open,
+            filter: "TOML plan".to_owned(),
+            extensions: vec!["toml".to_owned()],
+        };
+        self.ask_person(request, Event::PlanFilePicked);
+    }
+
+    fn pick_plan_place(&self, plan: Box<crate::model::Plan>) {
+        let request = DialogRequest {
+            title: "Save a plan".to_owned(),
+            kind: DialogKind::Save { file_name: "plan.toml".to_owned() },
+            filter: "TOML plan".to_owned(),
+            extensions: vec!["toml".to_owned()],
+        };
+        self.ask_person(request, move |path| Event::PlanPlacePicked(plan, path));
+    }
+
+    fn pick_for_form(&self, title: &str, filter: &str, extensions: &[&str], of: fn(PathBuf) -> Picked) {
+        let request = DialogRequest {
+            title: title.to_owned(),
+            kind: DialogKind::Open,
+            filter: filter.to_owned(),
+            extensions: extensions.iter().map(|ending| (*ending).to_owned()).collect(),
+        };
+        self.ask_person(request, move |path| Event::FilePicked(of(path)));
+    }
+}
+
+/// Keeps something on another thread alive; nothing is ever sent.
+type Holder = std::sync::mpsc::Sender<()>;

@@ -1,0 +1,132 @@
+//! The thread of a run: carries out the plan, writes a checkpoint each second, makes the record.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::app::event::{Event, Progress};
+use crate::app::record::{self, Detail};
+use crate::app::state::Phase;
+use crate::load::{self, Measured, StopSwitch};
+use crate::model::{Ended, Plan, RunId};
+
+use super::Outbox;
+use super::store::StoreThread;
+
+/// How much of a run a crash may lose.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// A run that is going.
+pub(super) struct RunThread {
+    stop: StopSwitch,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RunThread {
+    pub(super) fn start(id: RunId, plan: Plan, threads: u32, store: StoreThread, outbox: Outbox) -> Self {
+        let stop = StopSwitch::new();
+        let work =
+            Work { id, plan, threads, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
+        let spawned =
+            std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || work.carry_out());
+        let thread = match spawned {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                outbox.offer(Event::RunFailed { id, reason: format!("no thread could be started: {error}") });
+                None
+            }
+        };
+        Self { stop, thread }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.stop();
+    }
+
+    pub(super) fn join(self) {
+        if let Some(thread) = self.thread {
+            // A panic of the run's thread was already printed where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    id: RunId,
+    plan: Plan,
+    threads: u32,
+    cpus: u32,
+    stop: StopSwitch,
+    store: StoreThread,
+    outbox: Outbox,
+}
+
+impl Work {
+    fn carry_out(self) {
+        let mut checkpointed = Duration::ZERO;
+        let mut watch = |measured: &Measured| {
+            self.outbox.offer(Event::RunProgress(Box::new(self.progress(measured))));
+            if measured.since_start >= checkpointed + CHECKPOINT_EVERY {
+                checkpointed = measured.since_start;
+                self.checkpoint(measured);
+            }
+        };
+        let options = load::Options { threads: self.threads };
+        match load::run(&self.plan, &options, &self.stop, &mut watch) {
+            Ok(measured) => {
+                let run = Arc::new(record::run(self.id, &self.plan, &measured, Detail::Full, self.cpus));
+                self.outbox.send(Event::RunEnded(Arc::clone(&run)));
+                self.store.ask(move |shelf, outbox| shelf.save_run(run, outbox));
+            }
+            Err(error) => {
+                let id = self.id;
+                self.store.ask(move |shelf, _| shelf.discard_checkpoint(id));
+                self.outbox.send(Event::RunFailed { id, reason: chain(&error) });
+            }
+        }
+    }
+
+    fn progress(&self, measured: &Measured) -> Progress {
+        Progress {
+            id: self.id,
+            phase: match measured.phase {
+                load::Phase::Connecting => Phase::Connecting,
+                load::Phase::Warmup => Phase::Warmup,
+                load::Phase::Measuring => Phase::Measuring,
+                load::Phase::Draining | load::Phase::Done => Phase::Draining,
+            },
+            so_far: Arc::new(record::run(self.id, &self.plan, measured, Detail::Live, self.cpus)),
+            elapsed: measured.since_start,
+            progress: measured.progress,
+            remaining: measured.remaining,
+            in_flight: measured.in_flight,
+        }
+    }
+
+    /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
+    fn checkpoint(&self, measured: &Measured) {
+        let mut run = record::run(self.id, &self.plan, measured, Detail::Full, self.cpus);
+        run.ended = Ended::Interrupted;
+        run.interrupted = true;
+        self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
+    }
+}
+
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}

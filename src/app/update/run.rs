@@ -1,0 +1,186 @@
+//! The run that is going.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::command::Page;
+use crate::app::event::Progress;
+use crate::app::heavy;
+use crate::app::job::{Job, JobKey};
+use crate::app::state::{Live, NoticeAction, Open, Phase, Question, State};
+use crate::app::try_it;
+use crate::app::update::Fresh;
+use crate::model::{Ended, Plan, Run, RunId, RunSummary};
+
+impl State {
+    pub(super) fn try_it(&mut self) -> Vec<Job> {
+        if self.refuse_while_running() {
+            return Vec::new();
+        }
+        vec![Job::StartTarget]
+    }
+
+    pub(super) fn target_ready(&mut self, url: &str, fresh: Fresh) -> Vec<Job> {
+        if self.refuse_while_running() {
+            return Vec::new();
+        }
+        let mut jobs = self.begin(Box::new(try_it::plan(url)), fresh);
+        if let Some(live) = &mut self.live {
+            live.is_try = true;
+        }
+        jobs.append(&mut self.go(Page::Load));
+        jobs
+    }
+
+    pub(super) fn target_failed(&mut self, reason: String) -> Vec<Job> {
+        self.failed("The built-in target could not be started".to_owned(), reason)
+    }
+
+    pub(super) fn start_run(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
+        match heavy::reason(&plan) {
+            Some(reason) if plan.problems().is_empty() && !self.is_running() => {
+                self.question = Some(Question::HeavyLoad { plan, reason });
+                Vec::new()
+            }
+            _ => self.start_run_confirmed(plan, fresh),
+        }
+    }
+
+    pub(super) fn start_run_confirmed(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
+        if matches!(self.question, Some(Question::HeavyLoad { .. })) {
+            self.question = None;
+        }
+        if self.refuse_while_running() {
+            return Vec::new();
+        }
+        if let Some(problem) = plan.problems().into_iter().next() {
+            return self.failed("The plan cannot be run yet".to_owned(), problem.reason);
+        }
+        self.begin(plan, fresh)
+    }
+
+    pub(super) fn stop_run(&mut self) -> Vec<Job> {
+        match &mut self.live {
+            Some(live) if !matches!(live.phase, Phase::Failed { .. } | Phase::Saving) => {
+                live.phase = Phase::Stopping;
+                vec![Job::Stop(JobKey::Run)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn dismiss_failed_run(&mut self) -> Vec<Job> {
+        if !self.is_running() {
+            self.live = None;
+        }
+        Vec::new()
+    }
+
+    pub(super) fn run_progress(&mut self, news: Progress) -> Vec<Job> {
+        let Some(live) = self.live_with(news.id) else { return Vec::new() };
+        // What a person asked for stays on show until it is done.
+        if !matches!(live.phase, Phase::Stopping | Phase::Saving | Phase::Failed { .. }) {
+            live.phase = news.phase;
+        }
+        live.so_far = Some(news.so_far);
+        live.elapsed = news.elapsed;
+        live.progress = news.progress;
+        live.remaining = news.remaining;
+        live.in_flight = news.in_flight;
+        Vec::new()
+    }
+
+    pub(super) fn run_ended(&mut self, run: Arc<Run>) -> Vec<Job> {
+        let Some(live) = self.live_with(run.id) else { return Vec::new() };
+        live.phase = Phase::Saving;
+        live.so_far = Some(Arc::clone(&run));
+        live.in_flight = 0;
+        live.remaining = Some(Duration::ZERO);
+        self.ended = Some(run);
+        Vec::new()
+    }
+
+    pub(super) fn run_failed(&mut self, id: RunId, reason: String) -> Vec<Job> {
+        let Some(live) = self.live_with(id) else { return Vec::new() };
+        live.phase = Phase::Failed { reason: reason.clone() };
+        self.closing |= self.closing_after_run;
+        self.failed("The run could not be carried out".to_owned(), reason)
+    }
+
+    pub(super) fn run_saved(&mut self, summary: RunSummary) -> Vec<Job> {
+        let id = summary.id;
+        let title = match summary.ended {
+            Ended::Completed => format!("“{}” is done and saved", summary.name),
+            Ended::Stopped => format!("“{}” was stopped; what it measured is saved", summary.name),
+            Ended::Interrupted => format!("“{}” was interrupted; what it measured is saved", summary.name),
+        };
+        let mut history = std::mem::take(&mut self.history);
+        history.retain(|row| row.id != id);
+        history.push(summary);
+        self.history_read(history);
+        self.show_ended(id, title);
+        Vec::new()
+    }
+
+    pub(super) fn run_not_saved(&mut self, run: Arc<Run>, reason: String) -> Vec<Job> {
+        // An early failure can come before the window knows that the run ended.
+        if self.live_with(run.id).is_some() {
+            self.ended = Some(Arc::clone(&run));
+        }
+        self.failed("The run is not in the store".to_owned(), reason);
+        self.run_saved(run.summary())
+    }
+
+    /// The result of a run takes the place of the live page, if the person is still looking at it.
+    fn show_ended(&mut self, id: RunId, title: String) {
+        let ended = self.ended.take().filter(|run| run.id == id);
+        if self.live_with(id).is_none() {
+            return;
+        }
+        self.live = None;
+        if matches!(self.question, Some(Question::Quit)) {
+            self.question = None;
+            self.closing = true;
+        }
+        self.closing |= self.closing_after_run;
+        match ended {
+            Some(run) if self.page == Page::Load => {
+                self.open = Open::Result(run);
+                self.page = Page::History;
+            }
+            _ => self.inform(title, Some(NoticeAction::OpenRun(id))),
+        }
+    }
+
+    fn begin(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
+        let id = RunId(fresh.id);
+        let threads = self.settings.load_threads;
+        self.live = Some(Live {
+            id,
+            plan: plan.clone(),
+            phase: Phase::Connecting,
+            so_far: None,
+            elapsed: Duration::ZERO,
+            progress: None,
+            remaining: None,
+            in_flight: 0,
+            is_try: false,
+        });
+        vec![Job::Run { id, plan, threads }]
+    }
+
+    fn refuse_while_running(&mut self) -> bool {
+        let running = self.is_running();
+        if running {
+            self.warn(
+                "A run is going".to_owned(),
+                "Stop it or wait for its end; two runs at once would disturb each other".to_owned(),
+            );
+        }
+        running
+    }
+
+    fn live_with(&mut self, id: RunId) -> Option<&mut Live> {
+        self.live.as_mut().filter(|live| live.id == id)
+    }
+}

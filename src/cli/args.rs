@@ -1,0 +1,280 @@
+//! What can be asked for on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::target::{Delay, Stall, parse_size};
+use crate::model::{Goal, duration, plan};
+
+/// Send load to a service, measure what users wait, keep every result.
+///
+/// Without a command, the window opens.
+#[derive(Debug, Parser)]
+#[command(
+    name = "meshbench",
+    version,
+    after_help = "Examples:\n  \
+        meshbench                                    open the window\n  \
+        meshbench try                                a first run against a built-in target\n  \
+        meshbench run http://localhost:8080/ --rate 500 --duration 30s\n  \
+        meshbench history list\n\n\
+        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out."
+)]
+pub(super) struct Arguments {
+    /// Keep runs, plans and settings here [default: as the platform does; environment: MESHBENCH_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum What {
+    /// Start a built-in target and send load to it for ten seconds
+    Try(TryArgs),
+    /// Send load to a URL and report what was measured
+    Run(Box<RunArgs>),
+    /// List, show, delete and export the runs that are kept
+    #[command(subcommand)]
+    History(HistoryArgs),
+    /// Serve HTTP/1.1 with known delays and faults, to test against
+    Target(TargetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// Where a result goes.
+#[derive(Debug, Default, Args)]
+pub(super) struct OutputArgs {
+    /// Write the run as JSON to this file; - writes it alone to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Do not keep the run in history
+    #[arg(long)]
+    pub(super) no_save: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Examples:\n  \
+        meshbench run http://localhost:8080/\n  \
+        meshbench run https://shop.test/cart --rate 1000 --duration 1m --warmup 5s --label mesh=istio\n  \
+        meshbench run http://localhost:8080/ --pacing max --connections 64 --requests 100000\n  \
+        meshbench run http://localhost:8080/ --goal 'p99<20ms' --goal 'errors<0.1%' --json result.json\n  \
+        meshbench run --plan checkout.toml --rate 200\n\n\
+        Times are written with a unit: 250ms, 30s, 2m. Response times count from the moment a request was due.\n\
+        Ctrl-C stops the run, keeps it and reports; a second one ends at once.\n\
+        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out.")]
+pub(super) struct RunArgs {
+    /// Where the load goes: http:// or https:// [needed unless --plan names it]
+    pub(super) url: Option<String>,
+    /// Take the plan from this file; other options override it
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) plan: Option<PathBuf>,
+    /// What the run is called
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Requests per second [default: 100]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// When requests are due: evenly, at random, or as fast as answers come [default: constant]
+    #[arg(long, value_enum)]
+    pub(super) pacing: Option<PacingKind>,
+    /// Connections kept open at most; also the bound of requests in flight [default: 16]
+    #[arg(long, value_name = "N")]
+    pub(super) connections: Option<u32>,
+    /// How long requests are due and counted [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "requests")]
+    pub(super) duration: Option<Duration>,
+    /// How many requests are due and counted, instead of a duration
+    #[arg(long, value_name = "N")]
+    pub(super) requests: Option<u64>,
+    /// Send for this long before counting [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) warmup: Option<Duration>,
+    /// How long one request may take [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) timeout: Option<Duration>,
+    /// The request's method [default: GET, or POST with a body]
+    #[arg(long, value_name = "M")]
+    pub(super) method: Option<String>,
+    /// A request header; values of Authorization, Cookie and the like are never shown or kept
+    #[arg(long, value_name = "NAME:VALUE")]
+    pub(super) header: Vec<String>,
+    /// As --header, for any header whose value must never be shown or kept
+    #[arg(long, value_name = "NAME:VALUE")]
+    pub(super) secret_header: Vec<String>,
+    /// A cookie; its value is never shown or kept
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) cookie: Vec<String>,
+    /// HTTP basic authentication; the password is never shown or kept
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(super) basic_auth: Option<String>,
+    /// The Content-Type header
+    #[arg(long, value_name = "TYPE")]
+    pub(super) content_type: Option<String>,
+    /// The request's body, or @FILE for the bytes of a file
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub(super) body: Option<String>,
+    /// Accept any certificate: the target could be anyone
+    #[arg(long)]
+    pub(super) insecure: bool,
+    /// A PEM file with further certificate authorities
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// A label of the run, for example mesh=istio; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) label: Vec<String>,
+    /// What must be reached: p50 p90 p95 p99 p99.9 mean max errors rate, with < <= > >=; may be repeated
+    #[arg(long, value_name = "GOAL")]
+    pub(super) goal: Vec<Goal>,
+    /// Agree to send much load to an address that is not private
+    #[arg(long)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PacingKind {
+    /// Evenly spaced (open loop)
+    Constant,
+    /// Random arrivals at the rate (open loop)
+    Poisson,
+    /// As fast as answers come (closed loop)
+    Max,
+}
+
+/// An id may be shortened to any beginning that only one run has.
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryArgs {
+    /// All runs, newest first
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// As a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// One run with everything that was measured
+    Show {
+        /// The run's id, or a beginning of it that no other run has
+        id: String,
+        /// As JSON instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete runs for good
+    Delete {
+        /// Ids of runs, or beginnings of them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Write runs in another format
+    #[command(after_help = "Examples:\n  \
+        meshbench history export 0193 --format html --out report.html\n  \
+        meshbench history export 0193a 0194b --format csv --what quantiles > table.csv")]
+    Export {
+        /// Ids of runs, or beginnings of them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// json is lossless; html is a report to read and to print
+        #[arg(long, value_enum, default_value = "json")]
+        format: FormatKind,
+        /// What the rows of a csv are
+        #[arg(long, value_enum, default_value = "quantiles")]
+        what: RowsKind,
+        /// Write to this file instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatKind {
+    Json,
+    Csv,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RowsKind {
+    /// One row for each interval of a run
+    Intervals,
+    /// One row for each run
+    Quantiles,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        meshbench target\n  \
+        meshbench target --listen 127.0.0.1:8080 --delay lognormal:4ms,0.5 --error-rate 1% --stall 1s/10s")]
+pub(super) struct TargetArgs {
+    /// Address and port; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// How long an answer takes: none, 5ms, or lognormal:MEDIAN,SIGMA
+    #[arg(long, default_value = "none")]
+    pub(super) delay: Delay,
+    /// Share of requests that are answered with status 500
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = share)]
+    pub(super) error_rate: f64,
+    /// Length of each answer's body: 512B, 1KiB, 2MB
+    #[arg(long, default_value = "1KiB", value_parser = parse_size)]
+    pub(super) size: u64,
+    /// Answer nothing for a while, again and again: LENGTH/EVERY, for example 1s/10s
+    #[arg(long, value_name = "LENGTH/EVERY")]
+    pub(super) stall: Option<Stall>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text
+        .trim_end_matches("/s")
+        .parse()
+        .map_err(|_| "a rate is a number of requests per second, for example 1000".to_owned())?;
+    plan::check_rate(rate)?;
+    Ok(rate)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let share = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| percent / 100.0),
+        None => number(text),
+    };
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a share is from 0% to 100%, for example 1%".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_and_rates_are_read_as_people_write_them() {
+        assert_eq!(share("1%"), Ok(0.01));
+        assert_eq!(share("0.5"), Ok(0.5));
+        share("101%").expect_err("more than all");
+        assert_eq!(rate("1000/s"), Ok(1000.0));
+        rate("0").expect_err("nothing");
+        rate("fast").expect_err("no number");
+    }
+}

@@ -1,0 +1,211 @@
+//! `run` and `try`: carry out a plan, show how it does, report.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::app::state::{Level, Open, Phase, Question, StoreState};
+use crate::app::{Command, Keep, Page, document};
+use crate::model::{Plan, Run};
+
+use super::args::{OutputArgs, RunArgs, TryArgs};
+use super::interrupt::Interrupts;
+use super::screen::Screen;
+use super::session::Session;
+use super::{Failure, Status, plan, progress, table};
+
+/// Between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Carries out the plan that the options ask for.
+pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
+    let plan = plan::of(options)?;
+    if plan.target.insecure {
+        screen.warning("certificates are not checked (--insecure): whoever answers is measured.");
+    }
+    let consent = if options.yes { Consent::Given } else { Consent::Ask };
+    carry_out(Errand::Plan(Box::new(plan), consent), &options.output, data_dir, screen)
+}
+
+/// The first run of a new person.
+pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
+    screen.remark("A built-in target on loopback, and ten seconds of load against it.");
+    carry_out(Errand::Try, &options.output, data_dir, screen)
+}
+
+enum Errand {
+    Try,
+    Plan(Box<Plan>, Consent),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    Given,
+    Ask,
+}
+
+fn carry_out(
+    errand: Errand,
+    output: &OutputArgs,
+    data_dir: PathBuf,
+    screen: &Screen,
+) -> Result<Status, Failure> {
+    let json = output.json.as_deref().map(Destination::of).transpose()?;
+    let interrupts = Interrupts::listen()?;
+    let keep = if output.no_save { Keep::Nowhere } else { Keep::HereOrBeside };
+    let mut session = Session::start(data_dir, keep)?;
+    tell_store(&mut session, screen);
+    let measured = measure(&mut session, errand, &interrupts, screen);
+    screen.progress("");
+    let saved = match &measured {
+        Ok(run) if !output.no_save => Some(saved_words(&mut session, run, screen)),
+        _ => None,
+    };
+    session.end();
+    report(&*measured?, json, saved.flatten(), screen)
+}
+
+/// What opening the store had to say. A run is worth making even when it cannot be kept as usual.
+fn tell_store(session: &mut Session, screen: &Screen) {
+    for notice in session.news() {
+        if notice.level != Level::Info {
+            screen.warning(&format!("{}: {}", notice.title, notice.detail));
+        }
+    }
+}
+
+fn measure(
+    session: &mut Session,
+    errand: Errand,
+    interrupts: &Interrupts,
+    screen: &Screen,
+) -> Result<Arc<Run>, Failure> {
+    // A run whose live page is on show has its result opened when it ends.
+    session.command(Command::Go(Page::Load));
+    let mut consent = Consent::Given;
+    match errand {
+        Errand::Try => session.command(Command::TryIt),
+        Errand::Plan(plan, asked) => {
+            consent = asked;
+            session.command(Command::StartRun(plan));
+        }
+    }
+    if let Some(Question::HeavyLoad { plan, reason }) = session.state().question.clone() {
+        agree(&reason, consent, screen)?;
+        session.command(Command::StartRunConfirmed(plan));
+    }
+    let mut stopping = false;
+    let mut drawn: Option<Instant> = None;
+    loop {
+        if let Open::Result(run) = &session.state().open {
+            return Ok(Arc::clone(run));
+        }
+        match &session.state().live {
+            Some(live) => {
+                if let Phase::Failed { reason } = &live.phase {
+                    return Err(Failure::NotCarriedOut(format!(
+                        "The run could not be carried out: {reason}"
+                    )));
+                }
+                if drawn.is_none_or(|drawn| drawn.elapsed() >= PROGRESS_EVERY) {
+                    drawn = Some(Instant::now());
+                    screen.progress(&progress::line(live));
+                }
+            }
+            None => {
+                if let Some(failure) = session.failure() {
+                    return Err(failure);
+                }
+            }
+        }
+        if interrupts.asked() && !stopping && session.state().live.is_some() {
+            stopping = true;
+            session.command(Command::StopRun);
+        }
+        session.wait();
+    }
+}
+
+fn agree(reason: &str, consent: Consent, screen: &Screen) -> Result<(), Failure> {
+    if consent == Consent::Given {
+        return Ok(());
+    }
+    if !screen.answers {
+        return Err(Failure::Input(format!("{reason}. Agree to it with --yes")));
+    }
+    if screen.ask(&format!("{reason}. Send it?")) {
+        Ok(())
+    } else {
+        Err(Failure::Input("not agreed; nothing was sent".to_owned()))
+    }
+}
+
+/// Where the run can be found again; none when it is not kept.
+fn saved_words(session: &mut Session, run: &Run, screen: &Screen) -> Option<String> {
+    tell_store(session, screen);
+    if session.state().store != StoreState::Open {
+        return None;
+    }
+    let summary = run.summary();
+    let id = table::short_id(&summary, &session.state().history);
+    Some(format!("Kept as {id}. Show it again: meshbench history show {id}"))
+}
+
+enum Destination {
+    Output,
+    File(PathBuf),
+}
+
+impl Destination {
+    /// A place that can be written to is better known before the run than after it.
+    fn of(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Ok(Self::Output);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Failure::Input(format!("--json: there is no folder {}", folder.display())));
+        }
+        if path.is_dir() {
+            return Err(Failure::Input(format!("--json: {} is a folder", path.display())));
+        }
+        Ok(Self::File(path.to_owned()))
+    }
+}
+
+fn report(
+    run: &Run,
+    json: Option<Destination>,
+    saved: Option<String>,
+    screen: &Screen,
+) -> Result<Status, Failure> {
+    match json {
+        Some(Destination::Output) => {
+            screen.remark(table::result(run, screen.err).trim_end());
+            screen.print(&json_text(run))?;
+        }
+        Some(Destination::File(path)) => {
+            screen.print(&table::result(run, screen.out))?;
+            std::fs::write(&path, json_text(run)).map_err(|error| {
+                Failure::NotCarriedOut(format!("{} could not be written: {error}", path.display()))
+            })?;
+        }
+        None => screen.print(&table::result(run, screen.out))?,
+    }
+    if let Some(saved) = saved {
+        screen.remark(&saved);
+    }
+    status(run)
+}
+
+fn json_text(run: &Run) -> String {
+    document::json(run)
+}
+
+/// What a script learns from the result.
+fn status(run: &Run) -> Result<Status, Failure> {
+    if run.requests.answered == 0 {
+        return Err(Failure::NotCarriedOut("nothing at all was answered".to_owned()));
+    }
+    Ok(if run.goals.iter().all(|goal| goal.met) { Status::Met } else { Status::Missed })
+}

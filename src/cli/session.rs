@@ -1,0 +1,131 @@
+//! The app core as the terminal drives it: ask, then wait for what comes of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::state::{Level, Notice, Open, StoreState};
+use crate::app::{Command, Core, Keep, Options, State};
+use crate::model::{Run, RunId, RunSummary};
+
+use super::Failure;
+
+/// How long one wait for news takes before interrupts are looked at again.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A started core, and which of its notices were told.
+pub(super) struct Session {
+    core: Core,
+    told: u64,
+}
+
+impl Session {
+    /// Starts the core and waits until the store is open or known not to open.
+    pub(super) fn start(data_dir: PathBuf, keep: Keep) -> Result<Self, Failure> {
+        let dialogs: crate::app::Dialogs = Arc::new(|_| Box::pin(async { None }));
+        let core = Core::start(Options { data_dir, keep }, Arc::new(|| {}), dialogs)
+            .map_err(|error| Failure::NotCarriedOut(words(&error)))?;
+        let mut session = Self { core, told: 0 };
+        while session.state().store == StoreState::Opening {
+            session.wait();
+        }
+        Ok(session)
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.core.state()
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.core.command(command);
+    }
+
+    /// Waits for one piece of news, for a moment at most.
+    pub(super) fn wait(&mut self) {
+        self.core.wait(PATIENCE);
+    }
+
+    /// Ends when the disk has everything.
+    pub(super) fn end(self) {
+        self.core.end();
+    }
+
+    /// Notices that were not told yet.
+    pub(super) fn news(&mut self) -> Vec<Notice> {
+        let news: Vec<Notice> =
+            self.state().notices.iter().filter(|notice| notice.id.0 > self.told).cloned().collect();
+        if let Some(last) = news.last() {
+            self.told = last.id.0;
+        }
+        news
+    }
+
+    /// The first failure among the notices that were not told yet.
+    pub(super) fn failure(&mut self) -> Option<Failure> {
+        let news = self.news();
+        let failed = news.iter().find(|notice| notice.level == Level::Error)?;
+        Some(Failure::NotCarriedOut(format!("{}: {}", failed.title, failed.detail)))
+    }
+
+    /// The one run whose id begins so; hyphens and case do not matter.
+    pub(super) fn find(&self, beginning: &str) -> Result<RunId, Failure> {
+        found(&self.state().history, beginning)
+    }
+
+    /// The ids that begin so, each once, in the order given.
+    pub(super) fn find_all(&self, beginnings: &[String]) -> Result<Vec<RunId>, Failure> {
+        let mut ids = Vec::new();
+        for beginning in beginnings {
+            let id = self.find(beginning)?;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Reads a run from the store.
+    pub(super) fn read(&mut self, id: RunId) -> Result<Arc<Run>, Failure> {
+        self.command(Command::OpenRun(id));
+        loop {
+            match &self.state().open {
+                Open::Result(run) if run.id == id => return Ok(Arc::clone(run)),
+                Open::Reading(_) => self.wait(),
+                _ => {
+                    let words = || Failure::NotCarriedOut(format!("run {id} could not be read"));
+                    return Err(self.failure().unwrap_or_else(words));
+                }
+            }
+        }
+    }
+}
+
+fn found(history: &[RunSummary], beginning: &str) -> Result<RunId, Failure> {
+    let wanted = beginning.replace('-', "").to_ascii_lowercase();
+    if wanted.is_empty() || !wanted.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Failure::Input(format!(
+            "“{beginning}” is not the beginning of an id; see: meshbench history list"
+        )));
+    }
+    let fits = |run: &&RunSummary| run.id.0.simple().to_string().starts_with(&wanted);
+    let mut fitting = history.iter().filter(fits);
+    match (fitting.next(), fitting.count()) {
+        (Some(run), 0) => Ok(run.id),
+        (Some(_), more) => Err(Failure::Input(format!(
+            "{} runs have ids that begin with “{beginning}”; write more of it",
+            more + 1
+        ))),
+        (None, _) => Err(Failure::Input(format!("no run has an id that begins with “{beginning}”"))),
+    }
+}
+
+/// An error with its causes.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,282 @@
+//! The run that is going: four numbers, its plots, how far it is, and Stop.
+
+use eframe::egui::{
+    Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2,
+};
+
+use super::plot::axis::Scale;
+use super::plot::time::{self, TimeView, Timing};
+use super::theme::{CONTROL_HEIGHT, SPACE};
+use super::{Cx, widgets};
+use crate::app::Command;
+use crate::app::state::{Live, Phase};
+use crate::model::number::{self, UNKNOWN};
+use crate::model::run::WarningKind;
+use crate::model::{Run, Stop};
+
+/// Room for progress and Stop, in points.
+const FOOT_HEIGHT: f32 = 44.0;
+/// Room for the choices beside the title, in points.
+pub(super) const CHOICE_WIDTH: f32 = 310.0;
+/// The time axis of a short run shows all of it from the start, in seconds.
+const WHOLE_AXIS_MAX_S: f64 = 60.0;
+/// Otherwise it grows in steps, the first this long, in seconds.
+const AXIS_FIRST_S: f64 = 30.0;
+
+/// What a person has made of the page.
+#[derive(Debug, Default)]
+pub struct LiveView {
+    /// Zoom, hidden series, scale, response or service.
+    pub time: TimeView,
+}
+
+/// Draws the page.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
+    if let Phase::Failed { reason } = &live.phase {
+        failed(cx, ui, live, reason);
+        return;
+    }
+    let room = ui.available_height();
+    ScrollArea::vertical().id_salt("live").max_height(room - FOOT_HEIGHT).auto_shrink(false).show(ui, |ui| {
+        let top = ui.cursor().top();
+        head(cx, ui, view, live);
+        warnings(cx, ui, live);
+        numbers(cx, ui, live.so_far.as_deref());
+        ui.add_space(SPACE[0]);
+        let run = live.so_far.as_deref();
+        let measured_s = run.map_or(0.0, |run| run.elapsed_s);
+        let height = room - FOOT_HEIGHT - (ui.cursor().top() - top) - SPACE[0];
+        time::ui(cx, ui, &mut view.time, run, time_end(measured_s, planned_s(live)), height);
+    });
+    foot(cx, ui, live);
+}
+
+/// How far the time axis reaches: far enough that it does not move with every news.
+fn time_end(measured_s: f64, planned_s: Option<f64>) -> f64 {
+    let mut end = AXIS_FIRST_S;
+    while end < measured_s {
+        end *= 2.0;
+    }
+    match planned_s {
+        Some(planned) if planned <= WHOLE_AXIS_MAX_S => planned.max(measured_s),
+        Some(planned) => end.min(planned.max(measured_s)),
+        None => end,
+    }
+}
+
+/// Length of the counted part, where the plan says it.
+fn planned_s(live: &Live) -> Option<f64> {
+    match live.plan.stop {
+        Stop::Duration(length) => Some(length.as_secs_f64()),
+        Stop::Requests(count) => live.plan.pacing.rate_per_sec().map(|rate| count as f64 / rate),
+    }
+}
+
+fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
+    ui.horizontal(|ui| {
+        widgets::heading(ui, name_of(live));
+        let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
+        let room = vec2((ui.available_width() - CHOICE_WIDTH).max(0.0), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(room.x);
+            ui.add_space(SPACE[0]);
+            ui.add(Label::new(url).truncate());
+        });
+        timing_choice(cx, ui, &mut view.time);
+    });
+}
+
+/// Response or service time, on a logarithmic or a linear axis.
+pub(super) fn timing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    widgets::segmented(
+        ui,
+        cx.theme,
+        "Response or service time",
+        &mut view.timing,
+        &[(Timing::Response, "Response"), (Timing::Service, "Service")],
+    );
+    widgets::segmented(
+        ui,
+        cx.theme,
+        "Scale of the latency axis",
+        &mut view.scale,
+        &[(Scale::Log, "Log"), (Scale::Linear, "Linear")],
+    );
+}
+
+fn name_of(live: &Live) -> &str {
+    if live.is_try {
+        "Built-in target"
+    } else if live.plan.name.is_empty() {
+        "Load test"
+    } else {
+        &live.plan.name
+    }
+}
+
+fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
+    let found = live.so_far.iter().flat_map(|run| &run.warnings);
+    for warning in found {
+        let advice = match warning.kind {
+            WarningKind::GeneratorLagged => {
+                "Do not trust the numbers: lower the rate, close other programs, or send from another machine."
+            }
+            WarningKind::GeneratorSaturated => "Lower the rate, or give the load more threads in Settings.",
+            WarningKind::Overflowed => "More connections would keep requests from waiting for one.",
+            WarningKind::Insecure => "Certificates are not checked in this run.",
+            // What only the end can tell is said on the result page.
+            _ => continue,
+        };
+        widgets::warning(ui, cx.theme, &format!("{}. {advice}", warning.text.trim_end_matches('.')));
+    }
+}
+
+/// The four numbers that matter.
+pub(super) fn numbers(cx: &Cx<'_>, ui: &mut Ui, run: Option<&Run>) {
+    let theme = cx.theme;
+    let answered = run.filter(|run| run.response_ms.count > 0);
+    let p99 = answered.map_or_else(|| UNKNOWN.to_owned(), |run| number::millis(run.response_ms.p99));
+    let lag = run
+        .filter(|run| run.lag_ms.count > 0)
+        .map_or_else(|| UNKNOWN.to_owned(), |run| number::millis(run.lag_ms.p99));
+    let (rate, asked) = match run {
+        Some(run) => (
+            number::rate(run.rate.achieved),
+            run.rate.asked.map_or_else(
+                || "as fast as possible".to_owned(),
+                |asked| format!("of {} asked", number::rate(asked)),
+            ),
+        ),
+        None => (UNKNOWN.to_owned(), String::new()),
+    };
+    let (errors, share) = run.map_or_else(
+        || (UNKNOWN.to_owned(), String::new()),
+        |run| (number::count(run.requests.failed), failed_share(run)),
+    );
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = SPACE[1];
+        let width = ui.available_width() / 4.0;
+        let fields = [
+            ("p99 response", &p99, String::new()),
+            ("Rate", &rate, asked),
+            ("Errors", &errors, share),
+            ("Lag p99", &lag, String::new()),
+        ];
+        for (name, value, beside) in fields {
+            ui.allocate_ui_with_layout(
+                vec2(width - SPACE[1], 48.0),
+                Layout::left_to_right(Align::Max),
+                |ui| {
+                    ui.set_min_width(width - SPACE[1]);
+                    widgets::stat(ui, theme, name, value);
+                    if !beside.is_empty() {
+                        ui.label(RichText::new(beside).color(theme.text_muted));
+                    }
+                },
+            );
+        }
+    });
+}
+
+/// `0.42 % of due`
+fn failed_share(run: &Run) -> String {
+    if run.requests.due == 0 || run.requests.failed == 0 {
+        return String::new();
+    }
+    number::percent(run.requests.failed as f64 / run.requests.due as f64)
+}
+
+fn foot(cx: &mut Cx<'_>, ui: &mut Ui, live: &Live) {
+    let theme = cx.theme;
+    ui.add_space(SPACE[1]);
+    ui.horizontal(|ui| {
+        ui.set_min_height(CONTROL_HEIGHT);
+        ui.label(RichText::new(clock_words(live)));
+        ui.label(RichText::new(phase_words(&live.phase)).color(theme.text_muted));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let stops = !matches!(live.phase, Phase::Stopping | Phase::Saving);
+            let stop = Button::new("Stop").min_size(vec2(84.0, CONTROL_HEIGHT));
+            if ui.add_enabled(stops, stop).on_hover_text("Stop and keep what was measured").clicked() {
+                cx.push(Command::StopRun);
+            }
+            if let Some(remaining) = live.remaining {
+                let words = format!("{} left", number::clock(remaining.as_secs_f64()));
+                ui.label(RichText::new(words).color(theme.text_muted));
+            }
+            if cx.software_rasterizer {
+                let note =
+                    "This machine draws in software: plots are refreshed 4 times a second during a run";
+                ui.label(RichText::new("Drawn in software").small().color(theme.text_muted))
+                    .on_hover_text(note);
+            }
+            bar(cx, ui, live);
+        });
+    });
+}
+
+fn bar(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
+    let width = ui.available_width();
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 8.0), Sense::hover());
+    let share = live.progress.unwrap_or(0.0).clamp(0.0, 1.0);
+    response.widget_info(|| {
+        let words = live.progress.map_or_else(|| UNKNOWN.to_owned(), |_| number::percent(share));
+        WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Progress: {words}"))
+    });
+    let corner = CornerRadius::same(4);
+    ui.painter().rect_filled(rect, corner, cx.theme.tint(cx.theme.text, 0.12));
+    let done = Rect::from_min_size(rect.min, vec2(rect.width() * share as f32, rect.height()));
+    if done.width() >= 1.0 {
+        ui.painter().rect_filled(done, corner, cx.theme.accent);
+    }
+}
+
+/// `00:42 of 02:00`
+fn clock_words(live: &Live) -> String {
+    let elapsed = number::clock(live.elapsed.as_secs_f64());
+    match planned_s(live) {
+        Some(planned) => format!("{elapsed} of {}", number::clock(planned + live.plan.warmup.as_secs_f64())),
+        None => elapsed,
+    }
+}
+
+fn phase_words(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Connecting => "Connecting",
+        Phase::Warmup => "Warm-up, not counted",
+        Phase::Measuring => "Measuring",
+        Phase::Draining => "Waiting for the last answers",
+        Phase::Stopping => "Stopping",
+        Phase::Saving => "Saving",
+        Phase::Failed { .. } => "Failed",
+    }
+}
+
+fn failed(cx: &mut Cx<'_>, ui: &mut Ui, live: &Live, reason: &str) {
+    widgets::heading(ui, name_of(live));
+    ui.add(Label::new(RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted)).truncate());
+    ui.add_space(SPACE[2]);
+    widgets::failure(ui, cx.theme, "The run could not be carried out", reason, None);
+    ui.add_space(SPACE[2]);
+    ui.horizontal(|ui| {
+        if widgets::primary(ui, cx.theme, "Back to the form").clicked() {
+            cx.push(Command::EditPlan(live.plan.clone()));
+        }
+        if ui.add(Button::new("Run again").min_size(vec2(0.0, CONTROL_HEIGHT + 4.0))).clicked() {
+            cx.push(Command::StartRun(live.plan.clone()));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_axis_grows_in_steps() {
+        assert_eq!(time_end(2.0, Some(30.0)), 30.0);
+        assert_eq!(time_end(2.0, Some(3600.0)), 30.0);
+        assert_eq!(time_end(31.0, Some(3600.0)), 60.0);
+        assert_eq!(time_end(90.0, Some(100.0)), 100.0);
+        assert_eq!(time_end(61.0, None), 120.0);
+    }
+}

@@ -1,0 +1,325 @@
+//! Where the lines of an axis are and what stands beside them. Pure.
+
+use eframe::egui::emath;
+use egui_plot::GridMark;
+
+use crate::model::number;
+
+/// The shortest duration that a logarithmic axis shows, in milliseconds.
+pub const LOWEST_MS: f64 = 1e-4;
+/// The least room between two labels of a vertical axis, in points.
+const LABEL_HEIGHT: f64 = 26.0;
+/// The least room between two labels of a time axis, in points.
+const LABEL_WIDTH: f64 = 72.0;
+/// The least room between two lines without labels, in points.
+const LINE_GAP: f64 = 7.0;
+
+/// So that a level line is not drawn on the frame.
+const HEADROOM: f64 = 1.04;
+
+/// How a value becomes a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// Equal factors are equally far apart.
+    #[default]
+    Log,
+    /// Equal differences are equally far apart, from zero.
+    Linear,
+}
+
+/// What an axis shows, in its natural unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Durations in milliseconds.
+    Latency(Scale),
+    /// Whole things.
+    Count(Scale),
+    /// Things per second.
+    Rate,
+    /// Seconds of a run.
+    Time,
+    /// Quantiles as their number of nines: 0.9 is 1, 0.99 is 2.
+    Nines,
+}
+
+/// A line across the plot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tick {
+    /// Where, in plot coordinates.
+    pub at: f64,
+    /// Whether its value stands beside it.
+    pub labelled: bool,
+}
+
+impl Scale {
+    /// From a value to plot coordinates.
+    #[must_use]
+    pub fn place(self, value: f64) -> f64 {
+        match self {
+            Self::Log => value.max(LOWEST_MS).log10(),
+            Self::Linear => value,
+        }
+    }
+
+    /// From plot coordinates to a value.
+    #[must_use]
+    pub fn value(self, place: f64) -> f64 {
+        match self {
+            Self::Log => 10f64.powf(place),
+            Self::Linear => place,
+        }
+    }
+
+    /// Bounds in plot coordinates that hold all values from `low` to `high` and end at round numbers.
+    #[must_use]
+    pub fn bounds(self, low: f64, high: f64) -> (f64, f64) {
+        match self {
+            Self::Log => {
+                let (low, high) = (low.max(LOWEST_MS), high.max(LOWEST_MS));
+                let (mut floor, mut ceiling) = (round_down(low), round_up(high));
+                if ceiling <= floor * 1.01 {
+                    floor = round_down(floor * 0.9);
+                    ceiling = round_up(ceiling * 1.1);
+                }
+                (floor.log10(), ceiling.log10())
+            }
+            Self::Linear => (0.0, if high > 0.0 { round_up_fine(high * HEADROOM) } else { 1.0 }),
+        }
+    }
+}
+
+impl Axis {
+    /// How values of this axis become places.
+    #[must_use]
+    pub fn scale(self) -> Scale {
+        match self {
+            Self::Latency(scale) | Self::Count(scale) => scale,
+            Self::Rate | Self::Time | Self::Nines => Scale::Linear,
+        }
+    }
+
+    /// The lines between `bounds`, where one point is `per_point` wide; plot coordinates.
+    #[must_use]
+    pub fn ticks(self, bounds: (f64, f64), per_point: f64, upright: bool) -> Vec<Tick> {
+        let room = per_point * if upright { LABEL_HEIGHT } else { LABEL_WIDTH };
+        match self {
+            Self::Latency(Scale::Log) | Self::Count(Scale::Log) => log_ticks(bounds, per_point, room),
+            Self::Latency(Scale::Linear) | Self::Rate => every(bounds, round_up(room)),
+            Self::Count(Scale::Linear) => every(bounds, round_up(room).max(1.0)),
+            Self::Time => every(bounds, time_step(room)),
+            Self::Nines => nines_ticks(bounds),
+        }
+    }
+
+    /// What stands beside a line.
+    #[must_use]
+    pub fn label(self, place: f64, span: f64) -> String {
+        let value = self.scale().value(place);
+        match self {
+            Self::Latency(_) => tidy(&number::millis(value)),
+            Self::Count(_) => number::count(value.round().max(0.0) as u64),
+            Self::Rate => number::rate(value),
+            Self::Time => time(value, span),
+            Self::Nines => nines(place),
+        }
+    }
+}
+
+/// `00:42`, or `00:42.5` where whole seconds would say the same twice.
+#[must_use]
+pub fn time(seconds: f64, span_s: f64) -> String {
+    if span_s >= 12.0 || (seconds - seconds.round()).abs() < 1e-6 {
+        return number::clock(seconds);
+    }
+    let tenths = (seconds * 10.0).round() as i64;
+    format!("{}.{}", number::clock((tenths / 10) as f64), tenths % 10)
+}
+
+/// `99.9 %` from 3, a number of nines.
+#[must_use]
+pub fn nines(place: f64) -> String {
+    let percent = (1.0 - 10f64.powf(-place)) * 100.0;
+    let decimals = (place - 2.0).ceil().clamp(0.0, 9.0) as usize;
+    let text = format!("{percent:.decimals$}");
+    format!("{text} %")
+}
+
+/// The quantile (0 to 1) as its number of nines.
+#[must_use]
+pub fn nines_of(quantile: f64) -> f64 {
+    -(1.0 - quantile).max(1e-12).log10()
+}
+
+/// What the plot library wants: its step tells how strong a line is, and whether there is room for a label.
+pub(super) fn marks(ticks: &[Tick], per_point: f64) -> Vec<GridMark> {
+    let step = |labelled: bool| per_point * if labelled { super::STEP_LABELLED } else { super::STEP_BARE };
+    ticks.iter().map(|tick| GridMark { value: tick.at, step_size: step(tick.labelled) }).collect()
+}
+
+/// `1 ms` rather than `1.00 ms`: a tick is exactly what it says.
+fn tidy(text: &str) -> String {
+    let Some((number, unit)) = text.split_once(' ') else { return text.to_owned() };
+    if !number.contains('.') {
+        return text.to_owned();
+    }
+    format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn log_ticks((low, high): (f64, f64), per_point: f64, room: f64) -> Vec<Tick> {
+    const WITHIN: [f64; 3] = [1.0, 2.0, 5.0];
+    let narrowest = 2f64.log10();
+    let every_decades = (room.ceil() as i64).max(1);
+    let mut ticks = Vec::new();
+    for decade in (low.floor() as i64)..=(high.ceil() as i64) {
+        for factor in WITHIN {
+            let at = decade as f64 + f64::log10(factor);
+            let is_decade = factor == 1.0;
+            let labelled = if is_decade { decade.rem_euclid(every_decades) == 0 } else { narrowest >= room };
+            let shown = is_decade || narrowest >= per_point * LINE_GAP;
+            if shown && at >= low - 1e-9 && at <= high + 1e-9 {
+                ticks.push(Tick { at, labelled });
+            }
+        }
+    }
+    if ticks.iter().filter(|tick| tick.labelled).count() >= 2 {
+        return ticks;
+    }
+    // Less than a decade is on show: round values at equal distances say more.
+    let (low_value, high_value) = (10f64.powf(low), 10f64.powf(high));
+    let step = round_up((high_value - low_value) * (room / (high - low)).clamp(0.12, 1.0));
+    every((low_value, high_value), step)
+        .into_iter()
+        .filter(|tick| tick.at > 0.0)
+        .map(|tick| Tick { at: tick.at.log10(), ..tick })
+        .collect()
+}
+
+fn nines_ticks((low, high): (f64, f64)) -> Vec<Tick> {
+    let mut places = vec![0.0, 0.5f64.log10().abs()];
+    places.extend((1..=12).map(f64::from));
+    places
+        .into_iter()
+        .filter(|at| *at >= low - 1e-9 && *at <= high + 1e-9)
+        .map(|at| Tick { at, labelled: true })
+        .collect()
+}
+
+fn every((low, high): (f64, f64), step: f64) -> Vec<Tick> {
+    const TICKS_MAX: i64 = 200;
+    if !(step.is_finite() && step > 0.0 && low.is_finite() && high.is_finite()) {
+        return Vec::new();
+    }
+    let first = (low / step - 1e-9).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
+    (first..=last.min(first + TICKS_MAX)).map(|n| Tick { at: n as f64 * step, labelled: true }).collect()
+}
+
+/// The step of a time axis: one that people count in.
+fn time_step(at_least: f64) -> f64 {
+    const STEPS_S: [f64; 20] = [
+        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
+        7200.0, 21_600.0, 43_200.0, 86_400.0,
+    ];
+    STEPS_S.into_iter().find(|step| *step >= at_least).unwrap_or(86_400.0)
+}
+
+/// The next of 1, 2, 5, 10, … at or above.
+#[must_use]
+pub fn round_up(value: f64) -> f64 {
+    round_among(value, &[1.0, 2.0, 5.0, 10.0], Side::Above)
+}
+
+/// The next of 1, 2, 5, 10, … at or below.
+#[must_use]
+pub fn round_down(value: f64) -> f64 {
+    round_among(value, &[1.0, 2.0, 5.0, 10.0], Side::Below)
+}
+
+/// As [`round_up`] with more stops, so that at most a third of a plot stays empty.
+fn round_up_fine(value: f64) -> f64 {
+    round_among(value, &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0], Side::Above)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Above,
+    Below,
+}
+
+fn round_among(value: f64, stops: &[f64], side: Side) -> f64 {
+    if !(value.is_finite() && value > 0.0) {
+        return 0.0;
+    }
+    let decade = 10f64.powf(value.log10().floor());
+    let lead = value / decade;
+    let stop = match side {
+        Side::Above => stops.iter().find(|stop| **stop >= lead * (1.0 - 1e-9)).copied().unwrap_or(10.0),
+        Side::Below => stops.iter().rfind(|stop| **stop <= lead * (1.0 + 1e-9)).copied().unwrap_or(1.0),
+    };
+    emath::round_to_decimals(stop, 3) * decade
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: Axis, bounds: (f64, f64), points: f64, upright: bool) -> Vec<String> {
+        let span = bounds.1 - bounds.0;
+        axis.ticks(bounds, span / points, upright)
+            .iter()
+            .filter(|tick| tick.labelled)
+            .map(|tick| axis.label(tick.at, span))
+            .collect()
+    }
+
+    #[test]
+    fn a_log_axis_counts_in_one_two_five() {
+        let axis = Axis::Latency(Scale::Log);
+        assert_eq!(
+            labels(axis, (0.0, 2.0), 300.0, true),
+            ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms", "100 ms"]
+        );
+        assert_eq!(
+            labels(axis, (-1.0, 4.0), 300.0, true),
+            ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]
+        );
+    }
+
+    #[test]
+    fn a_log_axis_that_shows_less_than_a_decade_has_round_labels_still() {
+        let labels = labels(Axis::Latency(Scale::Log), (3.1f64.log10(), 4.4f64.log10()), 300.0, true);
+        assert!(labels.contains(&"3.5 ms".to_owned()) || labels.contains(&"3.4 ms".to_owned()), "{labels:?}");
+        assert!(labels.len() >= 3, "{labels:?}");
+    }
+
+    #[test]
+    fn time_counts_as_clocks_do() {
+        assert_eq!(labels(Axis::Time, (0.0, 120.0), 900.0, false)[..3], ["00:00", "00:10", "00:20"]);
+        assert_eq!(labels(Axis::Time, (10.0, 11.0), 600.0, false)[..2], ["00:10", "00:10.2"]);
+    }
+
+    #[test]
+    fn nines_are_named_by_their_quantile() {
+        assert_eq!(
+            labels(Axis::Nines, (0.0, 4.2), 900.0, false),
+            ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]
+        );
+        assert!((nines_of(0.999) - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn bounds_hold_the_data_and_end_at_round_numbers() {
+        let (low, high) = Scale::Log.bounds(1.3, 430.0);
+        assert!((low - 0.0).abs() < 1e-9 && (high - 500f64.log10()).abs() < 1e-9);
+        assert_eq!(Scale::Linear.bounds(3.0, 1010.0), (0.0, 1200.0));
+        assert_eq!(Scale::Linear.bounds(0.0, 1000.0), (0.0, 1200.0));
+        assert_eq!(Scale::Linear.bounds(0.0, 0.0), (0.0, 1.0));
+        let (low, high) = Scale::Log.bounds(5.0, 5.0);
+        assert!(low < 5f64.log10() && high > 5f64.log10());
+    }
+
+    #[test]
+    fn counts_have_no_fractions() {
+        assert_eq!(labels(Axis::Count(Scale::Linear), (0.0, 3.0), 400.0, true), ["0", "1", "2", "3"]);
+    }
+}

@@ -1,0 +1,82 @@
+//! Bars that stand on the axis.
+
+use std::ops::RangeInclusive;
+
+use eframe::egui::{Color32, Mesh, Rect, Shape, Ui, pos2};
+use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotTransform};
+
+use super::axis::Scale;
+
+/// Room between two bars, in points; none where bars are narrow.
+const GAP: f32 = 1.0;
+/// Bars narrower than this touch, in points.
+const GAP_FROM: f32 = 4.0;
+
+/// Bars: left edge, right edge, height.
+pub struct Bars<'a> {
+    base: PlotItemBase,
+    bars: &'a [(f64, f64, u64)],
+    x_scale: Scale,
+    y_scale: Scale,
+    color: Color32,
+}
+
+impl<'a> Bars<'a> {
+    /// Edges and heights in natural units.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        bars: &'a [(f64, f64, u64)],
+        x_scale: Scale,
+        y_scale: Scale,
+        color: Color32,
+    ) -> Self {
+        Self { base: PlotItemBase::new(name.to_owned()), bars, x_scale, y_scale, color }
+    }
+}
+
+impl PlotItem for Bars<'_> {
+    fn shapes(&self, ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
+        let pixel = 1.0 / ui.pixels_per_point();
+        let snap = |at: f32| (at / pixel).round() * pixel;
+        let floor = transform.frame().bottom();
+        let mut mesh = Mesh::default();
+        for (low, high, count) in self.bars.iter().filter(|bar| bar.2 > 0) {
+            let left = snap(transform.position_from_point_x(self.x_scale.place(*low)));
+            let right = snap(transform.position_from_point_x(self.x_scale.place(*high)));
+            let gap = if right - left > GAP_FROM { GAP } else { 0.0 };
+            // One request in a million must be seen, too: no bar is lower than a pixel.
+            let top = transform.position_from_point_y(self.y_scale.place(*count as f64));
+            let top = snap(top).clamp(transform.frame().top() - 1.0, floor - pixel);
+            mesh.add_colored_rect(
+                Rect::from_min_max(pos2(left, top), pos2((right - gap).max(left + pixel), floor)),
+                self.color,
+            );
+        }
+        if !mesh.is_empty() {
+            shapes.push(Shape::mesh(mesh));
+        }
+    }
+
+    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
+
+    fn color(&self) -> Color32 {
+        self.color
+    }
+
+    fn geometry(&self) -> PlotGeometry<'_> {
+        PlotGeometry::None
+    }
+
+    fn bounds(&self) -> PlotBounds {
+        PlotBounds::NOTHING
+    }
+
+    fn base(&self) -> &PlotItemBase {
+        &self.base
+    }
+
+    fn base_mut(&mut self) -> &mut PlotItemBase {
+        &mut self.base
+    }
+}
