@@ -16,8 +16,8 @@ pub mod job;
 pub mod state;
 mod update;
 
-pub use curves::{Curve, Curves, curves};
 pub use command::{Command, ExportFormat, Page};
+pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
 pub use state::State;

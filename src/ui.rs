@@ -7,11 +7,14 @@
 //! | [`shell`] | what is around the pages: rail, top bar, palette, notices, questions |
 //! | `home`, `settings`, `about` | pages |
 
-pub mod live;
-pub mod plot;
 mod about;
+pub mod compare;
+mod figures;
 mod home;
 pub mod icon;
+pub mod live;
+pub mod plot;
+pub mod result;
 mod settings;
 pub mod shell;
 pub mod theme;

@@ -41,11 +41,9 @@ fn curve(of: &str, text: &str) -> Result<Curve, String> {
     if text.is_empty() {
         return Ok(Curve::default());
     }
-    let latency = Latency::decode(text).map_err(|error| format!("The histogram of {of} cannot be read: {error}"))?;
-    Ok(Curve {
-        quantiles: latency.curve(POINTS_PER_NINE),
-        buckets: latency.log_buckets(BUCKETS_PER_DECADE),
-    })
+    let latency =
+        Latency::decode(text).map_err(|error| format!("The histogram of {of} cannot be read: {error}"))?;
+    Ok(Curve { quantiles: latency.curve(POINTS_PER_NINE), buckets: latency.log_buckets(BUCKETS_PER_DECADE) })
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub enum Icon {
     Theme,
     /// A lens.
     Search,
+    /// An arrow to the left.
+    Back,
     /// ×
     Close,
     /// Two sheets.
@@ -64,6 +66,10 @@ impl Icon {
             Self::Search => {
                 pen.circle((10.5, 10.5), 6.5);
                 pen.line(&[(15.3, 15.3), (20.5, 20.5)]);
+            }
+            Self::Back => {
+                pen.line(&[(20.0, 12.0), (4.5, 12.0)]);
+                pen.line(&[(11.0, 5.5), (4.5, 12.0), (11.0, 18.5)]);
             }
             Self::Close => {
                 pen.line(&[(6.0, 6.0), (18.0, 18.0)]);

@@ -1,8 +1,7 @@
 //! The run that is going: four numbers, its plots, how far it is, and Stop.
 
 use eframe::egui::{
-    Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo,
-    vec2,
+    Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2,
 };
 
 use super::plot::axis::Scale;
@@ -122,9 +121,7 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
             WarningKind::GeneratorLagged => {
                 "Do not trust the numbers: lower the rate, close other programs, or send from another machine."
             }
-            WarningKind::GeneratorSaturated => {
-                "Lower the rate, or give the load more threads in Settings."
-            }
+            WarningKind::GeneratorSaturated => "Lower the rate, or give the load more threads in Settings.",
             WarningKind::Overflowed => "More connections would keep requests from waiting for one.",
             WarningKind::Insecure => "Certificates are not checked in this run.",
             // What only the end can tell is said on the result page.
@@ -145,7 +142,10 @@ pub(super) fn numbers(cx: &Cx<'_>, ui: &mut Ui, run: Option<&Run>) {
     let (rate, asked) = match run {
         Some(run) => (
             number::rate(run.rate.achieved),
-            run.rate.asked.map_or_else(|| "as fast as possible".to_owned(), |asked| format!("of {} asked", number::rate(asked))),
+            run.rate.asked.map_or_else(
+                || "as fast as possible".to_owned(),
+                |asked| format!("of {} asked", number::rate(asked)),
+            ),
         ),
         None => (UNKNOWN.to_owned(), String::new()),
     };
@@ -163,13 +163,17 @@ pub(super) fn numbers(cx: &Cx<'_>, ui: &mut Ui, run: Option<&Run>) {
             ("Lag p99", &lag, String::new()),
         ];
         for (name, value, beside) in fields {
-            ui.allocate_ui_with_layout(vec2(width - SPACE[1], 48.0), Layout::left_to_right(Align::Max), |ui| {
-                ui.set_min_width(width - SPACE[1]);
-                widgets::stat(ui, theme, name, value);
-                if !beside.is_empty() {
-                    ui.label(RichText::new(beside).color(theme.text_muted));
-                }
-            });
+            ui.allocate_ui_with_layout(
+                vec2(width - SPACE[1], 48.0),
+                Layout::left_to_right(Align::Max),
+                |ui| {
+                    ui.set_min_width(width - SPACE[1]);
+                    widgets::stat(ui, theme, name, value);
+                    if !beside.is_empty() {
+                        ui.label(RichText::new(beside).color(theme.text_muted));
+                    }
+                },
+            );
         }
     });
 }
@@ -200,8 +204,10 @@ fn foot(cx: &mut Cx<'_>, ui: &mut Ui, live: &Live) {
                 ui.label(RichText::new(words).color(theme.text_muted));
             }
             if cx.software_rasterizer {
-                let note = "This machine draws in software: plots are refreshed 4 times a second during a run";
-                ui.label(RichText::new("Drawn in software").small().color(theme.text_muted)).on_hover_text(note);
+                let note =
+                    "This machine draws in software: plots are refreshed 4 times a second during a run";
+                ui.label(RichText::new("Drawn in software").small().color(theme.text_muted))
+                    .on_hover_text(note);
             }
             bar(cx, ui, live);
         });

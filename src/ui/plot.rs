@@ -6,6 +6,7 @@
 
 pub mod axis;
 pub mod columns;
+pub mod distribution;
 mod image;
 pub mod items;
 pub mod table;
@@ -15,8 +16,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response, Role, Sense,
-    Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
+    self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response, Role,
+    Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
 };
 use egui_plot::{Line, Plot, PlotPoints, PlotTransform};
 
@@ -306,7 +307,14 @@ impl Chart<'_> {
         }
     }
 
-    fn follow(&self, ui: &Ui, theme: &Theme, view: &mut PlotsView, response: &Response, transform: &PlotTransform) {
+    fn follow(
+        &self,
+        ui: &Ui,
+        theme: &Theme,
+        view: &mut PlotsView,
+        response: &Response,
+        transform: &PlotTransform,
+    ) {
         self.follow_drag(ui, view, response, transform);
         if response.double_clicked() {
             view.reset();
@@ -324,7 +332,8 @@ impl Chart<'_> {
 
     fn follow_drag(&self, ui: &Ui, view: &mut PlotsView, response: &Response, transform: &PlotTransform) {
         let pans = ui.input(|input| input.modifiers.shift) && view.drag.is_none();
-        if response.dragged_by(PointerButton::Middle) || (pans && response.dragged_by(PointerButton::Primary)) {
+        if response.dragged_by(PointerButton::Middle) || (pans && response.dragged_by(PointerButton::Primary))
+        {
             let per_point = (transform.bounds().max()[0] - transform.bounds().min()[0])
                 / f64::from(transform.frame().width());
             view.pan_x(self.x_full, -f64::from(response.drag_delta().x) * per_point);
@@ -363,7 +372,11 @@ impl Chart<'_> {
     /// Plain scrolling belongs to the page; with Ctrl (or a pinch) it zooms, sideways it pans.
     fn follow_wheel(&self, ui: &Ui, view: &mut PlotsView, transform: &PlotTransform) {
         let (zoom, sideways, pointer) = ui.input(|input| {
-            (f64::from(input.zoom_delta()), f64::from(input.smooth_scroll_delta().x), input.pointer.hover_pos())
+            (
+                f64::from(input.zoom_delta()),
+                f64::from(input.smooth_scroll_delta().x),
+                input.pointer.hover_pos(),
+            )
         });
         let Some(pointer) = pointer else { return };
         if (zoom - 1.0).abs() > 1e-6 {

@@ -74,7 +74,8 @@ pub(crate) fn run() -> Run {
 
 /// Further finished runs of the same plan, each a little slower; `nth(0)` is the fastest.
 pub(crate) fn nth(n: u32) -> Run {
-    let names = ["checkout, no mesh", "checkout, linkerd 2.18", "checkout, istio 1.27", "checkout, cilium 1.18"];
+    let names =
+        ["checkout, no mesh", "checkout, linkerd 2.18", "checkout, istio 1.27", "checkout, cilium 1.18"];
     let meshes = [("none", "–"), ("linkerd", "2.18"), ("istio", "1.27"), ("cilium", "1.18")];
     let at = n as usize % names.len();
     let behaviour = Behaviour {
@@ -107,7 +108,8 @@ pub(crate) fn void_run() -> Run {
 
 /// A run that nobody answered.
 pub(crate) fn unanswered_run() -> Run {
-    let mut run = measured(10, "checkout, nothing listens", &Behaviour { length_s: 10.0, ..Behaviour::usual() });
+    let mut run =
+        measured(10, "checkout, nothing listens", &Behaviour { length_s: 10.0, ..Behaviour::usual() });
     let due = run.requests.due;
     run.requests = Requests { due, answered: 0, failed: due, cancelled: 0 };
     run.errors = BTreeMap::from([("connect_refused".to_owned(), due)]);
@@ -310,7 +312,8 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
         goals: Vec::new(),
         warnings: vec![Warning {
             kind: WarningKind::Overflowed,
-            text: "212 requests had to wait for a connection; more than 50 connections were needed".to_owned(),
+            text: "212 requests had to wait for a connection; more than 50 connections were needed"
+                .to_owned(),
         }],
         bytes: Bytes { sent: tally.requests.due * 118, received: tally.requests.answered * 1340 },
         connections: Connections { opened: 50, waited: 212 },

@@ -174,8 +174,7 @@ fn log_ticks((low, high): (f64, f64), per_point: f64, room: f64) -> Vec<Tick> {
         for factor in WITHIN {
             let at = decade as f64 + f64::log10(factor);
             let is_decade = factor == 1.0;
-            let labelled =
-                if is_decade { decade.rem_euclid(every_decades) == 0 } else { narrowest >= room };
+            let labelled = if is_decade { decade.rem_euclid(every_decades) == 0 } else { narrowest >= room };
             let shown = is_decade || narrowest >= per_point * LINE_GAP;
             if shown && at >= low - 1e-9 && at <= high + 1e-9 {
                 ticks.push(Tick { at, labelled });
@@ -218,8 +217,8 @@ fn every((low, high): (f64, f64), step: f64) -> Vec<Tick> {
 /// The step of a time axis: one that people count in.
 fn time_step(at_least: f64) -> f64 {
     const STEPS_S: [f64; 20] = [
-        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
-        21_600.0, 43_200.0, 86_400.0,
+        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
+        7200.0, 21_600.0, 43_200.0, 86_400.0,
     ];
     STEPS_S.into_iter().find(|step| *step >= at_least).unwrap_or(86_400.0)
 }
@@ -276,8 +275,14 @@ mod tests {
     #[test]
     fn a_log_axis_counts_in_one_two_five() {
         let axis = Axis::Latency(Scale::Log);
-        assert_eq!(labels(axis, (0.0, 2.0), 300.0, true), ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms", "100 ms"]);
-        assert_eq!(labels(axis, (-1.0, 4.0), 300.0, true), ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
+        assert_eq!(
+            labels(axis, (0.0, 2.0), 300.0, true),
+            ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms", "100 ms"]
+        );
+        assert_eq!(
+            labels(axis, (-1.0, 4.0), 300.0, true),
+            ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]
+        );
     }
 
     #[test]

@@ -147,7 +147,14 @@ pub struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// `revision` is another number for other spans.
     #[must_use]
-    pub fn new(name: &str, spans: &'a [Span], revision: u64, scale: Scale, look: Look, cache: &'a RefCell<Cache>) -> Self {
+    pub fn new(
+        name: &str,
+        spans: &'a [Span],
+        revision: u64,
+        scale: Scale,
+        look: Look,
+        cache: &'a RefCell<Cache>,
+    ) -> Self {
         Self { base: PlotItemBase::new(name.to_owned()), spans, revision, scale, look, cache }
     }
 
@@ -240,9 +247,13 @@ mod tests {
                 .collect();
             let high = within.iter().map(|span| span.high).fold(f64::MIN, f64::max);
             let low = within.iter().map(|span| span.low).fold(f64::MAX, f64::min);
-            assert!((bar.high - high).abs() < 1e-12 && (bar.low - low).abs() < 1e-12, "{bar:?}: {low} {high}");
+            assert!(
+                (bar.high - high).abs() < 1e-12 && (bar.low - low).abs() < 1e-12,
+                "{bar:?}: {low} {high}"
+            );
         }
-        let spiky = bars.iter().filter(|bar| bar.high > 13.0).map(|bar| bar.last - bar.first + 1).sum::<usize>();
+        let spiky =
+            bars.iter().filter(|bar| bar.high > 13.0).map(|bar| bar.last - bar.first + 1).sum::<usize>();
         assert_eq!(spiky, 101, "every spike has a column of its own here");
     }
 
@@ -259,7 +270,10 @@ mod tests {
         let bars = decimate(&spans, (0.0, 10.0), 10, true);
         assert_eq!(
             bars,
-            [Column { first: 0, last: 2, low: 1.0, high: 1.0 }, Column { first: 6, last: 9, low: 2.0, high: 2.0 }]
+            [
+                Column { first: 0, last: 2, low: 1.0, high: 1.0 },
+                Column { first: 6, last: 9, low: 2.0, high: 2.0 }
+            ]
         );
     }
 
@@ -274,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_zoomed_view_shows_only_what_is_in_it() {
-        let spans: Vec<_> = (0..100).map(|at| Span::level(f64::from(at), f64::from(at + 1), f64::from(at))).collect();
+        let spans: Vec<_> =
+            (0..100).map(|at| Span::level(f64::from(at), f64::from(at + 1), f64::from(at))).collect();
         let bars = decimate(&spans, (40.0, 60.0), 400, true);
         assert_eq!(bars.first().map(|bar| (bar.first, bar.low)), Some((0, 39.0)));
         assert_eq!(bars.last().map(|bar| bar.last), Some(399));

@@ -24,7 +24,13 @@ pub struct Bars<'a> {
 impl<'a> Bars<'a> {
     /// Edges and heights in natural units.
     #[must_use]
-    pub fn new(name: &str, bars: &'a [(f64, f64, u64)], x_scale: Scale, y_scale: Scale, color: Color32) -> Self {
+    pub fn new(
+        name: &str,
+        bars: &'a [(f64, f64, u64)],
+        x_scale: Scale,
+        y_scale: Scale,
+        color: Color32,
+    ) -> Self {
         Self { base: PlotItemBase::new(name.to_owned()), bars, x_scale, y_scale, color }
     }
 }

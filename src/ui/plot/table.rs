@@ -61,7 +61,13 @@ fn head(ui: &mut Ui, theme: &Theme, width: f32, cell: f32, heads: &[&str]) {
     let font = FontId::proportional(theme::SIZE_SMALL);
     for (at, words) in heads.iter().rev().enumerate() {
         let right = rect.right() - SPACE[0] - at as f32 * cell;
-        ui.painter().text(pos2(right, rect.center().y), Align2::RIGHT_CENTER, *words, font.clone(), theme.text_muted);
+        ui.painter().text(
+            pos2(right, rect.center().y),
+            Align2::RIGHT_CENTER,
+            *words,
+            font.clone(),
+            theme.text_muted,
+        );
     }
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, theme.border));
 }
@@ -77,7 +83,8 @@ fn line(
 ) -> Response {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     response.widget_info(|| {
-        let numbers: Vec<_> = heads.iter().zip(&row.cells).map(|(head, cell)| format!("{head} {cell}")).collect();
+        let numbers: Vec<_> =
+            heads.iter().zip(&row.cells).map(|(head, cell)| format!("{head} {cell}")).collect();
         WidgetInfo::selected(Role::CheckBox, true, !hidden, format!("{}: {}", row.name, numbers.join(", ")))
     });
     if !ui.is_rect_visible(rect) {
@@ -108,7 +115,12 @@ fn swatch(ui: &Ui, theme: &Theme, rect: Rect, row: &Row<'_>, hidden: bool) {
     let height = if row.filled { 10.0 } else { 3.0 };
     let square = Rect::from_center_size(pos2(rect.left() + 11.0, rect.center().y), vec2(14.0, height));
     if hidden {
-        ui.painter().rect_stroke(square, 1.0, Stroke::new(1.0, theme.text_muted), eframe::egui::StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            square,
+            1.0,
+            Stroke::new(1.0, theme.text_muted),
+            eframe::egui::StrokeKind::Inside,
+        );
     } else {
         ui.painter().rect_filled(square, 1.0, row.color);
     }

@@ -64,6 +64,14 @@ struct Series {
 
 type Key = (RunId, Timing, usize, u64, u64, u64);
 
+impl TimeView {
+    /// The same choices, for another run.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { scale: self.scale, timing: self.timing, ..Self::default() }
+    }
+}
+
 impl Timing {
     /// For people.
     #[must_use]
@@ -104,7 +112,8 @@ impl Timing {
 pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_s: f64, height: f32) {
     let theme = cx.theme;
     view.plots.begin(ui);
-    let mut series = view.series.take().filter(|series| run.is_some_and(|run| series.key == key(run, view.timing)));
+    let mut series =
+        view.series.take().filter(|series| run.is_some_and(|run| series.key == key(run, view.timing)));
     if series.is_none() {
         series = run.map(|run| Series::of(run, view.timing));
     }
@@ -183,11 +192,20 @@ impl<'a> Drawn<'a> {
                 name: QUANTILE_NAMES[at],
                 spans: &series.quantiles[at],
                 revision: series.revision,
-                look: Look { color: theme.quantiles[at], thickness: if at == 4 { 1.0 } else { 1.6 }, joined: true },
+                look: Look {
+                    color: theme.quantiles[at],
+                    thickness: if at == 4 { 1.0 } else { 1.6 },
+                    joined: true,
+                },
             });
         }
         let shown_spans = self.series.into_iter().flat_map(|series| {
-            series.quantiles.iter().zip(QUANTILE_NAMES).filter(|(_, name)| view.plots.shows(name)).map(|pair| pair.0)
+            series
+                .quantiles
+                .iter()
+                .zip(QUANTILE_NAMES)
+                .filter(|(_, name)| view.plots.shows(name))
+                .map(|pair| pair.0)
         });
         let (low, high) = extremes(shown_spans, view.plots.x_of(self.full)).unwrap_or((1.0, 100.0));
         let chart = Chart {
@@ -261,7 +279,12 @@ impl<'a> Drawn<'a> {
             let count = series.errors.len();
             for (at, (class, spans)) in series.errors.iter().enumerate() {
                 let look = Look { color: error_color(theme, at, count), thickness: 1.0, joined: false };
-                layers.push(Layer::Spans { name: error_words(class), spans, revision: series.revision, look });
+                layers.push(Layer::Spans {
+                    name: error_words(class),
+                    spans,
+                    revision: series.revision,
+                    look,
+                });
                 high = extremes([spans], self.full).map_or(high, |(_, top)| top.max(high));
             }
         }
@@ -326,8 +349,8 @@ impl<'a> Drawn<'a> {
     fn quantile_rows(&self, timing: Timing, x: (f64, f64)) -> Vec<Row<'a>> {
         let quantiles = self.run.map(|run| *timing.of(run)).filter(|quantiles| quantiles.count > 0);
         let whole = quantiles.map(|q| [q.p50, q.p90, q.p99, q.p99_9, q.max]);
-        let row = |(at, name)| {
-            let stats = self.series.and_then(|series| Stats::of(&series.quantiles[at], x));
+        let row = |(at, name): (usize, &'static str)| {
+            let stats = self.series.and_then(|series| Stats::of(series.quantiles[at].as_slice(), x));
             let stats = stats.map(|stats| [stats.last, stats.min, stats.max]);
             let mut cells = cells(stats, number::millis);
             cells.push(whole.map_or_else(|| UNKNOWN.to_owned(), |whole| number::millis(whole[at])));
@@ -377,8 +400,7 @@ impl<'a> Drawn<'a> {
             return;
         };
         let quantiles = timing.of_interval(interval);
-        let millis =
-            |value| if quantiles.count == 0 { UNKNOWN.to_owned() } else { number::millis(value) };
+        let millis = |value| if quantiles.count == 0 { UNKNOWN.to_owned() } else { number::millis(value) };
         let values = [quantiles.max, quantiles.p99_9, quantiles.p99, quantiles.p90, quantiles.p50];
         let mut lines: Vec<(Option<Color32>, &str, String)> = QUANTILE_NAMES
             .into_iter()
@@ -442,7 +464,8 @@ impl Series {
 
 /// Failures per second by class, each on top of those before it.
 fn stacked(run: &Run) -> Vec<(String, Vec<Span>)> {
-    let present: BTreeSet<&String> = run.intervals.iter().flat_map(|interval| interval.errors.keys()).collect();
+    let present: BTreeSet<&String> =
+        run.intervals.iter().flat_map(|interval| interval.errors.keys()).collect();
     let order = |class: &str| match ErrorClass::ALL.iter().position(|known| known.name() == class) {
         Some(at) => at + 1,
         None if class == STATUS_ERROR => 0,
@@ -474,7 +497,14 @@ fn unstacked(spans: &[Span]) -> Vec<Span> {
 
 fn key(run: &Run, timing: Timing) -> Key {
     let requests = run.requests;
-    (run.id, timing, run.intervals.len(), requests.due, requests.answered + requests.failed, run.elapsed_s.to_bits())
+    (
+        run.id,
+        timing,
+        run.intervals.len(),
+        requests.due,
+        requests.answered + requests.failed,
+        run.elapsed_s.to_bits(),
+    )
 }
 
 fn revision(key: &Key) -> u64 {
@@ -536,7 +566,7 @@ fn count(value: f64) -> String {
     if value.fract() == 0.0 { number::count(value as u64) } else { number::significant(value) }
 }
 
-fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
+pub(super) fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), CAPTION_HEIGHT), Sense::hover());
     let base = rect.left_bottom() + vec2(super::AXIS_WIDTH, -3.0);
     let font = FontId::new(theme::SIZE_SMALL, theme::semibold());
@@ -549,7 +579,8 @@ fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
 /// The intervals of a run as a table to paste elsewhere: milliseconds, seconds, requests per second.
 #[must_use]
 pub fn tsv(run: &Run) -> String {
-    let classes: BTreeSet<&String> = run.intervals.iter().flat_map(|interval| interval.errors.keys()).collect();
+    let classes: BTreeSet<&String> =
+        run.intervals.iter().flat_map(|interval| interval.errors.keys()).collect();
     let mut out = "start_s\tlength_s\tdue\tanswered\tin_flight\tlag_p99_ms".to_owned();
     for which in ["response", "service"] {
         for name in QUANTILE_NAMES {

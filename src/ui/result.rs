@@ -1,0 +1,184 @@
+//! One run's result: what was measured, how far it can be trusted, and ways on.
+
+mod head;
+mod summary;
+
+pub(super) use head::export;
+
+use eframe::egui::{Label, RichText, ScrollArea, Ui, vec2};
+
+use super::plot::PlotsView;
+use super::plot::axis::Scale;
+use super::plot::distribution;
+use super::plot::time::{self, TimeView};
+use super::theme::SPACE;
+use super::{Cx, live, widgets};
+use crate::app::{Curves, curves};
+use crate::model::plan::REDACTED;
+use crate::model::{Run, RunId};
+
+/// Room for the quantile curve on the first tab, in points.
+const CURVE_HEIGHT_MIN: f32 = 210.0;
+
+/// What a person has made of the page.
+#[derive(Debug, Default)]
+pub struct ResultView {
+    /// The run that the rest belongs to.
+    run: Option<RunId>,
+    tab: Tab,
+    draft: head::Draft,
+    curve: PlotsView,
+    histogram: PlotsView,
+    counts: Scale,
+    time: TimeView,
+    curves: Option<Result<Curves, String>>,
+    /// The plan as text, and whether secrets are missing from it.
+    plan: String,
+    is_redacted: bool,
+}
+
+/// The parts of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tab {
+    #[default]
+    Summary,
+    Distribution,
+    Time,
+    Plan,
+}
+
+impl ResultView {
+    /// Everything starts anew with another run.
+    fn follow(&mut self, run: &Run) {
+        if self.run == Some(run.id) {
+            return;
+        }
+        let plan = run.plan.to_toml();
+        *self = Self {
+            run: Some(run.id),
+            tab: self.tab,
+            draft: head::Draft::of(run),
+            counts: Scale::Linear,
+            time: self.time.anew(),
+            curves: Some(curves(run)),
+            is_redacted: plan.contains(REDACTED),
+            plan,
+            ..Self::default()
+        };
+    }
+}
+
+/// Draws the page.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
+    view.follow(run);
+    head::title(cx, ui, view, run);
+    ScrollArea::vertical().id_salt("result").auto_shrink(false).show(ui, |ui| {
+        let (room, top) = (ui.available_height(), ui.cursor().top());
+        head::particulars(cx, ui, &mut view.draft, run);
+        head::warnings(cx, ui, run);
+        live::numbers(cx, ui, Some(run));
+        ui.add_space(SPACE[1]);
+        tabs(cx, ui, view);
+        let height = room - (ui.cursor().top() - top) - SPACE[0];
+        match view.tab {
+            Tab::Summary => summary_tab(cx, ui, view, run),
+            Tab::Distribution => distribution_tab(cx, ui, view, run, height),
+            Tab::Time => time::ui(cx, ui, &mut view.time, Some(run), run.elapsed_s, height),
+            Tab::Plan => plan_tab(cx, ui, view, run),
+        }
+    });
+}
+
+fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
+    ui.horizontal(|ui| {
+        widgets::segmented(
+            ui,
+            cx.theme,
+            "Part of the result",
+            &mut view.tab,
+            &[
+                (Tab::Summary, "Summary"),
+                (Tab::Distribution, "Distribution"),
+                (Tab::Time, "Over time"),
+                (Tab::Plan, "Plan and machine"),
+            ],
+        );
+        if view.tab != Tab::Plan {
+            ui.add_space((ui.available_width() - live::CHOICE_WIDTH).max(0.0));
+            live::timing_choice(cx, ui, &mut view.time);
+        }
+    });
+    ui.add_space(SPACE[0]);
+}
+
+fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
+    const TABLE_WIDTH: f32 = 460.0;
+    let beside = ui.available_width() > 1.8 * TABLE_WIDTH;
+    if !beside {
+        summary::quantiles(cx, ui, run);
+        ui.add_space(SPACE[2]);
+        curve(cx, ui, view, run, CURVE_HEIGHT_MIN);
+    } else {
+        let width = ui.available_width() - TABLE_WIDTH - SPACE[4];
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = SPACE[4];
+            ui.allocate_ui(vec2(TABLE_WIDTH, 0.0), |ui| ui.vertical(|ui| summary::quantiles(cx, ui, run)));
+            ui.allocate_ui(vec2(width, 0.0), |ui| {
+                ui.vertical(|ui| curve(cx, ui, view, run, CURVE_HEIGHT_MIN));
+            });
+        });
+    }
+    ui.add_space(SPACE[3]);
+    summary::blocks(cx, ui, run);
+}
+
+fn distribution_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run, height: f32) {
+    let each = ((height - SPACE[2]) / 2.0).max(CURVE_HEIGHT_MIN);
+    curve(cx, ui, view, run, each);
+    ui.add_space(SPACE[2]);
+    let Some(Ok(curves)) = &view.curves else { return };
+    let timing = view.time.timing;
+    distribution::histogram(cx.theme, ui, &mut view.histogram, &mut view.counts, timing, curves, each);
+}
+
+fn curve(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run, height: f32) {
+    match &view.curves {
+        Some(Ok(curves)) => {
+            let one = distribution::Overlaid {
+                name: &run.name,
+                color: cx.theme.quantiles[3],
+                curve: distribution::of(curves, view.time.timing),
+                quantiles: view.time.timing.of(run),
+            };
+            let (scale, timing) = (view.time.scale, view.time.timing);
+            distribution::curves(cx.theme, ui, &mut view.curve, scale, timing, &[one], height);
+        }
+        Some(Err(reason)) => {
+            let what = format!("{reason}. The summary is not touched by this.");
+            widgets::failure(ui, cx.theme, "The distribution cannot be drawn", &what, None);
+        }
+        None => {}
+    }
+}
+
+fn plan_tab(cx: &Cx<'_>, ui: &mut Ui, view: &ResultView, run: &Run) {
+    let half = (ui.available_width() - SPACE[4]) / 2.0;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = SPACE[4];
+        ui.allocate_ui(vec2(half, 0.0), |ui| {
+            ui.vertical(|ui| {
+                widgets::section(ui, "Plan");
+                if view.is_redacted {
+                    widgets::caption(ui, cx.theme, "Secrets are never kept: they are shown as •••");
+                }
+                ui.add(Label::new(RichText::new(&view.plan).monospace()).wrap());
+                if ui.button("Copy plan").clicked() {
+                    ui.ctx().copy_text(view.plan.clone());
+                }
+            });
+        });
+        ui.allocate_ui(vec2(half, 0.0), |ui| {
+            ui.vertical(|ui| summary::environment(cx, ui, run));
+        });
+    });
+}

@@ -1,0 +1,275 @@
+//! What a person has written about a run, what they can do with it, and what they must know of it.
+
+use eframe::egui::{Align, Button, Key, Label, Layout, Response, RichText, TextEdit, Ui, vec2};
+
+use super::ResultView;
+use crate::app::{Command, ExportFormat};
+use crate::model::plan::{check_label, check_name};
+use crate::model::run::{RunEdit, WarningKind};
+use crate::model::{Ended, KNOWN_LABELS, Labels, Run, number};
+use crate::ui::theme::{CONTROL_HEIGHT, SPACE};
+use crate::ui::{Cx, icon, widgets};
+
+/// Width of the fields of a new label, in points.
+const LABEL_WIDTH: f32 = 120.0;
+/// The most characters of a note.
+const NOTE_MAX: usize = 4000;
+
+/// What is being written and not kept yet.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    name: Option<String>,
+    note: Option<String>,
+    label: Option<(String, String)>,
+    reason: String,
+}
+
+impl Draft {
+    pub(super) fn of(_run: &Run) -> Self {
+        Self::default()
+    }
+}
+
+/// Back, the name, and what can be done with the run.
+pub(super) fn title(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
+    const ACTIONS_WIDTH: f32 = 310.0;
+    ui.horizontal(|ui| {
+        if icon::Icon::Back.button(ui, "Back to history").clicked() {
+            cx.push(Command::CloseRun);
+        }
+        let room = vec2((ui.available_width() - ACTIONS_WIDTH).max(120.0), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(room.x);
+            name(cx, ui, &mut view.draft, run);
+        });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| actions(cx, ui, view.is_redacted, run));
+    });
+}
+
+fn name(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
+    let Some(text) = &mut draft.name else {
+        ui.scope(|ui| {
+            ui.set_max_width((ui.available_width() - 90.0).max(80.0));
+            let text = RichText::new(&run.name).heading();
+            ui.add(Label::new(text).truncate());
+        });
+        if ui.small_button("Rename").clicked() {
+            draft.name = Some(run.name.clone());
+        }
+        return;
+    };
+    let reason =
+        check_name(text).err().or_else(|| text.trim().is_empty().then(|| "a name is missing".to_owned()));
+    if reason.is_some() {
+        widgets::mark_invalid(ui, cx.theme);
+    }
+    let width = (ui.available_width() - 160.0).max(120.0);
+    let response = ui.add(TextEdit::singleline(text).desired_width(width));
+    named(&response, "Name of the run", text);
+    match finished(ui, &response) {
+        Some(Finished::Kept) if reason.is_none() => {
+            let name = text.trim().to_owned();
+            if name != run.name {
+                cx.push(Command::EditRun(run.id, RunEdit::Name(name)));
+            }
+            draft.name = None;
+        }
+        Some(Finished::Dropped) => draft.name = None,
+        Some(Finished::Kept) | None => {
+            if let Some(reason) = reason {
+                ui.label(RichText::new(reason).small().color(cx.theme.error));
+            }
+            if !response.has_focus() {
+                response.request_focus();
+            }
+        }
+    }
+}
+
+/// How writing in a field ended.
+enum Finished {
+    Kept,
+    Dropped,
+}
+
+/// Enter or going elsewhere keeps what was written, Esc drops it.
+fn finished(ui: &Ui, response: &Response) -> Option<Finished> {
+    if !response.lost_focus() {
+        return None;
+    }
+    let dropped = ui.input(|input| input.key_pressed(Key::Escape));
+    Some(if dropped { Finished::Dropped } else { Finished::Kept })
+}
+
+fn named(response: &Response, name: &str, text: &str) {
+    response.widget_info(|| {
+        let mut info = eframe::egui::WidgetInfo::text_edit(true, text, text, "");
+        info.label = Some(name.to_owned());
+        info
+    });
+}
+
+/// From right to left.
+fn actions(cx: &mut Cx<'_>, ui: &mut Ui, is_redacted: bool, run: &Run) {
+    let plan = || Box::new(run.plan.clone());
+    if is_redacted {
+        let hint = "Secrets are not kept with a run: put them in first";
+        if widgets::primary(ui, cx.theme, "Run again…").on_hover_text(hint).clicked() {
+            cx.push(Command::EditPlan(plan()));
+        }
+    } else if widgets::primary(ui, cx.theme, "Run again").clicked() {
+        cx.push(Command::StartRun(plan()));
+    }
+    if ui.add(Button::new("Edit plan").min_size(vec2(0.0, CONTROL_HEIGHT + 4.0))).clicked() {
+        cx.push(Command::EditPlan(plan()));
+    }
+    export(cx, ui, "Export", &[run.id]);
+}
+
+/// A button whose menu has every format.
+pub(in crate::ui) fn export(cx: &mut Cx<'_>, ui: &mut Ui, words: &str, runs: &[crate::model::RunId]) {
+    let button = Button::new(words).min_size(vec2(0.0, CONTROL_HEIGHT + 4.0));
+    eframe::egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+        for format in ExportFormat::ALL {
+            if ui.button(format.words()).clicked() {
+                cx.push(Command::ExportRuns(runs.to_vec(), format));
+                ui.close();
+            }
+        }
+    });
+}
+
+/// Where, when, how long; labels; note.
+pub(super) fn particulars(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
+    let theme = cx.theme;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = SPACE[2];
+        let method = &run.plan.request.method;
+        ui.label(RichText::new(format!("{method} {}", run.plan.target.url)).color(theme.text_muted));
+        ui.label(RichText::new(widgets::when(run.started)).color(theme.text_muted));
+        ui.label(RichText::new(format!("{} long", number::clock(run.elapsed_s))).color(theme.text_muted));
+        let color = if run.ended == Ended::Completed { theme.text_muted } else { theme.warning };
+        ui.label(RichText::new(run.ended.words()).color(color));
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = SPACE[0];
+        labels(cx, ui, draft, run);
+        ui.add_space(SPACE[1]);
+        note(cx, ui, draft, run);
+    });
+    if !draft.reason.is_empty() {
+        ui.label(RichText::new(&draft.reason).small().color(theme.error));
+    }
+    ui.add_space(SPACE[0]);
+}
+
+fn labels(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
+    for (key, value) in &run.labels {
+        let words = KNOWN_LABELS.iter().find(|known| known.0 == key).map_or(key.as_str(), |known| known.1);
+        if chip(cx, ui, words, value) {
+            let mut labels = run.labels.clone();
+            labels.remove(key);
+            cx.push(Command::EditRun(run.id, RunEdit::Labels(labels)));
+        }
+    }
+    match &mut draft.label {
+        None => {
+            if ui.button("Add label").clicked() {
+                draft.label = Some((String::new(), String::new()));
+            }
+        }
+        Some(label) => match new_label(ui, label) {
+            Some(Finished::Kept) => match with_label(&run.labels, label) {
+                Ok(labels) => {
+                    cx.push(Command::EditRun(run.id, RunEdit::Labels(labels)));
+                    *draft = Draft { name: draft.name.take(), note: draft.note.take(), ..Draft::default() };
+                }
+                Err(reason) => draft.reason = reason,
+            },
+            Some(Finished::Dropped) => {
+                draft.label = None;
+                draft.reason.clear();
+            }
+            None => {}
+        },
+    }
+}
+
+/// A label and a button that removes it; whether it was clicked.
+fn chip(cx: &Cx<'_>, ui: &mut Ui, key: &str, value: &str) -> bool {
+    let frame = eframe::egui::Frame::new()
+        .fill(cx.theme.surface)
+        .stroke(eframe::egui::Stroke::new(1.0, cx.theme.border))
+        .corner_radius(CONTROL_HEIGHT / 2.0)
+        .inner_margin(eframe::egui::Margin { left: 10, right: 4, top: 1, bottom: 1 });
+    frame
+        .show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.set_height(CONTROL_HEIGHT - 6.0);
+                ui.label(RichText::new(key).small().color(cx.theme.text_muted));
+                ui.label(value);
+                let remove = ui.add(Button::new(RichText::new("×").color(cx.theme.text_muted)).frame(false));
+                remove.widget_info(|| {
+                    let name = format!("Remove label {key}");
+                    eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, name)
+                });
+                remove.on_hover_text("Remove this label").clicked()
+            })
+            .inner
+        })
+        .inner
+}
+
+fn new_label(ui: &mut Ui, (key, value): &mut (String, String)) -> Option<Finished> {
+    let of_key = ui.add(TextEdit::singleline(key).hint_text("key").desired_width(LABEL_WIDTH));
+    named(&of_key, "Key of the new label", key);
+    let of_value = ui.add(TextEdit::singleline(value).hint_text("value").desired_width(LABEL_WIDTH));
+    named(&of_value, "Value of the new label", value);
+    let (enter, escape) = ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
+    let writing = of_key.lost_focus() || of_value.lost_focus();
+    if ui.button("Add").clicked() || (writing && enter) {
+        return Some(Finished::Kept);
+    }
+    (ui.button("Cancel").clicked() || (writing && escape)).then_some(Finished::Dropped)
+}
+
+fn with_label(labels: &Labels, (key, value): &(String, String)) -> Result<Labels, String> {
+    let (key, value) = (key.trim(), value.trim());
+    check_label(key, value)?;
+    let mut labels = labels.clone();
+    labels.insert(key.to_owned(), value.to_owned());
+    Ok(labels)
+}
+
+fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
+    let mut text = draft.note.clone().unwrap_or_else(|| run.note.clone());
+    let width = ui.available_width().clamp(160.0, 520.0);
+    let edit =
+        TextEdit::singleline(&mut text).hint_text("Add a note").desired_width(width).char_limit(NOTE_MAX);
+    let response = ui.add(edit);
+    named(&response, "Note", &text);
+    match finished(ui, &response) {
+        Some(Finished::Kept) => {
+            if text != run.note {
+                cx.push(Command::EditRun(run.id, RunEdit::Note(text)));
+            }
+            draft.note = None;
+        }
+        Some(Finished::Dropped) => draft.note = None,
+        None if response.changed() => draft.note = Some(text),
+        None => {}
+    }
+}
+
+/// What must be known before the numbers are trusted; loudest first.
+pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
+    let (void, others): (Vec<_>, Vec<_>) =
+        run.warnings.iter().partition(|warning| warning.kind == WarningKind::GeneratorLagged);
+    for warning in void {
+        widgets::failure(ui, cx.theme, "This run is void: do not use its numbers", &warning.text, None);
+        ui.add_space(SPACE[0]);
+    }
+    for warning in others {
+        widgets::warning(ui, cx.theme, &warning.text);
+    }
+}
