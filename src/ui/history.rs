@@ -84,7 +84,7 @@ impl HistoryPage {
         self.view.update(&cx.state.history, cx.state.history_revision, self.query.trim(), self.order);
         self.keys(cx, ui);
         self.edit_panel(cx, ui);
-        CentralPanel::default().show(ui, |ui| self.body(cx, ui));
+        CentralPanel::no_frame().show(ui, |ui| self.body(cx, ui));
     }
 
     fn body(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {

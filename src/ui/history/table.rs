@@ -17,7 +17,7 @@ use super::{HistoryPage, when};
 /// Height of a row, in points.
 const ROW: f32 = 28.0;
 /// Below this width the table scrolls sideways, in points.
-const WIDTH_MIN: f32 = 1080.0;
+const WIDTH_MIN: f32 = 1150.0;
 /// Width of the column with the boxes, in points.
 const BOX: f32 = 24.0;
 /// Why a latency is a dash.
@@ -69,9 +69,9 @@ impl HistoryPage {
         for column in Column::ALL {
             table = table.column(match column {
                 Column::When => Width::exact(132.0),
-                Column::Name => Width::remainder().clip(true).at_least(120.0),
-                Column::Target => Width::exact(150.0).clip(true),
-                Column::Labels => Width::exact(140.0).clip(true),
+                Column::Name => Width::remainder().clip(true).at_least(110.0),
+                Column::Target => Width::exact(140.0).clip(true),
+                Column::Labels => Width::exact(132.0).clip(true),
                 Column::Rate => Width::exact(112.0).clip(true),
                 Column::Requests => Width::exact(72.0),
                 Column::P50 | Column::P99 => Width::exact(64.0),
