@@ -16,6 +16,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &Cx<'_>, machine: &Machine) {
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::hover());
             icon::mark(ui.painter(), rect, &cx.theme.quantiles, cx.theme.background);
+            ui.add_space(SPACE[1]);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 ui.label(RichText::new("Meshbench").text_style(theme::number_style()));
@@ -43,7 +44,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &Cx<'_>, machine: &Machine) {
 fn drawn_by(machine: &Machine) -> String {
     let name = if machine.renderer.is_empty() { "OpenGL" } else { &machine.renderer };
     if machine.software_rasterizer {
-        format!("{name} (on the processor: live plots are redrawn at most 4 times a second)")
+        format!("{name}. It draws on the processor, so live plots are redrawn at most 4 times a second.")
     } else {
         name.to_owned()
     }

@@ -9,7 +9,9 @@ mod question;
 mod rail;
 mod toasts;
 
-use eframe::egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, ThemePreference, Ui};
+use eframe::egui::{
+    CentralPanel, Context, Event, Frame, Key, KeyboardShortcut, Margin, Modifiers, ThemePreference, Ui,
+};
 
 use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
@@ -50,6 +52,10 @@ pub struct Shell {
     palette: palette::Palette,
     toasts: toasts::Toasts,
     settings: settings::SettingsPage,
+    /// Keys that a page is to get when it is on show.
+    press: Option<(Page, KeyboardShortcut)>,
+    /// Whether a field had the focus after the last frame: Esc takes it away before anybody is asked.
+    typing: bool,
     form: LoadPage,
     live: LiveView,
     history: HistoryPage,
@@ -68,6 +74,8 @@ impl Shell {
             palette: palette::Palette::default(),
             toasts: toasts::Toasts::default(),
             settings: settings::SettingsPage::default(),
+            press: None,
+            typing: false,
             form: LoadPage::default(),
             live: LiveView::default(),
             history: HistoryPage::default(),
@@ -94,6 +102,7 @@ impl Shell {
         let software_rasterizer = self.machine.software_rasterizer;
         let mut cx = Cx { state, commands: &mut commands, theme: &theme, software_rasterizer };
 
+        self.press(&ctx, state);
         self.keys(&ctx, &mut cx);
         rail::ui(ui, &mut cx);
         bar::ui(ui, &mut cx, &mut self.palette);
@@ -105,6 +114,7 @@ impl Shell {
         question::ui(&ctx, &mut cx);
         self.toasts.ui(&ctx, &mut cx);
         drop::ui(&ctx, &mut cx);
+        self.typing = ctx.text_edit_focused();
         commands
     }
 
@@ -136,6 +146,20 @@ impl Shell {
         }
     }
 
+    /// Gives a page that is on show by now the keys of what was chosen in the palette.
+    fn press(&mut self, ctx: &Context, state: &State) {
+        let Some((_, keys)) = self.press.take_if(|(page, _)| *page == state.page) else { return };
+        ctx.input_mut(|input| {
+            input.events.push(Event::Key {
+                key: keys.logical_key,
+                physical_key: None,
+                pressed: true,
+                repeat: false,
+                modifiers: keys.modifiers,
+            });
+        });
+    }
+
     /// Keys first of all, so that no field of a page takes one away.
     fn keys(&mut self, ctx: &Context, cx: &mut Cx<'_>) {
         if cx.state.question.is_some() {
@@ -144,7 +168,7 @@ impl Shell {
         if let Some(effect) = action::pressed(ctx, cx.state) {
             self.carry_out(ctx, cx, effect);
         }
-        if !self.palette.is_open() && !ctx.text_edit_focused() && !ctx.any_popup_open() {
+        if !self.palette.is_open() && !self.typing && !ctx.any_popup_open() {
             escape(ctx, cx);
         }
     }
@@ -154,6 +178,10 @@ impl Shell {
             Effect::Ask(command) => cx.push(*command),
             Effect::Palette => self.palette.toggle(),
             Effect::Copy(text) => ctx.copy_text(text),
+            Effect::Press(page, keys) => {
+                self.press = Some((page, keys));
+                cx.push(Command::Go(page));
+            }
         }
     }
 }
@@ -166,9 +194,7 @@ fn escape(ctx: &Context, cx: &mut Cx<'_>) {
         (Open::Comparison(_), Page::History) => Command::CloseComparison,
         _ => return,
     };
-    if ctx.memory(|memory| memory.focused().is_none())
-        && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
-    {
+    if ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
         cx.push(closes);
     }
 }

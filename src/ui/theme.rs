@@ -106,7 +106,7 @@ impl Theme {
     /// The colour of what lies over things to push them back: behind a dialog, under a dragged file.
     #[must_use]
     pub fn shade(&self) -> Color32 {
-        Color32::from_black_alpha(if self.dark { 150 } else { 90 })
+        Color32::from_black_alpha(if self.dark { 120 } else { 60 })
     }
 
     fn parse(tokens: &str) -> Self {

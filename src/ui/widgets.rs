@@ -295,7 +295,8 @@ pub fn keys(ui: &mut Ui, theme: &Theme, shortcut: &KeyboardShortcut) -> Response
 #[must_use]
 pub fn key_words(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
     let words = ctx.format_shortcut(shortcut);
-    let signs = [("Period", "."), ("Plus", "+"), ("Minus", "-"), ("Comma", ","), ("Equals", "=")];
+    let signs =
+        [("Period", "."), ("Plus", "+"), ("Minus", "-"), ("Comma", ","), ("Equals", "="), ("Slash", "/")];
     signs
         .into_iter()
         .find_map(|(name, sign)| words.strip_suffix(name).map(|rest| format!("{rest}{sign}")))

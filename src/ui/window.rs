@@ -54,12 +54,11 @@ pub fn open(data_dir: Option<PathBuf>) -> ExitCode {
             run(session, &ctx, native_options(&data_dir), app)
         }
         Err(error) => {
-            let words = format!("meshbench: {}", chain(&error));
+            let status = refuse(&format!("meshbench: {}", chain(&error)));
             if matches!(error, StartError::InUse { .. }) {
-                // The window of the message must not touch what the other one has open.
                 message::show(&chain(&error));
             }
-            refuse(&words)
+            status
         }
     }
 }

@@ -260,6 +260,40 @@ fn the_palette_says_why_something_cannot_be_done() {
 }
 
 #[test]
+fn the_palette_runs_what_is_in_the_form() {
+    let mut window = dark(opened(Page::Home));
+    open_palette(&mut window);
+    window.get_by_label("Search commands").type_text("run the test");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    assert_eq!(asked(&window), [Command::Go(Page::Load)]);
+    let plan = Plan::for_url("http://127.0.0.1:9/");
+    let state = &mut window.state_mut().state;
+    state.page = Page::Load;
+    state.form = Some((1, Box::new(plan)));
+    window.run();
+    let started = asked(&window);
+    assert!(matches!(started.last(), Some(Command::StartRun(_))), "{started:?}");
+}
+
+#[test]
+fn esc_leaves_a_field_before_it_leaves_the_page() {
+    let mut state = opened(Page::History);
+    state.notices_shown = true;
+    state.history = (1..=3).map(summary).collect();
+    let mut window = dark(state);
+    window.key_press(Key::Slash);
+    window.run();
+    window.key_press(Key::Escape);
+    window.run();
+    assert!(asked(&window).is_empty(), "{:?}", asked(&window));
+    window.key_press(Key::Escape);
+    window.run();
+    assert_eq!(asked(&window), [Command::ToggleNotices]);
+}
+
+#[test]
 fn every_action_of_the_table_is_in_the_palette() {
     let state = opened(Page::Home);
     for action in actions(&state) {

@@ -33,6 +33,8 @@ pub enum Effect {
     Palette,
     /// Put text on the clipboard.
     Copy(String),
+    /// Show a page and press these keys there, which are the page's own.
+    Press(Page, KeyboardShortcut),
 }
 
 /// The pages with the words of the rail and their keys.
@@ -75,7 +77,9 @@ pub(super) fn pressed(ctx: &Context, state: &State) -> Option<Effect> {
         let Some(keys) = action.keys else { return false };
         // A field has its own undo.
         let field_s = typing && keys == command(Key::Z);
-        action.ready.is_ok() && !field_s && ctx.input_mut(|input| input.consume_shortcut(&keys))
+        // The page itself takes its own keys.
+        let pages = matches!(action.effect, Effect::Press(..));
+        action.ready.is_ok() && !field_s && !pages && ctx.input_mut(|input| input.consume_shortcut(&keys))
     };
     if ctx.input_mut(|input| input.consume_shortcut(&command(Key::Equals))) {
         // On most keyboards the plus needs a shift; what is meant is the same.
@@ -94,7 +98,9 @@ fn pages() -> Vec<Action> {
 fn running(state: &State) -> Vec<Action> {
     let idle = if state.is_running() { Err("A run is going") } else { Ok(()) };
     let going = if state.is_running() { Ok(()) } else { Err("No run is going") };
+    let form = if state.live.is_some() { Err("A run is on show") } else { Ok(()) };
     vec![
+        press("Run the test in the form", Page::Load, command(Key::Enter)).when(idle.and(form)),
         ask("Try it: a first run against the built-in target", None, Command::TryIt).when(idle),
         ask("Stop the run", Some(command(Key::Period)), Command::StopRun).when(going),
         ask("Import a plan…", Some(command(Key::O)), Command::ImportPlan),
@@ -109,7 +115,13 @@ fn results(state: &State) -> Vec<Action> {
     let two = if newest.len() == 2 { Ok(()) } else { Err("There are fewer than two runs") };
     let deleted = if state.deleted.is_some() { Ok(()) } else { Err("Nothing was deleted") };
     let some = if last.is_some() { Ok(()) } else { Err("There are no runs yet") };
+    let listed = match state.open {
+        Open::Nothing => some,
+        _ => Err("A result is open"),
+    };
+    let slash = KeyboardShortcut::new(Modifiers::NONE, Key::Slash);
     let mut actions = vec![
+        press("Search history", Page::History, slash).when(listed),
         ask("Open the last run", None, last.unwrap_or(Command::Go(Page::History))).when(some),
         ask("Compare the last two runs", None, Command::Compare(newest)).when(two),
     ];
@@ -204,6 +216,11 @@ fn command(key: Key) -> KeyboardShortcut {
 
 fn ask(title: impl Into<String>, keys: Option<KeyboardShortcut>, command: Command) -> Action {
     Action { title: title.into(), keys, ready: Ok(()), effect: Effect::Ask(Box::new(command)) }
+}
+
+fn press(title: &str, page: Page, keys: KeyboardShortcut) -> Action {
+    let effect = Effect::Press(page, keys);
+    Action { title: title.to_owned(), keys: Some(keys), ready: Ok(()), effect }
 }
 
 impl Action {

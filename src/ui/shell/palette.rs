@@ -114,6 +114,7 @@ impl Palette {
             let edit = TextEdit::singleline(&mut self.query)
                 .hint_text("Type a command, a plan or a run")
                 .frame(Frame::NONE)
+                .align(Align2::LEFT_CENTER)
                 .desired_width(f32::INFINITY);
             ui.add(edit)
         };

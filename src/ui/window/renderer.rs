@@ -1,5 +1,5 @@
 //! Who draws. The name is only told in a log line of the painter (asking OpenGL itself would need unsafe
-//! code), so a small logger listens for it; warnings go to standard error.
+//! code), so a small logger listens for it; errors go to standard error.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -32,7 +32,7 @@ pub(super) fn listen() {
 
 /// What is known once the window is open.
 pub(super) fn machine() -> Machine {
-    log::set_max_level(LevelFilter::Warn);
+    log::set_max_level(LevelFilter::Error);
     let renderer = NAME.get().cloned().unwrap_or_default();
     let software_rasterizer =
         if renderer.is_empty() { !start::has_graphics_card() } else { is_software(&renderer) };
@@ -57,15 +57,15 @@ fn name_in(line: &str) -> Option<&str> {
 
 impl Log for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= Level::Warn || metadata.target().starts_with("egui_glow")
+        metadata.level() == Level::Error || metadata.target().starts_with("egui_glow")
     }
 
     fn log(&self, record: &Record<'_>) {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if record.level() <= Level::Warn {
-            if record.level() == Level::Error && record.target().starts_with("rfd") {
+        if record.level() == Level::Error {
+            if record.target().starts_with("rfd") {
                 DIALOG_FAILED.store(true, Ordering::Relaxed);
             }
             // Nothing can be done when standard error is closed.
