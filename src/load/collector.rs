@@ -25,6 +25,8 @@ use crate::stats::Latency;
 const THREADS_MAX: u32 = 256;
 /// How often `watch` is called.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// An interval is shown once every worker has had the time to tell of it.
+const SETTLED_AFTER: Duration = Duration::from_millis(30);
 /// From all connections being open to the first due time, so that every worker knows of it before.
 const START_AHEAD: Duration = Duration::from_millis(2);
 
@@ -262,7 +264,7 @@ impl<'a> Collector<'a> {
         let phase = self.phase(now);
         let elapsed = if phase == Phase::Draining { self.counted_nanos() } else { counted };
         let (progress, remaining) = self.outlook(Duration::from_nanos(since_start));
-        let intervals = self.timeline.over_by(counted);
+        let intervals = self.timeline.over_by(counted.saturating_sub(nanos(SETTLED_AFTER)));
         let measured = &mut self.measured;
         measured.phase = phase;
         measured.since_start = Duration::from_nanos(since_start);

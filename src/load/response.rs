@@ -389,18 +389,42 @@ mod tests {
         }
     }
 
-    fn samples() -> Vec<(&'static str, String, bool, Read)> {
-        let ok = |codes: &[u16]| Read::Answers(codes.iter().map(|code| (*code, false)).collect());
-        let cut = || Read::Cut(Vec::new());
-        let bad = || Read::Malformed(Vec::new());
-        let closing = |code| Read::Answers(vec![(code, true)]);
+    type Sample = (&'static str, String, bool, Read);
+
+    fn ok(codes: &[u16]) -> Read {
+        Read::Answers(codes.iter().map(|code| (*code, false)).collect())
+    }
+
+    fn closing(code: u16) -> Read {
+        Read::Answers(vec![(code, true)])
+    }
+
+    fn cut() -> Read {
+        Read::Cut(Vec::new())
+    }
+
+    fn bad() -> Read {
+        Read::Malformed(Vec::new())
+    }
+
+    fn with(head: &str, body: &str) -> String {
+        format!("HTTP/1.1 {head}\r\n\r\n{body}")
+    }
+
+    fn chunked(body: &str) -> String {
+        with("200 OK\r\nTransfer-Encoding: chunked", body)
+    }
+
+    fn samples() -> Vec<Sample> {
+        [heads(), chunks()].concat()
+    }
+
+    fn heads() -> Vec<Sample> {
+        let text = str::to_owned;
         let many = |n: usize| {
             let headers: String = (0..n).map(|n| format!("h{n}: v\r\n")).collect();
             format!("HTTP/1.1 200 OK\r\n{headers}\r\n")
         };
-        let chunked = |body: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
-        let with = |head: &str, body: &str| format!("HTTP/1.1 {head}\r\n\r\n{body}");
-        let text = str::to_owned;
         vec![
             ("length", with("200 OK\r\nContent-Length: 5", "hello"), false, ok(&[200])),
             ("no reason", with("404\r\nContent-Length: 0", ""), false, ok(&[404])),
@@ -436,6 +460,16 @@ mod tests {
             ("no content", with("204 No Content\r\nContent-Length: 5", ""), false, ok(&[204])),
             ("not modified", with("304 Not Modified\r\nContent-Length: 5", ""), false, ok(&[304])),
             ("to a HEAD", with("200 OK\r\nContent-Length: 5", ""), true, ok(&[200])),
+            ("not http", text("SSH-2.0-OpenSSH_9.2\r\n"), false, bad()),
+            ("not http, no line", text("hello"), false, bad()),
+            ("as many headers as allowed", many(HEADERS_MAX - 1), false, closing(200)),
+            ("too many headers", many(HEADERS_MAX + 1), false, bad()),
+            ("header without name", with("200 OK\r\n: x", ""), false, bad()),
+        ]
+    }
+
+    fn chunks() -> Vec<Sample> {
+        vec![
             ("chunked", chunked("5\r\nhello\r\n0\r\n\r\n"), false, ok(&[200])),
             ("chunks", chunked("1\r\na\r\nA\r\n0123456789\r\n0\r\n\r\n"), false, ok(&[200])),
             ("extensions", chunked("1;a=\"b\"\r\nx\r\n0 ;c\r\nT: 1\r\nU: 2\r\n\r\n"), false, ok(&[200])),
@@ -459,11 +493,6 @@ mod tests {
                 ok(&[200]),
             ),
             ("other encoding", with("200 OK\r\nTransfer-Encoding: gzip", "abc"), false, closing(200)),
-            ("not http", text("SSH-2.0-OpenSSH_9.2\r\n"), false, bad()),
-            ("not http, no line", text("hello"), false, bad()),
-            ("as many headers as allowed", many(HEADERS_MAX - 1), false, closing(200)),
-            ("too many headers", many(HEADERS_MAX + 1), false, bad()),
-            ("header without name", with("200 OK\r\n: x", ""), false, bad()),
         ]
     }
 

@@ -30,6 +30,8 @@ const CONNECT_AHEAD_MAX: Duration = Duration::from_secs(1);
 const SWEEP_MAX: Duration = Duration::from_millis(10);
 /// Short timeouts are looked at more often: this many times in their length.
 const SWEEPS_PER_TIMEOUT: u32 = 20;
+/// Requests that are handed out at once when many are due; then the slots have their turn.
+const HAND_OUTS_MAX: u32 = 64;
 /// Answers are read in pieces of this size.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -163,6 +165,7 @@ async fn work(orders: Orders) -> io::Result<()> {
 /// Hands out requests when they are due. Due times are absolute, so lateness never adds up.
 async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
     let start = worker.start.get();
+    let mut at_once = 0;
     for due in schedule {
         let due = Due { at: start.saturating_add(due.at), counted: due.counted };
         loop {
@@ -173,12 +176,18 @@ async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
             if now >= due.at {
                 break;
             }
+            at_once = 0;
             if alarm.after(Duration::from_nanos(due.at - now)).await.is_err() {
                 // Less exact, but a run goes on.
                 tokio::time::sleep(Duration::from_nanos(due.at - now)).await;
             }
         }
         worker.hand_out(due);
+        at_once += 1;
+        if at_once == HAND_OUTS_MAX {
+            at_once = 0;
+            tokio::task::yield_now().await;
+        }
     }
     worker.set_all_due();
 }

@@ -421,3 +421,20 @@ fn what_is_shown_live_only_grows() {
     assert_eq!((measured.requests.due, measured.warmup.due), (400, 100));
     assert!(measured.intervals.iter().any(|interval| interval.histogram.starts_with("HISTFAAA")));
 }
+
+#[test]
+fn more_load_than_can_be_sent_overflows_and_still_balances() {
+    let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let plan = Plan {
+        connections: 1,
+        timeout: Duration::from_millis(50),
+        stop: Stop::Duration(Duration::from_millis(300)),
+        ..plan(&peer.url(), Pacing::Constant { rate_per_sec: 1_000_000.0 })
+    };
+    let measured = measure(&plan, 1);
+    assert_balanced(&measured, "too much");
+    assert_eq!(measured.requests.due, 300_000);
+    assert!(measured.requests.answered > 0, "the load starves itself");
+    assert!(measured.errors["overflow"] > 0, "{:?}", measured.errors);
+    assert!(measured.connections.waited > 0);
+}
