@@ -79,7 +79,7 @@ pub struct Measured {
     pub response: Latency,
     /// Outcome minus the moment of sending, of requests that were sent.
     pub service: Latency,
-    /// How late the generator was, of requests that it began to work on.
+    /// How late the generator was, of requests that were sent.
     pub lag: Latency,
     /// Bytes of counted requests.
     pub bytes: Bytes,

@@ -1,1 +1,101 @@
-//! .
+//! A connection to the target, plain or inside TLS, and what its failures mean.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::model::run::ErrorClass;
+
+/// Opens connections to one address.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+}
+
+/// An open connection.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connector {
+    /// Connects and, where asked, agrees on TLS.
+    pub(super) async fn connect(&self) -> Result<Stream, ErrorClass> {
+        let stream = TcpStream::connect(self.address).await.map_err(|error| connect_class(&error))?;
+        // Only a delay of small requests is lost where the system refuses.
+        let _ = stream.set_nodelay(true);
+        let Some((config, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
+        TlsConnector::from(Arc::clone(config))
+            .connect(name.clone(), stream)
+            .await
+            .map(|stream| Stream::Tls(Box::new(stream)))
+            .map_err(|_| ErrorClass::Tls)
+    }
+}
+
+impl Stream {
+    #[inline]
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => match Pin::new(stream).poll_read(cx, buffer) {
+                // Closed without TLS's own farewell, as many servers do: an end like that of plain TCP.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                read => read,
+            },
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Whether all that was written has left us.
+    #[inline]
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}
+
+/// What it means that a connection was not made.
+fn connect_class(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        io::ErrorKind::TimedOut => ErrorClass::ConnectTimeout,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => ErrorClass::Reset,
+        // Refused, unreachable, or no local port left: nobody could be reached there.
+        _ => ErrorClass::ConnectRefused,
+    }
+}
+
+/// What it means that an open connection failed.
+pub(super) fn exchange_class(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        io::ErrorKind::TimedOut => ErrorClass::ResponseTimeout,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::WriteZero => ErrorClass::ClosedEarly,
+        // rustls reports what breaks TLS as invalid data.
+        io::ErrorKind::InvalidData => ErrorClass::Tls,
+        _ => ErrorClass::Reset,
+    }
+}

@@ -1,1 +1,130 @@
-//! .
+//! One request and its answer on an open connection.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
+use super::connection::{Stream, exchange_class};
+use super::response::Reader;
+use crate::model::run::ErrorClass;
+
+/// An open connection and what is read from it.
+pub(super) struct Line {
+    stream: Stream,
+    reader: Reader,
+    /// Whether an answer came over it already.
+    reused: bool,
+}
+
+/// How far one exchange is.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) written: usize,
+    pub(super) received: u64,
+    flushed: bool,
+    /// Why no more can be written; an answer may still come.
+    write_error: Option<ErrorClass>,
+}
+
+/// A whole answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// Whether the connection can carry another request.
+    pub(super) reusable: bool,
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Broken {
+    /// The server had closed a connection that was kept for reuse, before any byte of this answer.
+    Stale,
+    Failed(ErrorClass),
+}
+
+impl Line {
+    pub(super) fn new(stream: Stream, head_request: bool) -> Self {
+        Self { stream, reader: Reader::new(head_request), reused: false }
+    }
+
+    /// Writes what is left of `request` and reads the answer; `scratch` holds bytes only within this call.
+    /// Two system calls when all goes well: tokio knows, after a read that did not fill the buffer, that
+    /// there is nothing more, and reads again only when there is.
+    pub(super) fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        progress: &mut Progress,
+        request: &[u8],
+        scratch: &mut [u8],
+    ) -> Poll<Result<Reply, Broken>> {
+        self.write(cx, progress, request);
+        loop {
+            let mut buffer = ReadBuf::new(scratch);
+            match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(self.broken(progress, exchange_class(&error))));
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(self.at_end(progress));
+            }
+            progress.received += bytes.len() as u64;
+            match self.reader.feed(bytes) {
+                Ok(None) => {}
+                Err(_) => return Poll::Ready(Err(Broken::Failed(ErrorClass::Protocol))),
+                Ok(Some(answer)) => {
+                    // Bytes after an answer belong to nothing that was asked.
+                    let reusable =
+                        !answer.close && answer.used == bytes.len() && progress.written == request.len();
+                    self.reused = true;
+                    return Poll::Ready(Ok(Reply { status: answer.status, reusable }));
+                }
+            }
+        }
+    }
+
+    /// Ready when a connection that waits for its next request is of no more use: closed, broken, or
+    /// talking without having been asked.
+    pub(super) fn poll_dead(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+        self.stream.poll_read(cx, &mut ReadBuf::new(scratch)).map(|_| ())
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, progress: &mut Progress, request: &[u8]) {
+        while progress.written < request.len() && progress.write_error.is_none() {
+            match self.stream.poll_write(cx, &request[progress.written..]) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(0)) => {
+                    progress.write_error = Some(exchange_class(&io::ErrorKind::WriteZero.into()));
+                }
+                Poll::Ready(Ok(written)) => progress.written += written,
+                Poll::Ready(Err(error)) => progress.write_error = Some(exchange_class(&error)),
+            }
+        }
+        if !progress.flushed && progress.write_error.is_none() {
+            match self.stream.poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => progress.flushed = true,
+                Poll::Ready(Err(error)) => progress.write_error = Some(exchange_class(&error)),
+            }
+        }
+    }
+
+    fn at_end(&mut self, progress: &Progress) -> Result<Reply, Broken> {
+        match self.reader.end() {
+            Ok(Some(answer)) => Ok(Reply { status: answer.status, reusable: false }),
+            Ok(None) => Err(self.broken(progress, ErrorClass::ClosedEarly)),
+            Err(_) => Err(Broken::Failed(ErrorClass::Protocol)),
+        }
+    }
+
+    fn broken(&self, progress: &Progress, class: ErrorClass) -> Broken {
+        if self.reused && progress.received == 0 {
+            return Broken::Stale;
+        }
+        Broken::Failed(progress.write_error.unwrap_or(class))
+    }
+}

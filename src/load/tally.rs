@@ -1,1 +1,247 @@
-//! .
+//! What one worker has measured since it last told: handed over ten times a second and used again.
+
+use crate::model::run::{ErrorClass, Requests, STATUS_ERROR};
+use crate::stats::Latency;
+
+use super::schedule::Due;
+
+/// The length of the finest interval, in nanoseconds: 100 ms.
+pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
+/// Status codes have three digits.
+const STATUS_CODES: usize = 1000;
+/// Classes of [`ErrorClass`], and one for answers of 400 and above.
+const CLASSES: usize = ErrorClass::ALL.len() + 1;
+const STATUS_CLASS: usize = CLASSES - 1;
+/// Room for intervals in which requests were due; more are seldom needed.
+const DUE_INTERVALS: usize = 64;
+
+/// Failures by class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Errors([u64; CLASSES]);
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Status(u16),
+    Failed(ErrorClass),
+    Cancelled,
+}
+
+/// How a request ended, with its moments (nanoseconds on the run's clock) and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) end: End,
+    pub(super) done: u64,
+    /// When it was sent, and how late work on it began; none when it never was sent.
+    pub(super) sent: Option<Sent>,
+    pub(super) received_bytes: u64,
+}
+
+/// When a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) at: u64,
+    pub(super) lag: u64,
+    pub(super) bytes: u64,
+}
+
+/// Counts and histograms.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// The interval of the outcomes, from the first counted due time.
+    pub(super) interval: u64,
+    pub(super) counted: Requests,
+    pub(super) warmup: Requests,
+    pub(super) errors: Errors,
+    pub(super) status: Vec<u64>,
+    pub(super) response: Latency,
+    pub(super) service: Latency,
+    pub(super) lag: Latency,
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
+    pub(super) opened: u64,
+    pub(super) waited: u64,
+    /// Interval and number of counted requests due in it, ascending.
+    pub(super) due: Vec<(u64, u64)>,
+    /// Last counted due time and answer, on the run's clock; 0 for none.
+    pub(super) last_due: u64,
+    pub(super) last_answer: u64,
+    pub(super) in_flight: u64,
+    /// Processor time of the worker as a share of its elapsed time.
+    pub(super) cpu_share: Option<f64>,
+    /// Whether nothing more will be due.
+    pub(super) all_due: bool,
+    /// Whether the run was stopped.
+    pub(super) stopped: bool,
+}
+
+impl Errors {
+    fn add(&mut self, class: ErrorClass) {
+        // The order of `ALL` is the order of the variants.
+        self.0[class as usize] += 1;
+    }
+
+    fn add_status(&mut self) {
+        self.0[STATUS_CLASS] += 1;
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (sum, count) in self.0.iter_mut().zip(other.0) {
+            *sum += count;
+        }
+    }
+
+    /// Names and counts of the classes that occurred.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = ErrorClass::ALL.iter().map(|class| class.name()).chain([STATUS_ERROR]);
+        names.zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            interval: 0,
+            counted: Requests::default(),
+            warmup: Requests::default(),
+            errors: Errors::default(),
+            status: vec![0; STATUS_CODES],
+            response: Latency::new(),
+            service: Latency::new(),
+            lag: Latency::new(),
+            sent_bytes: 0,
+            received_bytes: 0,
+            opened: 0,
+            waited: 0,
+            due: Vec::with_capacity(DUE_INTERVALS),
+            last_due: 0,
+            last_answer: 0,
+            in_flight: 0,
+            cpu_share: None,
+            all_due: false,
+            stopped: false,
+        }
+    }
+
+    /// As new, with the memory it has.
+    pub(super) fn clear(&mut self) {
+        let mut kept = std::mem::take(&mut self.status);
+        kept.fill(0);
+        let mut due = std::mem::take(&mut self.due);
+        due.clear();
+        for latency in [&mut self.response, &mut self.service, &mut self.lag] {
+            if !latency.is_empty() {
+                latency.clear();
+            }
+        }
+        self.status = kept;
+        self.due = due;
+        self.interval = 0;
+        self.counted = Requests::default();
+        self.warmup = Requests::default();
+        self.errors = Errors::default();
+        (self.sent_bytes, self.received_bytes, self.opened, self.waited) = (0, 0, 0, 0);
+        (self.last_due, self.last_answer, self.in_flight) = (0, 0, 0);
+        self.cpu_share = None;
+        (self.all_due, self.stopped) = (false, false);
+    }
+
+    /// A request is due; `origin` is when counting begins.
+    #[inline]
+    pub(super) fn note_due(&mut self, due: Due, origin: u64) {
+        if !due.counted {
+            self.warmup.due += 1;
+            return;
+        }
+        self.counted.due += 1;
+        self.last_due = self.last_due.max(due.at);
+        let interval = due.at.saturating_sub(origin) / INTERVAL_NANOS;
+        match self.due.last_mut() {
+            Some((last, count)) if *last == interval => *count += 1,
+            _ => self.due.push((interval, 1)),
+        }
+    }
+
+    /// A request that was due has its outcome.
+    #[inline]
+    pub(super) fn note(&mut self, due: Due, outcome: &Outcome) {
+        let requests = if due.counted { &mut self.counted } else { &mut self.warmup };
+        match outcome.end {
+            End::Status(status) => {
+                requests.answered += 1;
+                requests.failed += u64::from(status >= 400);
+            }
+            End::Failed(_) => requests.failed += 1,
+            End::Cancelled => requests.cancelled += 1,
+        }
+        if !due.counted {
+            return;
+        }
+        self.received_bytes += outcome.received_bytes;
+        if let Some(sent) = outcome.sent {
+            self.sent_bytes += sent.bytes;
+        }
+        match outcome.end {
+            End::Status(status) => {
+                self.status[usize::from(status) % STATUS_CODES] += 1;
+                if status >= 400 {
+                    self.errors.add_status();
+                }
+                self.last_answer = self.last_answer.max(outcome.done);
+            }
+            End::Failed(class) => self.errors.add(class),
+            End::Cancelled => return,
+        }
+        self.response.record_nanos(outcome.done.saturating_sub(due.at));
+        if let Some(sent) = outcome.sent {
+            self.service.record_nanos(outcome.done.saturating_sub(sent.at));
+            self.lag.record_nanos(sent.lag);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_numbered_as_they_are_listed() {
+        for (at, class) in ErrorClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, at);
+        }
+    }
+
+    #[test]
+    fn a_cleared_tally_is_as_new() {
+        let mut tally = Tally::new();
+        let due = Due { at: 5, counted: true };
+        for end in [End::Status(503), End::Failed(ErrorClass::Reset), End::Cancelled] {
+            tally.note_due(due, 0);
+            let sent = Some(Sent { at: 6, lag: 1, bytes: 10 });
+            tally.note(due, &Outcome { end, done: 900, sent, received_bytes: 3 });
+        }
+        assert_eq!(tally.counted, Requests { due: 3, answered: 1, failed: 2, cancelled: 1 });
+        assert_eq!(tally.errors.named().collect::<Vec<_>>(), [("reset", 1), ("status", 1)]);
+        assert_eq!((tally.response.count(), tally.service.count(), tally.lag.count()), (2, 2, 2));
+        tally.clear();
+        let new = Tally::new();
+        assert_eq!((tally.counted, tally.warmup, &tally.errors), (new.counted, new.warmup, &new.errors));
+        assert_eq!((&tally.status, &tally.due), (&new.status, &new.due));
+        assert_eq!((tally.sent_bytes, tally.received_bytes, tally.last_due, tally.last_answer), (0, 0, 0, 0));
+        for latency in [&tally.response, &tally.service, &tally.lag] {
+            assert_eq!((latency.quantiles(), latency.recorded().count()), (new.lag.quantiles(), 0));
+        }
+    }
+
+    #[test]
+    fn the_warmup_is_counted_apart() {
+        let mut tally = Tally::new();
+        let due = Due { at: 5, counted: false };
+        tally.note_due(due, 100);
+        let outcome = Outcome { end: End::Status(200), done: 9, sent: None, received_bytes: 3 };
+        tally.note(due, &outcome);
+        assert_eq!(tally.warmup, Requests { due: 1, answered: 1, failed: 0, cancelled: 0 });
+        assert_eq!(tally.counted, Requests::default());
+        assert_eq!((tally.received_bytes, tally.response.count(), tally.due.len()), (0, 0, 0));
+    }
+}

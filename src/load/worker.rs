@@ -1,1 +1,453 @@
-//! .
+//! One thread of load: its runtime, its connections, its histograms; it shares nothing with the others.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use super::StopSwitch;
+use super::connection::Connector;
+use super::schedule::{Due, Schedule, Share, Turns, nanos};
+use super::slot::{self, Cells};
+use super::tally::{End, INTERVAL_NANOS, Outcome, Tally};
+use super::timer::{Alarm, thread_cpu_time};
+use crate::model::Plan;
+use crate::model::run::ErrorClass;
+
+/// The most requests that wait for a connection in one worker.
+const WAITING_MAX: usize = 1 << 20;
+/// The most tallies of one worker, filling, under way and empty.
+pub(super) const TALLIES_MAX: usize = 4;
+/// Connections that one worker opens at once before the run, so that the target's queue does not overflow.
+const CONNECTING_MAX: usize = 64;
+/// The longest wait for connections before the first request is due.
+const CONNECT_AHEAD_MAX: Duration = Duration::from_secs(1);
+/// Every slot's time is looked at this often; a timeout is noticed that much late at most.
+const SWEEP_MAX: Duration = Duration::from_millis(10);
+/// Short timeouts are looked at more often: this many times in their length.
+const SWEEPS_PER_TIMEOUT: u32 = 20;
+/// Answers are read in pieces of this size.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// What a worker is given.
+pub(super) struct Orders {
+    pub(super) plan: Plan,
+    pub(super) share: Share,
+    pub(super) connector: Connector,
+    pub(super) request: Arc<[u8]>,
+    pub(super) seed: u64,
+    /// All moments are nanoseconds from here.
+    pub(super) epoch: Instant,
+    /// The start of the run, once it is known.
+    pub(super) start: watch::Receiver<Option<u64>>,
+    pub(super) stop: StopSwitch,
+    pub(super) news: mpsc::Sender<News>,
+    /// Empty tallies come back here.
+    pub(super) returned: mpsc::Receiver<Box<Tally>>,
+}
+
+/// What a worker tells the collector.
+pub(super) enum News {
+    /// Its connections are open, or could not be opened.
+    Ready,
+    /// What it measured since it last told.
+    Measured(u32, Box<Tally>),
+    /// The last of it; the worker has ended.
+    Ended(u32, Box<Tally>),
+    /// It could not start.
+    Failed(io::Error),
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Connecting,
+    Running,
+    /// Nothing more will be due in an open loop.
+    AllDue,
+    Cancelled,
+}
+
+/// What the tasks of one worker share.
+pub(super) struct Worker {
+    pub(super) slots: Vec<Cells>,
+    pub(super) connector: Connector,
+    pub(super) request: Arc<[u8]>,
+    pub(super) head_request: bool,
+    pub(super) timeout_nanos: u64,
+    pub(super) connect_ahead_nanos: u64,
+    pub(super) connecting: Semaphore,
+    pub(super) scratch: RefCell<Box<[u8]>>,
+    number: u32,
+    epoch: Instant,
+    warmup_nanos: u64,
+    stage: Cell<Stage>,
+    slots_ready: Cell<usize>,
+    all_ready: Notify,
+    cancelled: Notify,
+    start: Cell<u64>,
+    turns: Option<RefCell<Turns>>,
+    waiting: RefCell<VecDeque<Due>>,
+    idle: RefCell<VecDeque<usize>>,
+    in_flight: Cell<u64>,
+    tally: RefCell<Box<Tally>>,
+    /// When the tally is handed over.
+    tally_until: Cell<u64>,
+    spare: RefCell<Option<Box<Tally>>>,
+    tallies: Cell<usize>,
+    news: mpsc::Sender<News>,
+    returned: RefCell<mpsc::Receiver<Box<Tally>>>,
+    cpu_before: Cell<Duration>,
+}
+
+/// The thread.
+pub(super) fn run(orders: Orders) {
+    let news = orders.news.clone();
+    let failed = |error: io::Error| {
+        // Nobody listens any more only when the run has failed elsewhere.
+        let _ = news.blocking_send(News::Failed(error));
+    };
+    match tokio::runtime::LocalRuntime::new() {
+        Ok(runtime) => {
+            if let Err(error) = runtime.block_on(work(orders)) {
+                failed(error);
+            }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+async fn work(orders: Orders) -> io::Result<()> {
+    let alarm = Alarm::new()?;
+    let schedule = Schedule::new(&orders.plan, orders.share, orders.seed);
+    let (mut start, stop) = (orders.start.clone(), orders.stop.clone());
+    let sweep_every = (orders.plan.timeout / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), SWEEP_MAX);
+    let worker = Rc::new(Worker::new(orders));
+    tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every));
+    tokio::task::spawn_local({
+        let worker = Rc::clone(&worker);
+        async move {
+            stop.stopped().await;
+            worker.cancel();
+        }
+    });
+    let slots: Vec<_> = (0..worker.slots.len())
+        .map(|at| tokio::task::spawn_local(slot::serve(Rc::clone(&worker), at)))
+        .collect();
+    worker.all_ready.notified().await;
+    worker.tell(News::Ready).await;
+    tokio::select! {
+        start = start.wait_for(Option::is_some) => match start.ok().and_then(|start| *start) {
+            Some(start) => {
+                worker.begin(start);
+                if let Some(schedule) = schedule {
+                    tokio::task::spawn_local(pace(Rc::clone(&worker), schedule, alarm));
+                }
+            }
+            // The run has failed elsewhere.
+            None => worker.cancel(),
+        },
+        () = worker.cancelled.notified() => {}
+    }
+    for slot in slots {
+        slot.await.map_err(io::Error::other)?;
+    }
+    worker.end().await;
+    Ok(())
+}
+
+/// Hands out requests when they are due. Due times are absolute, so lateness never adds up.
+async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
+    let start = worker.start.get();
+    for due in schedule {
+        let due = Due { at: start.saturating_add(due.at), counted: due.counted };
+        loop {
+            if worker.stage() != Stage::Running {
+                return;
+            }
+            let now = worker.now();
+            if now >= due.at {
+                break;
+            }
+            if alarm.after(Duration::from_nanos(due.at - now)).await.is_err() {
+                // Less exact, but a run goes on.
+                tokio::time::sleep(Duration::from_nanos(due.at - now)).await;
+            }
+        }
+        worker.hand_out(due);
+    }
+    worker.set_all_due();
+}
+
+/// Ends what takes too long, and hands over the tally when there is no outcome to do so.
+async fn sweep(worker: Rc<Worker>, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = worker.now();
+        for slot in &worker.slots {
+            slot.sweep(now);
+        }
+        worker.give_up_waiting(now);
+        worker.hand_over_by(now);
+    }
+}
+
+fn overflow(done: u64) -> Outcome {
+    Outcome { end: End::Failed(ErrorClass::Overflow), done, sent: None, received_bytes: 0 }
+}
+
+impl Worker {
+    fn new(orders: Orders) -> Self {
+        let (plan, share) = (&orders.plan, orders.share);
+        let slots = usize::try_from(share.of(u64::from(plan.connections))).unwrap_or(usize::MAX);
+        Self {
+            slots: std::iter::repeat_with(Cells::default).take(slots).collect(),
+            connector: orders.connector,
+            request: orders.request,
+            head_request: plan.request.method == "HEAD",
+            timeout_nanos: nanos(plan.timeout),
+            connect_ahead_nanos: nanos(plan.timeout.min(CONNECT_AHEAD_MAX)),
+            connecting: Semaphore::new(CONNECTING_MAX),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            number: share.worker,
+            epoch: orders.epoch,
+            warmup_nanos: nanos(plan.warmup),
+            stage: Cell::new(Stage::Connecting),
+            slots_ready: Cell::new(0),
+            all_ready: Notify::new(),
+            cancelled: Notify::new(),
+            start: Cell::new(0),
+            turns: (!plan.pacing.is_open_loop()).then(|| RefCell::new(Turns::new(plan, share))),
+            waiting: RefCell::new(VecDeque::new()),
+            idle: RefCell::new(VecDeque::with_capacity(slots)),
+            in_flight: Cell::new(0),
+            tally: RefCell::new(Box::new(Tally::new())),
+            tally_until: Cell::new(u64::MAX),
+            spare: RefCell::new(None),
+            tallies: Cell::new(1),
+            news: orders.news,
+            returned: RefCell::new(orders.returned),
+            cpu_before: Cell::new(Duration::ZERO),
+        }
+    }
+
+    /// Nanoseconds on the run's clock.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        nanos(self.epoch.elapsed())
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    pub(super) fn is_closed_loop(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    pub(super) fn slot_ready(&self) {
+        self.slots_ready.set(self.slots_ready.get() + 1);
+        if self.slots_ready.get() == self.slots.len() {
+            self.all_ready.notify_one();
+        }
+    }
+
+    pub(super) fn note_opened(&self) {
+        self.tally.borrow_mut().opened += 1;
+    }
+
+    /// In a closed loop, the request that is due because a slot is free at `now`.
+    #[inline]
+    pub(super) fn take_turn(&self, now: u64) -> Option<Due> {
+        let start = self.start.get();
+        let due = self.turns.as_ref()?.borrow_mut().take(now.saturating_sub(start));
+        if due.is_none() {
+            self.tally.borrow_mut().all_due = true;
+        }
+        let due = Due { at: now, counted: due?.counted };
+        self.note_due(due);
+        Some(due)
+    }
+
+    /// The request that has waited longest for a connection.
+    pub(super) fn take_waiting(&self, now: u64) -> Option<Due> {
+        self.give_up_waiting(now);
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    pub(super) fn note_idle(&self, slot: usize) {
+        self.idle.borrow_mut().push_back(slot);
+    }
+
+    /// A request that was due has its outcome.
+    #[inline]
+    pub(super) fn note(&self, due: Due, outcome: &Outcome) {
+        self.hand_over_by(outcome.done);
+        self.count(due, outcome);
+    }
+
+    #[inline]
+    fn count(&self, due: Due, outcome: &Outcome) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        self.tally.borrow_mut().note(due, outcome);
+    }
+
+    fn note_due(&self, due: Due) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.tally.borrow_mut().note_due(due, self.origin());
+    }
+
+    /// When counting begins.
+    fn origin(&self) -> u64 {
+        self.start.get().saturating_add(self.warmup_nanos)
+    }
+
+    fn begin(&self, start: u64) {
+        self.start.set(start);
+        self.cpu_before.set(thread_cpu_time().unwrap_or_default());
+        self.tally_until.set(self.next_hand_over(start));
+        if self.stage() == Stage::Connecting {
+            self.stage.set(Stage::Running);
+        }
+        self.wake_all();
+    }
+
+    /// Gives a request that is due to the slot that has been idle for longest, so that all connections are used.
+    fn hand_out(&self, due: Due) {
+        self.note_due(due);
+        let idle = self.idle.borrow_mut().pop_front();
+        if let Some(slot) = idle {
+            self.slots[slot].give(due);
+            return;
+        }
+        if due.counted {
+            self.tally.borrow_mut().waited += 1;
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() < WAITING_MAX {
+            waiting.push_back(due);
+            return;
+        }
+        drop(waiting);
+        // Charged in full: a user would have waited at least that long behind so many others.
+        self.count(due, &overflow(due.at.saturating_add(self.timeout_nanos).max(self.now())));
+    }
+
+    /// Requests that waited longer than one may take are never sent.
+    fn give_up_waiting(&self, now: u64) {
+        loop {
+            let mut waiting = self.waiting.borrow_mut();
+            let over = waiting.front().filter(|due| due.at.saturating_add(self.timeout_nanos) < now).copied();
+            let Some(due) = over else { return };
+            waiting.pop_front();
+            drop(waiting);
+            self.note(due, &overflow(now));
+        }
+    }
+
+    fn set_all_due(&self) {
+        self.tally.borrow_mut().all_due = true;
+        if self.stage() == Stage::Running {
+            self.stage.set(Stage::AllDue);
+        }
+        self.wake_all();
+    }
+
+    /// The run was stopped: nothing more is due, and what is under way ends here.
+    fn cancel(&self) {
+        self.stage.set(Stage::Cancelled);
+        let now = self.now();
+        loop {
+            let Some(due) = self.waiting.borrow_mut().pop_front() else { break };
+            self.note(due, &Outcome { end: End::Cancelled, done: now, sent: None, received_bytes: 0 });
+        }
+        for slot in &self.slots {
+            slot.cancel();
+        }
+        self.cancelled.notify_one();
+    }
+
+    fn wake_all(&self) {
+        for slot in &self.slots {
+            slot.wake();
+        }
+    }
+
+    #[inline]
+    fn hand_over_by(&self, now: u64) {
+        if now >= self.tally_until.get() {
+            self.hand_over(now);
+        }
+    }
+
+    /// Gives the tally to the collector and goes on with an empty one. Where that is not possible at once,
+    /// goes on with the same: the load never waits for the collector.
+    #[cold]
+    fn hand_over(&self, now: u64) {
+        self.tally_until.set(self.next_hand_over(now));
+        let Some(mut fresh) = self.empty_tally() else { return };
+        fresh.clear();
+        fresh.interval = now.saturating_sub(self.origin()) / INTERVAL_NANOS;
+        let full = std::mem::replace(&mut *self.tally.borrow_mut(), fresh);
+        let full = self.stamped(full, now);
+        match self.news.try_send(News::Measured(self.number, full)) {
+            Ok(()) => {}
+            Err(
+                mpsc::error::TrySendError::Full(News::Measured(_, full))
+                | mpsc::error::TrySendError::Closed(News::Measured(_, full)),
+            ) => {
+                let fresh = std::mem::replace(&mut *self.tally.borrow_mut(), full);
+                *self.spare.borrow_mut() = Some(fresh);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn empty_tally(&self) -> Option<Box<Tally>> {
+        if let Some(spare) = self.spare.borrow_mut().take() {
+            return Some(spare);
+        }
+        if let Ok(returned) = self.returned.borrow_mut().try_recv() {
+            return Some(returned);
+        }
+        (self.tallies.get() < TALLIES_MAX).then(|| {
+            self.tallies.set(self.tallies.get() + 1);
+            Box::new(Tally::new())
+        })
+    }
+
+    fn stamped(&self, mut tally: Box<Tally>, now: u64) -> Box<Tally> {
+        tally.in_flight = self.in_flight.get();
+        tally.all_due |= self.stage() != Stage::Running;
+        tally.stopped = self.stage() == Stage::Cancelled;
+        let elapsed = now.saturating_sub(self.start.get());
+        tally.cpu_share = thread_cpu_time()
+            .filter(|_| elapsed > 0)
+            .map(|time| nanos(time.saturating_sub(self.cpu_before.get())) as f64 / elapsed as f64);
+        tally
+    }
+
+    /// The next multiple of an interval from the start or, once counting has begun, from there.
+    fn next_hand_over(&self, now: u64) -> u64 {
+        let (start, origin) = (self.start.get(), self.origin());
+        let next = |from: u64| from + ((now.saturating_sub(from)) / INTERVAL_NANOS + 1) * INTERVAL_NANOS;
+        if now < origin { next(start).min(origin) } else { next(origin) }
+    }
+
+    async fn tell(&self, news: News) {
+        // Nobody listens any more only when the run has failed elsewhere.
+        let _ = self.news.send(news).await;
+    }
+
+    async fn end(&self) {
+        let tally = std::mem::replace(&mut *self.tally.borrow_mut(), Box::new(Tally::new()));
+        let tally = self.stamped(tally, self.now());
+        self.tell(News::Ended(self.number, tally)).await;
+    }
+}

@@ -418,6 +418,10 @@ pub fn check_url(text: &str) -> Result<(), String> {
             format!("write the scheme too, for example http://{text}")
         }
     })?;
+    if !text.contains("://") {
+        // `localhost:8080` parses, with the scheme `localhost`.
+        return Err(format!("write the scheme too, for example http://{text}"));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{} is not supported; use http or https", url.scheme()));
     }

@@ -167,3 +167,73 @@ fn inflated(packed: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
 fn le_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(content: &serde_json::Value, codec: Codec) -> Vec<u8> {
+        seal(Kind::Plan, 1, codec, content).unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Result<serde_json::Value, EnvelopeError> {
+        open(Kind::Plan, 1, bytes)
+    }
+
+    #[test]
+    fn both_codecs_give_back_what_was_sealed() {
+        let content = serde_json::json!({ "a": [1, 2, 3], "b": "•••" });
+        for codec in [Codec::Plain, Codec::Deflate] {
+            let bytes = sealed(&content, codec);
+            assert_eq!(read(&bytes).unwrap(), content);
+            assert_eq!(length(&bytes), Some(bytes.len()));
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_gives_other_content() {
+        let content =
+            serde_json::json!("some content that is long enough to be deflated, deflated, deflated");
+        for codec in [Codec::Plain, Codec::Deflate] {
+            let whole = sealed(&content, codec);
+            for bit in 0..whole.len() * 8 {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert!(read(&bytes).map_or(true, |read| read == content), "bit {bit}");
+            }
+            for length in 0..whole.len() {
+                assert!(read(&whole[..length]).is_err(), "cut to {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_envelopes_are_refused_with_their_reason() {
+        let whole = sealed(&serde_json::json!({}), Codec::Deflate);
+        let with = |at: usize, byte: u8| {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            read(&bytes).unwrap_err()
+        };
+        assert!(matches!(with(0, b'X'), EnvelopeError::Foreign));
+        assert!(matches!(with(4, 2), EnvelopeError::Newer));
+        assert!(matches!(with(5, Kind::Run as u8), EnvelopeError::Kind));
+        assert!(matches!(with(6, 9), EnvelopeError::Newer));
+        assert!(matches!(with(8, 2), EnvelopeError::Newer));
+        assert!(matches!(with(12, 0xff), EnvelopeError::Foreign));
+        assert!(matches!(with(20, !whole[20]), EnvelopeError::Hash));
+        let envelope = |codec: u8, packed: &[u8], hash: [u8; 32]| {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([VERSION, Kind::Plan as u8, codec, 0, 1, 0, 0, 0]);
+            bytes.extend((packed.len() as u32).to_le_bytes());
+            bytes.extend(hash);
+            bytes.extend(packed);
+            bytes
+        };
+        let bomb = deflated(&vec![b' '; CONTENT_BYTES_MAX + 1]).unwrap();
+        assert!(matches!(read(&envelope(1, &bomb, [0; 32])), Err(EnvelopeError::TooLarge)));
+        let deep = "[".repeat(100_000).into_bytes();
+        let hash = Sha256::digest(&deep).into();
+        assert!(matches!(read(&envelope(0, &deep, hash)), Err(EnvelopeError::Content(_))));
+    }
+}

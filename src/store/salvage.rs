@@ -125,9 +125,9 @@ fn take_over(
 /// [`attempt`] guards it.
 fn tell(path: &Path) -> Told {
     let mut told = Told::default();
-    let Some(txn) = attempt(|| file::open_overlay(path, false).ok()?.begin_read().ok()).flatten() else {
-        return told;
-    };
+    // The handle must live as long as what reads through it.
+    let Some(db) = attempt(|| file::open_overlay(path, false).ok()).flatten() else { return told };
+    let Some(txn) = attempt(|| db.begin_read().ok()).flatten() else { return told };
     let (listed, list_whole) = rows(&txn, tables::SUMMARIES);
     let (trashed, trash_whole) = rows(&txn, tables::TRASH);
     told.listed_count = count(&txn, tables::SUMMARIES).unwrap_or(0);

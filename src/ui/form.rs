@@ -9,14 +9,15 @@ mod sheet;
 mod words;
 
 use eframe::egui::{
-    Align, Button, CentralPanel, Key, Label, Layout, Modifiers, Panel, RichText, ScrollArea, Ui, vec2,
+    Align, CentralPanel, Key, KeyboardShortcut, Label, Layout, Modifiers, Panel, RichText, ScrollArea, Ui,
+    vec2,
 };
 
 use crate::app::state::{Picked, PlanId};
 use crate::app::{Command, State};
 use crate::model::Plan;
 
-use super::Cx;
+use super::{Cx, widgets};
 use draft::{At, Touched};
 use sheet::{Section, Sheet, Spec};
 
@@ -247,20 +248,13 @@ impl LoadPage {
             Layout::right_to_left(Align::Center),
             |ui| {
                 ui.set_min_height(48.0);
-                let text = RichText::new("Run test").strong().color(cx.theme.on_accent);
-                let fill = cx.theme.accent;
-                let button = Button::new(text).fill(fill).min_size(vec2(112.0, 32.0));
-                let response = ui.add_enabled(refusal.is_none(), button);
-                if response.clicked() {
+                let ready = refusal.as_deref().map_or(Ok(()), Err);
+                if widgets::primary_wide(ui, cx.theme, "Run test", 112.0, ready) {
                     self.run(cx);
                 }
-                if let Some(reason) = &refusal {
-                    response.on_disabled_hover_text(reason);
-                }
-                let keys = ui
-                    .ctx()
-                    .format_shortcut(&eframe::egui::KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter));
-                ui.label(RichText::new(keys).color(cx.theme.text_muted));
+                let shortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
+                widgets::caption(ui, cx.theme, &ui.ctx().format_shortcut(&shortcut));
+                ui.add_space(8.0);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let words = refusal.unwrap_or_else(|| self.check.words.clone());
                     let color = if self.check.plan.is_ok() { cx.theme.text } else { cx.theme.text_muted };
@@ -271,25 +265,49 @@ impl LoadPage {
     }
 
     fn fields(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Check { plan, .. } = &self.check;
-        let open = std::mem::take(&mut self.open);
+        let focus_url = std::mem::take(&mut self.focus_url);
+        self.write(cx, ui, |sheet, ui| {
+            sheet.target(ui, focus_url);
+            ui.add_space(8.0);
+            widgets::section(ui, "Load");
+            sheet.load(ui);
+            ui.add_space(8.0);
+            widgets::section(ui, "More");
+            if sheet.draft.insecure {
+                sheet.insecure_warning(ui);
+            }
+            sheet.more(ui);
+        });
+        self.open.clear();
+    }
+
+    fn heading(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let spec = Spec { caption: "Name", hint: "Checkout on staging", unit: "", width: 280.0 };
+        ui.horizontal(|ui| {
+            self.write(cx, ui, |sheet, ui| {
+                sheet.row(ui, "Name", |sheet, ui, caption| {
+                    sheet.edit(ui, At::Name, spec, |draft| &mut draft.name).labelled_by(caption.id);
+                });
+            });
+            self.save_row(cx, ui);
+        });
+        self.name_reason(cx, ui);
+        self.save_as_row(cx, ui);
+        ui.separator();
+    }
+
+    /// Draws a part of the form and checks the texts again if any was changed.
+    fn write(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, draw: impl FnOnce(&mut Sheet<'_>, &mut Ui)) {
         let mut sheet = Sheet {
             draft: &mut self.draft,
             touched: &mut self.touched,
-            wrong: plan.as_ref().err().map_or(&[], Vec::as_slice),
+            wrong: self.check.plan.as_ref().err().map_or(&[], Vec::as_slice),
             theme: cx.theme,
             commands: cx.commands,
-            open: &open,
+            open: &self.open,
             changed: false,
         };
-        sheet.target(ui, std::mem::take(&mut self.focus_url));
-        sheet.heading(ui, "Load");
-        sheet.load(ui);
-        sheet.heading(ui, "More");
-        if sheet.draft.insecure {
-            sheet.insecure_warning(ui);
-        }
-        sheet.more(ui);
+        draw(&mut sheet, ui);
         if sheet.changed {
             self.check = Check::of(&self.draft);
             // The reasons drawn in this frame are of the texts before.
@@ -297,29 +315,11 @@ impl LoadPage {
         }
     }
 
-    fn heading(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let wrong = self.check.plan.as_ref().err().map_or(&[][..], Vec::as_slice);
-        let mut sheet = Sheet {
-            draft: &mut self.draft,
-            touched: &mut self.touched,
-            wrong,
-            theme: cx.theme,
-            commands: cx.commands,
-            open: &[],
-            changed: false,
-        };
-        let spec = Spec { caption: "Name", hint: "Checkout on staging", unit: "", width: 280.0 };
-        let mut changed = false;
-        sheet.row(ui, "Name", |sheet, ui, caption| {
-            sheet.edit(ui, At::Name, spec, |draft| &mut draft.name).labelled_by(caption.id);
-            changed = sheet.changed;
-        });
-        sheet.reason_below(ui, At::Name);
-        if changed {
-            self.check = Check::of(&self.draft);
-            ui.ctx().request_repaint();
+    fn name_reason(&self, cx: &Cx<'_>, ui: &mut Ui) {
+        let wrong = self.check.plan.as_ref().err().and_then(|wrong| wrong.iter().find(|w| w.at == At::Name));
+        if let Some(wrong) = wrong.filter(|_| self.touched.is(At::Name)) {
+            ui.label(RichText::new(wrong.reason.as_str()).color(cx.theme.error));
         }
-        self.save_row(cx, ui);
     }
 }
 

@@ -8,16 +8,15 @@ mod toolbar;
 mod when;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use eframe::egui::{CentralPanel, Event, Id, Key, Modifiers, RichText, Ui, vec2};
+use eframe::egui::{CentralPanel, Event, Id, Key, Modifiers, RichText, Ui};
 use jiff::tz::TimeZone;
 
 use crate::app::state::StoreState;
-use crate::app::{Command, Page, State};
+use crate::app::{Command, State};
 use crate::model::RunId;
 
-use super::Cx;
+use super::{Cx, widgets};
 use edit::Edit;
 use list::View;
 use selection::Selection;
@@ -25,8 +24,6 @@ use table::table_id;
 
 pub use list::{Column, Order};
 
-/// How long nothing is said while history is read: a flash of words would only disturb.
-const QUIET: Duration = Duration::from_millis(200);
 /// How far Page up and Page down move.
 const PAGE_ROWS: usize = 20;
 
@@ -43,8 +40,6 @@ pub struct HistoryPage {
     zone: TimeZone,
     /// The history for which selection and cursor were pruned.
     revision: u64,
-    /// When the page first found that the store is still being opened, in seconds of the window's clock.
-    opening_since: Option<f64>,
     scroll_to: Option<usize>,
     search_id: Option<Id>,
     focus_search: bool,
@@ -70,7 +65,6 @@ impl HistoryPage {
             edit: None,
             zone,
             revision: 0,
-            opening_since: None,
             scroll_to: None,
             search_id: None,
             focus_search: false,
@@ -95,11 +89,10 @@ impl HistoryPage {
 
     fn body(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         match &cx.state.store {
-            StoreState::Opening => return self.opening(cx, ui),
-            StoreState::Failed { reason } => failed(cx.state, reason, cx.theme, cx.commands, ui),
+            StoreState::Opening => return widgets::waiting(ui, cx, "Reading history…"),
+            StoreState::Failed { reason } => failed(cx, ui, reason),
             StoreState::Open => {}
         }
-        self.opening_since = None;
         if cx.state.history.is_empty() {
             if cx.state.store == StoreState::Open {
                 empty(cx, ui);
@@ -218,19 +211,6 @@ impl HistoryPage {
         self.view.rows().iter().position(|at| state.history[*at].id == id)
     }
 
-    fn opening(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
-        let now = ui.input(|input| input.time);
-        let since = *self.opening_since.get_or_insert(now);
-        let waited = Duration::try_from_secs_f64(now - since).unwrap_or_default();
-        if waited < QUIET {
-            ui.ctx().request_repaint_after(QUIET - waited);
-        } else {
-            centred(ui, |ui| {
-                ui.label(RichText::new("Reading history…").color(cx.theme.text_muted));
-            });
-        }
-    }
-
     fn no_match(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
         centred(ui, |ui| {
             ui.label(RichText::new("No run matches the search").heading());
@@ -260,39 +240,21 @@ fn slash(ui: &mut Ui) -> bool {
 }
 
 fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
-    centred(ui, |ui| {
-        ui.label(RichText::new("No runs yet").heading());
-        let what = "Every run is kept here with its full latency distribution: to open again, compare, \
-                    label and export";
-        ui.label(RichText::new(what).color(cx.theme.text_muted));
-        ui.add_space(8.0);
-        let text = RichText::new("Try it").strong().color(cx.theme.on_accent);
-        let button = eframe::egui::Button::new(text).fill(cx.theme.accent).min_size(vec2(112.0, 32.0));
-        let button = ui.add(button).on_hover_text("Starts the built-in target and a short run against it");
-        if button.clicked() {
-            cx.push(Command::TryIt);
-        }
-        if ui.button("Test a URL").clicked() {
-            cx.push(Command::Go(Page::Load));
-        }
-    });
+    let what = "Every run is kept here with its full latency distribution: to open again, compare, label and \
+                export. Try it starts the built-in target and a first run against it.";
+    if widgets::empty_state(ui, cx.theme, "No runs yet", what, Some("Try it")) {
+        cx.push(Command::TryIt);
+    }
 }
 
-fn failed(state: &State, reason: &str, theme: &super::Theme, commands: &mut Vec<Command>, ui: &mut Ui) {
-    ui.add_space(8.0);
-    ui.label(RichText::new("History could not be read").heading().color(theme.error));
-    ui.label(reason);
-    let kept = "Runs made now are kept in memory until Meshbench closes; export what you need";
-    ui.label(RichText::new(kept).color(theme.text_muted));
-    ui.horizontal(|ui| {
-        if ui.button("Retry").clicked() {
-            commands.push(Command::ReloadHistory);
-        }
-        if ui.button("Copy details").clicked() {
-            let details = format!("{reason}\n{}", state.data_dir.display());
-            ui.ctx().copy_text(details);
-        }
-    });
+fn failed(cx: &mut Cx<'_>, ui: &mut Ui, reason: &str) {
+    let kept = format!(
+        "{reason}\nRuns made now are kept in memory until Meshbench closes; export what you need. Data folder: {}",
+        cx.state.data_dir.display()
+    );
+    if widgets::failure(ui, cx.theme, "History could not be read", &kept, Some("Retry")) {
+        cx.push(Command::ReloadHistory);
+    }
     ui.add_space(8.0);
 }
 

@@ -2,8 +2,8 @@
 
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    Align, Button, CornerRadius, FontId, Frame, Label, Layout, Margin, Response, RichText, Role, Sense,
-    Stroke, TextEdit, TextFormat, TextStyle, Ui, WidgetInfo, vec2,
+    Align, Button, Context, CornerRadius, FontId, Frame, KeyboardShortcut, Label, Layout, Margin, Response,
+    RichText, Role, Sense, Stroke, StrokeKind, TextEdit, TextFormat, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::icon;
@@ -267,7 +267,7 @@ fn segment(ui: &mut Ui, theme: &Theme, chosen: bool, words: &str) -> Response {
         let corner = CornerRadius::same(CORNER);
         if chosen {
             let stroke = Stroke::new(1.0, theme.border);
-            ui.painter().rect(rect, corner, theme.raised, stroke, eframe::egui::StrokeKind::Inside);
+            ui.painter().rect(rect, corner, theme.raised, stroke, StrokeKind::Inside);
         } else if response.hovered() {
             ui.painter().rect_filled(rect, corner, theme.tint(theme.text, 0.06));
         }
@@ -279,13 +279,27 @@ fn segment(ui: &mut Ui, theme: &Theme, chosen: bool, words: &str) -> Response {
 }
 
 /// Keys as on a keyboard: `Ctrl+K`.
-pub fn keys(ui: &mut Ui, theme: &Theme, words: &str) -> Response {
-    Frame::new()
-        .stroke(Stroke::new(1.0, theme.border))
-        .corner_radius(CornerRadius::same(3))
-        .inner_margin(Margin::symmetric(5, 1))
-        .show(ui, |ui| ui.label(RichText::new(words).small().color(theme.text_muted)))
-        .inner
+pub fn keys(ui: &mut Ui, theme: &Theme, shortcut: &KeyboardShortcut) -> Response {
+    let words = key_words(ui.ctx(), shortcut);
+    let font = TextStyle::Small.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(words.clone(), font, theme.text_muted);
+    let (rect, response) = ui.allocate_exact_size(galley.size() + vec2(12.0, 4.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+    let stroke = Stroke::new(1.0, theme.border);
+    ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, theme.text_muted);
+    response
+}
+
+/// What people read for keys: `Ctrl+.`, and the signs of the keyboard where the system has them.
+#[must_use]
+pub fn key_words(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    let words = ctx.format_shortcut(shortcut);
+    let signs = [("Period", "."), ("Plus", "+"), ("Minus", "-"), ("Comma", ","), ("Equals", "=")];
+    signs
+        .into_iter()
+        .find_map(|(name, sign)| words.strip_suffix(name).map(|rest| format!("{rest}{sign}")))
+        .unwrap_or(words)
 }
 
 /// One of the numbers that matter: `p99 response` over a large `41.2` and a small `ms`. One text, so that it

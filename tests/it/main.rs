@@ -7,6 +7,7 @@ mod floors;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
+mod peer;
 #[cfg(feature = "gui")]
 mod picture;
 mod report;

@@ -1,17 +1,17 @@
 //! The load form and the history page, driven by role and label as a person or a screen reader would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{self, Event, Key, Modifiers, Ui};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, SnapshotResults};
 use jiff::tz::TimeZone;
-use meshbench::app::command::{ExportFormat, Page};
+use meshbench::app::command::ExportFormat;
 use meshbench::app::state::{Picked, PlanId, SavedPlan, StoreState};
 use meshbench::app::{Command, State};
 use meshbench::model::run::RunEdit;
-use meshbench::model::{Body, Pacing, Plan, RunId, Stop};
+use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, RunId, Stop};
 use meshbench::ui::form::LoadPage;
 use meshbench::ui::history::HistoryPage;
 use meshbench::ui::{Cx, Theme};
@@ -124,6 +124,8 @@ fn type_into<P>(harness: &mut Harness<'_, Stage<P>>, label: &str, text: &str) {
 }
 
 fn click<P>(harness: &mut Harness<'_, Stage<P>>, label: &str) {
+    harness.get_by_label(label).scroll_to_me();
+    harness.run();
     harness.get_by_label(label).click();
     harness.run();
 }
@@ -152,6 +154,8 @@ fn a_bad_url_says_why_once_it_is_typed_and_not_before() {
     assert!(harness.query_by_label_contains("write the scheme").is_none());
     type_into(&mut harness, "URL", "localhost");
     harness.get_by_label("write the scheme too, for example http://localhost");
+    type_into(&mut harness, "URL", "localhost:8080/cart");
+    harness.get_by_label("write the scheme too, for example http://localhost:8080/cart");
     type_into(&mut harness, "URL", "http://localhost/");
     assert!(harness.query_by_label_contains("write the scheme").is_none());
 }
@@ -215,7 +219,6 @@ fn headers_cookies_credentials_labels_and_goals_reach_the_plan() {
     harness.get_by_label("Cookie 1 value").type_text("abc");
     click(&mut harness, "Send user name and password");
     type_into(&mut harness, "User name", "ada");
-    harness.get_by_label("Password").scroll_to_me();
     harness.get_by_role_and_label(Role::PasswordInput, "Password").focus();
     harness.run();
     harness.get_by_role_and_label(Role::PasswordInput, "Password").type_text("pw");
@@ -230,7 +233,7 @@ fn headers_cookies_credentials_labels_and_goals_reach_the_plan() {
     open_section(&mut harness, "Goals");
     click(&mut harness, "Add goal");
     type_into(&mut harness, "Goal 1", "p99<20");
-    harness.get_by_label_contains("no unit");
+    assert!(harness.query_all_by_label_contains("20 has no unit").count() >= 1);
     type_into(&mut harness, "Goal 1", "p99<20ms");
     ctrl_enter(&mut harness);
 
@@ -270,8 +273,7 @@ fn run_is_refused_with_a_reason_and_shows_what_to_correct() {
 fn a_plan_without_its_secrets_opens_the_section_that_needs_them() {
     let mut harness = form(open_state());
     let mut plan = sample::plan();
-    plan.request.cookies =
-        vec![meshbench::model::Cookie { name: "session".to_owned(), value: "x".to_owned() }];
+    plan.request.cookies = vec![Cookie { name: "session".to_owned(), value: "x".to_owned() }];
     harness.state_mut().state.form = Some((1, Box::new(plan.redacted())));
     harness.run();
     harness.run();
@@ -397,7 +399,7 @@ fn a_run_is_made_with_the_keyboard_alone() {
         press(&mut harness, Key::Tab);
         let focused = harness.get_by(|node| node.is_focused());
         let label = focused.accesskit_node().label().unwrap_or_default();
-        if label == "URL" {
+        if label == "URL" && !seen.contains(&label) {
             harness.event(Event::Text("http://localhost/".to_owned()));
             harness.run();
         }
@@ -411,6 +413,110 @@ fn a_run_is_made_with_the_keyboard_alone() {
     assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{seen:?}");
     ctrl_enter(&mut harness);
     assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(Plan::for_url("http://localhost/")))]);
+}
+
+/// Compares the page, made ready by `prepare`, with its kept pictures in both themes.
+fn pictured<P: Shown + 'static>(
+    name: &str,
+    page: fn() -> P,
+    state: &State,
+    prepare: fn(&mut Harness<'_, Stage<P>>),
+) {
+    let mut results = SnapshotResults::new();
+    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
+        let mut harness = stage(page(), state.clone(), theme);
+        prepare(&mut harness);
+        harness.remove_cursor();
+        harness.run();
+        results.add(harness.try_snapshot(format!("{name}_{word}")));
+    }
+}
+
+#[test]
+fn the_fresh_form_looks_as_kept() {
+    pictured("form_fresh", LoadPage::new, &open_state(), |_| {});
+}
+
+#[test]
+fn the_form_with_a_mistake_looks_as_kept() {
+    let mut state =
+        with_plans(&["Cart, istio 1.27", "Checkout with a name that is longer than its place", "Search"]);
+    state.form = Some((1, Box::new(sample::plan())));
+    pictured("form_mistake", LoadPage::new, &state, |harness| {
+        type_into(harness, "URL", "checkout.shop.example:8080/api/cart");
+        type_into(harness, "Rate", "fast");
+        type_into(harness, "Duration", "30");
+    });
+}
+
+#[test]
+fn the_unfolded_form_looks_as_kept() {
+    let mut state = with_plans(&["Cart", "Checkout"]);
+    let mut plan = sample::plan();
+    let header =
+        |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned(), secret: false };
+    plan.request.headers = vec![header("Accept", "application/json"), header("Authorization", "Bearer abc")];
+    plan.request.cookies = vec![Cookie { name: "session".to_owned(), value: "abc".to_owned() }];
+    plan.request.basic_auth = Some(BasicAuth { user: "ada".to_owned(), password: "pw".to_owned() });
+    plan.request.method = "POST".to_owned();
+    plan.request.body = Body::Text("{\n  \"item\": 42\n}".to_owned());
+    plan.labels.insert("region".to_owned(), "eu-central".to_owned());
+    plan.target.insecure = true;
+    state.form = Some((1, Box::new(plan)));
+    pictured("form_unfolded", LoadPage::new, &state, |harness| {
+        harness.set_size(egui::vec2(SIZE[0], 1500.0));
+        for section in ["Headers and body", "Labels", "Goals", "TLS"] {
+            open_section(harness, section);
+        }
+    });
+}
+
+fn utc_history() -> HistoryPage {
+    HistoryPage::in_zone(TimeZone::UTC)
+}
+
+#[test]
+fn the_empty_history_looks_as_kept() {
+    pictured("history_empty", utc_history, &open_state(), |_| {});
+}
+
+#[test]
+fn thirty_runs_look_as_kept() {
+    let mut state = with_runs(30);
+    state.history[1].rate.asked = None;
+    state.history[2].goals = 3;
+    state.history[2].goals_missed = 2;
+    state.history[4].response_ms = Default::default();
+    state.history[4].requests = Default::default();
+    state.history[6].requests.failed = 31_234;
+    pictured("history_runs", utc_history, &state, |_| {});
+}
+
+#[test]
+fn chosen_runs_look_as_kept() {
+    let mut state = with_runs(30);
+    state.deleted = Some(sample::history(2));
+    pictured("history_chosen", utc_history, &state, |harness| {
+        for key in [
+            Key::ArrowDown,
+            Key::ArrowDown,
+            Key::Space,
+            Key::ArrowDown,
+            Key::ArrowDown,
+            Key::Space,
+            Key::ArrowUp,
+        ] {
+            press(harness, key);
+        }
+    });
+}
+
+#[test]
+fn an_edited_run_looks_as_kept() {
+    pictured("history_edit", utc_history, &with_runs(30), |harness| {
+        press(harness, Key::ArrowDown);
+        press(harness, Key::F2);
+    });
 }
 
 // History
@@ -517,13 +623,19 @@ fn slash_goes_to_the_search_and_is_not_typed() {
 
 #[test]
 fn a_row_is_pointed_at_chosen_and_opened_with_the_mouse() {
-    let mut harness = history(with_runs(10));
+    let stage = Stage { page: utc_history(), state: with_runs(10), commands: Vec::new() };
+    // Two clicks within a moment are a double click.
+    let builder = picture::builder(egui::Theme::Dark, SIZE).with_step_dt(0.02);
+    let mut harness = builder.build_ui_state(|ui, stage: &mut Stage<HistoryPage>| stage.draw(ui), stage);
+    harness.run();
     let row = rows(&harness)[3].clone();
     let id = harness.state().state.history[3].id;
     let chosen = |harness: &Harness<'_, Stage<HistoryPage>>| harness.query_by_label("1 chosen").is_some();
     harness.get_by_label(&row).click();
     harness.run();
     assert!(chosen(&harness), "the box chooses");
+    // Long enough that the click before does not count.
+    harness.run_steps(50);
     let at = harness.get_by_label(&row).rect().right_center() + egui::vec2(60.0, 0.0);
     for _ in 0..2 {
         for pressed in [true, false] {
@@ -571,15 +683,14 @@ fn an_empty_history_says_what_it_is_and_offers_a_first_run() {
     let mut harness = history(open_state());
     harness.get_by_label("No runs yet");
     click(&mut harness, "Try it");
-    click(&mut harness, "Test a URL");
-    assert_eq!(taken(&mut harness), [Command::TryIt, Command::Go(Page::Load)]);
+    assert_eq!(taken(&mut harness), [Command::TryIt]);
 }
 
 #[test]
 fn a_history_that_cannot_be_read_says_why_and_can_be_tried_again() {
     let reason = "The disk is full; free some space";
     let mut harness = history(in_store(StoreState::Failed { reason: reason.to_owned() }));
-    harness.get_by_label(reason);
+    harness.get_by_label_contains(reason);
     harness.get_by_label("Copy details");
     click(&mut harness, "Retry");
     assert_eq!(taken(&mut harness), [Command::ReloadHistory]);
@@ -590,10 +701,10 @@ fn reading_is_said_only_after_a_moment() {
     let stage =
         Stage { page: HistoryPage::in_zone(TimeZone::UTC), state: State::default(), commands: Vec::new() };
     let mut harness = picture::builder(egui::Theme::Dark, SIZE)
-        .with_step_dt(0.11)
+        .with_step_dt(0.01)
         .build_ui_state(|ui, stage: &mut Stage<HistoryPage>| stage.draw(ui), stage);
     assert!(harness.query_by_label("Reading history…").is_none());
-    harness.run_steps(4);
+    harness.run_steps(40);
     harness.get_by_label("Reading history…");
 }
 
@@ -603,7 +714,7 @@ fn ten_thousand_runs_are_sorted_once_and_only_rows_in_sight_are_drawn() {
     assert_eq!(harness.state().page.computed(), 1);
     let rows_before = rows(&harness).len();
     assert!((10..60).contains(&rows_before), "{rows_before}");
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     const FRAMES: u32 = 20;
     harness.run_steps(FRAMES as usize);
     println!(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 
-use self::machine::{Display, start};
+use self::machine::{Display, Process, start};
 use self::window::{Seen, Thing, Window};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_meshbench");
@@ -54,9 +54,14 @@ fn from_the_first_click_to_history_and_over_a_restart() {
 fn closing_during_a_run_asks_and_a_kill_leaves_it_interrupted() {
     let display = Display::start();
     let data = tempfile::tempdir().unwrap();
+    let (_target, url) = target();
     let mut window = open(&display, data.path());
-    window.click(Role::Button, "Try it");
-    window.wait_for("a live plot", FIRST_PLOT_MAX, shows_live_plot);
+    window.click(Role::Button, "Test a URL");
+    window.fill("URL", &url);
+    // Longer than this test, so that the run cannot end by itself.
+    window.fill("Duration", "10min");
+    window.click(Role::Button, "Run test");
+    window.wait_for("a live plot", PAGE_MAX, shows_live_plot);
     window.ask_to_close(&display);
     window.wait_for("a question before the run is lost", PAGE_MAX, asks_before_closing);
     window.click(Role::Button, GO_ON);
@@ -120,6 +125,16 @@ const GO_ON: &str = "Keep running";
 
 fn open(display: &Display, data: &Path) -> Window {
     Window::open(display, Path::new(PROGRAM), data)
+}
+
+/// The built-in target as a process of its own, and its address.
+fn target() -> (Process, String) {
+    let mut target = start(PROGRAM, "meshbench", |command| {
+        command.arg("target").stdin(Stdio::null()).stdout(Stdio::piped());
+    });
+    let url = target.first_line();
+    assert!(url.starts_with("http://127.0.0.1:"), "the target said {url:?}");
+    (target, url)
 }
 
 fn shows_live_plot(seen: &Seen) -> bool {

@@ -1,6 +1,6 @@
 //! What every load test needs: where to, how fast, how long.
 
-use eframe::egui::{ComboBox, RichText, Ui};
+use eframe::egui::{ComboBox, Ui};
 
 use super::draft::{At, PacingKind, StopKind};
 use super::sheet::{Sheet, Spec, name};
@@ -54,7 +54,10 @@ impl Sheet<'_> {
 
     /// Pacing, rate, connections, end, warm-up and timeout.
     pub(super) fn load(&mut self, ui: &mut Ui) {
-        self.row(ui, "Pacing", |sheet, ui, _| sheet.choice(ui, &PACINGS, |draft| &mut draft.pacing));
+        self.row(ui, "Pacing", |sheet, ui, _| {
+            sheet.choice(ui, "Pacing", &PACINGS, |draft| &mut draft.pacing)
+        });
+        self.row(ui, "", |sheet, ui, _| sheet.remark(ui, pacing_words(sheet.draft.pacing)));
         if self.draft.pacing != PacingKind::Max {
             let unit = match self.draft.pacing {
                 PacingKind::Poisson => "requests/s on average",
@@ -79,7 +82,9 @@ impl Sheet<'_> {
     }
 
     fn end(&mut self, ui: &mut Ui) {
-        self.row(ui, "Ends after", |sheet, ui, _| sheet.choice(ui, &STOPS, |draft| &mut draft.stop));
+        self.row(ui, "Ends after", |sheet, ui, _| {
+            sheet.choice(ui, "Ends after", &STOPS, |draft| &mut draft.stop)
+        });
         match self.draft.stop {
             StopKind::Duration => {
                 let spec = Spec {
@@ -96,29 +101,25 @@ impl Sheet<'_> {
             }
         }
     }
-
-    /// A heading between groups of rows.
-    pub(super) fn heading(&self, ui: &mut Ui, text: &str) {
-        ui.add_space(8.0);
-        ui.label(RichText::new(text).strong().color(self.theme.text));
-    }
 }
 
 const OTHER: &str = "Other…";
 
-const PACINGS: [(PacingKind, &str, &str); 3] = [
-    (PacingKind::Constant, "Constant rate", "Evenly spaced, whether or not answers come (open loop)"),
-    (
-        PacingKind::Poisson,
-        "Poisson arrivals",
-        "At random moments with this mean rate, as independent users would (open loop)",
-    ),
-    (
-        PacingKind::Max,
-        "As fast as possible",
-        "The next request follows the answer (closed loop): a slow target is asked less often",
-    ),
+const PACINGS: [(PacingKind, &str); 3] = [
+    (PacingKind::Constant, "Constant rate"),
+    (PacingKind::Poisson, "Poisson arrivals"),
+    (PacingKind::Max, "As fast as possible"),
 ];
 
-const STOPS: [(StopKind, &str, &str); 2] =
-    [(StopKind::Duration, "A time", ""), (StopKind::Requests, "A number of requests", "")];
+const STOPS: [(StopKind, &str); 2] =
+    [(StopKind::Duration, "A time"), (StopKind::Requests, "A number of requests")];
+
+fn pacing_words(pacing: PacingKind) -> &'static str {
+    match pacing {
+        PacingKind::Constant => "Evenly spaced, whether or not answers come (open loop)",
+        PacingKind::Poisson => "At random moments, as independent users would come (open loop)",
+        PacingKind::Max => {
+            "The next request follows the answer (closed loop): a slow target is asked less often"
+        }
+    }
+}

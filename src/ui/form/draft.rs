@@ -442,7 +442,8 @@ mod tests {
             assert_eq!(wrong.iter().map(|wrong| wrong.at).collect::<Vec<_>>(), [at], "{wrong:?}");
             assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
         };
-        at(|d| d.url = "localhost:80".to_owned(), At::Url, "not supported");
+        at(|d| d.url = "localhost:80".to_owned(), At::Url, "http://localhost:80");
+        at(|d| d.url = "ftp://localhost".to_owned(), At::Url, "not supported");
         at(|d| d.url = "example".to_owned(), At::Url, "http://example");
         at(|d| d.method = "G T".to_owned(), At::Method, "not an HTTP method");
         at(|d| d.rate = "fast".to_owned(), At::Rate, "requests per second");

@@ -1,13 +1,14 @@
 //! The folded parts of the form: request, labels, goals, TLS.
 
-use eframe::egui::{Button, Label, RichText, TextEdit, Ui};
+use eframe::egui::{Button, TextEdit, Ui};
 
 use crate::app::Command;
 use crate::model::{Cookie, Header, KNOWN_LABELS};
+use crate::ui::widgets;
 
 use super::draft::{At, BodyKind, Draft};
 use super::labels::LabelAt;
-use super::sheet::{Section, Sheet, Spec, name, remove_button};
+use super::sheet::{FIELD_MARGIN, Section, Sheet, Spec, name, remove_button};
 
 /// Width of the left field in rows of two, in points.
 const KEY: f32 = 168.0;
@@ -35,7 +36,7 @@ impl Sheet<'_> {
     fn request(&mut self, ui: &mut Ui) {
         let spec = Spec { caption: "Content type", hint: "application/json", unit: "", width: VALUE };
         self.line(ui, At::ContentType, spec, |draft| &mut draft.content_type);
-        self.row(ui, "Body", |sheet, ui, _| sheet.choice(ui, &BODIES, |draft| &mut draft.body));
+        self.row(ui, "Body", |sheet, ui, _| sheet.choice(ui, "Body", &BODIES, |draft| &mut draft.body));
         match self.draft.body {
             BodyKind::Empty => {}
             BodyKind::Text => self.body_text(ui),
@@ -51,6 +52,7 @@ impl Sheet<'_> {
         self.row(ui, "", |sheet, ui, _| {
             let edit = TextEdit::multiline(&mut sheet.draft.body_text)
                 .code_editor()
+                .margin(FIELD_MARGIN)
                 .desired_rows(4)
                 .desired_width(KEY + VALUE);
             let response = ui.add(edit);
@@ -224,6 +226,7 @@ impl Sheet<'_> {
             let response = ui.add(
                 TextEdit::singleline(&mut sheet.draft.ca_file)
                     .hint_text("/path/to/ca.pem")
+                    .margin(FIELD_MARGIN)
                     .desired_width(VALUE),
             );
             sheet.changed |= response.changed();
@@ -241,7 +244,7 @@ impl Sheet<'_> {
     pub(super) fn insecure_warning(&self, ui: &mut Ui) {
         let text = "Certificates are not checked: anyone between here and the target can read and change \
                     what is sent, secrets included";
-        ui.add(Label::new(RichText::new(text).strong().color(self.theme.warning)).wrap());
+        widgets::warning(ui, self.theme, text);
     }
 
     /// A button that adds a row. The caption is shown where no row shows it; `None` keeps the column.
@@ -280,5 +283,5 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-const BODIES: [(BodyKind, &str, &str); 3] =
-    [(BodyKind::Empty, "None", ""), (BodyKind::Text, "Text", ""), (BodyKind::File, "File", "")];
+const BODIES: [(BodyKind, &str); 3] =
+    [(BodyKind::Empty, "None"), (BodyKind::Text, "Text"), (BodyKind::File, "File")];

@@ -1,10 +1,11 @@
 //! Saved plans: the list beside the form, saving, and the questions before anything is lost.
 
-use eframe::egui::{Button, Frame, Label, Margin, RichText, ScrollArea, Stroke, TextEdit, Ui};
+use eframe::egui::{Button, Frame, Label, Margin, RichText, ScrollArea, Stroke, TextEdit, Ui, vec2};
 
 use crate::app::Command;
 use crate::app::state::{PlanId, SavedPlan};
-use crate::ui::Cx;
+use crate::ui::theme::CONTROL_HEIGHT;
+use crate::ui::{Cx, widgets};
 
 use super::sheet::name;
 use super::{Check, LoadPage, Question, Replacement, Saving};
@@ -16,7 +17,7 @@ impl LoadPage {
     /// The list of saved plans.
     pub(super) fn plans(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         ui.add_space(8.0);
-        ui.label(RichText::new("Saved plans").strong());
+        widgets::section(ui, "Saved plans");
         ui.horizontal(|ui| {
             if ui.button("New plan").clicked() {
                 self.ask_to_replace(cx.state, Replacement::Fresh);
@@ -49,8 +50,9 @@ impl LoadPage {
         for saved in cx.state.plans.iter().filter(|saved| is_found(saved, &words)) {
             none = false;
             let shown = self.shown == Some(saved.id);
-            let row = Button::selectable(shown, saved.plan.name.as_str()).truncate();
-            let row = ui.add_sized([ui.available_width(), 28.0], row);
+            let row = Button::selectable(shown, saved.plan.name.as_str()).truncate().right_text("");
+            let row = ui.add(row.min_size(vec2(ui.available_width(), CONTROL_HEIGHT)));
+            name(ui, &row, &saved.plan.name);
             if row.on_hover_text(saved.plan.target.url.as_str()).clicked() && !shown {
                 clicked = Some(saved.id);
             }
@@ -81,33 +83,29 @@ impl LoadPage {
     /// Save, save as, export, and whether there are unsaved changes.
     pub(super) fn save_row(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let refusal = self.save_refusal();
-        ui.horizontal_wrapped(|ui| {
-            let save = ui.add_enabled(refusal.is_none(), Button::new("Save"));
-            if save.on_disabled_hover_text(refusal.as_deref().unwrap_or_default()).clicked() {
-                self.save(cx);
-            }
-            let save_as = ui.add_enabled(self.check.plan.is_ok(), Button::new("Save as…"));
-            if save_as.on_disabled_hover_text(self.check.words.as_str()).clicked() {
-                self.save_as = Some(format!("{} copy", self.draft.name.trim()).trim().to_owned());
-            }
-            let export = ui.add_enabled(self.check.plan.is_ok(), Button::new("Export as TOML…"));
-            let export = export.on_hover_text("Secrets are left out");
-            if export.on_disabled_hover_text(self.check.words.as_str()).clicked()
-                && let Ok(plan) = &self.check.plan
-            {
-                cx.push(Command::ExportPlan(Box::new(plan.clone())));
-            }
-            if self.draft != self.clean {
-                ui.label(RichText::new("Unsaved changes").color(cx.theme.warning));
-            } else if self.shown.is_some() {
-                ui.label(RichText::new("Saved").color(cx.theme.text_muted));
-            }
-        });
-        self.save_as_row(cx, ui);
-        ui.separator();
+        let ready = refusal.as_deref().map_or(Ok(()), Err);
+        if widgets::button_if(ui, "Save", ready) {
+            self.save(cx);
+        }
+        let ready = self.check.plan.as_ref().map(drop).map_err(|_| self.check.words.as_str());
+        if widgets::button_if(ui, "Save as…", ready) {
+            self.save_as = Some(format!("{} copy", self.draft.name.trim()).trim().to_owned());
+        }
+        // An exported plan holds no secrets.
+        if widgets::button_if(ui, "Export as TOML…", ready)
+            && let Ok(plan) = &self.check.plan
+        {
+            cx.push(Command::ExportPlan(Box::new(plan.clone())));
+        }
+        if self.draft != self.clean {
+            ui.label(RichText::new("Unsaved changes").color(cx.theme.warning));
+        } else if self.shown.is_some() {
+            ui.label(RichText::new("Saved").color(cx.theme.text_muted));
+        }
     }
 
-    fn save_as_row(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+    /// The name of a copy, while it is being typed.
+    pub(super) fn save_as_row(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(mut new_name) = self.save_as.take() else { return };
         let mut done = false;
         ui.horizontal(|ui| {

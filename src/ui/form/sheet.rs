@@ -1,18 +1,20 @@
 //! The rows of the form: caption, field, unit, and the reason beside it.
 
 use eframe::egui::{
-    self, Align, Button, CollapsingHeader, Label, Layout, Response, RichText, Stroke, TextEdit, Ui, vec2,
+    self, Align, Button, CollapsingHeader, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2,
 };
 
 use crate::app::Command;
-use crate::ui::Theme;
+use crate::ui::{Theme, widgets};
 
 use super::draft::{At, Draft, Touched, Wrong};
 
 /// Width of the captions, in points.
 const CAPTION_WIDTH: f32 = 112.0;
 /// Height of a row, in points.
-const ROW_HEIGHT: f32 = 28.0;
+const ROW_HEIGHT: f32 = 34.0;
+/// Between the text of a field and its border, in points.
+pub(super) const FIELD_MARGIN: Margin = Margin::symmetric(8, 6);
 
 /// Fields by which a section is found again when it must be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,7 @@ impl Sheet<'_> {
         caption: &str,
         add: impl FnOnce(&mut Self, &mut Ui, &Response) -> R,
     ) -> R {
+        ui.spacing_mut().item_spacing.y = 2.0;
         let inner = ui.horizontal(|ui| {
             ui.set_min_height(ROW_HEIGHT);
             let size = vec2(CAPTION_WIDTH, ROW_HEIGHT);
@@ -109,12 +112,7 @@ impl Sheet<'_> {
         spec: Spec<'_>,
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) -> Response {
-        let wrong = self.shown_reason(at).is_some();
-        let text = text(self.draft);
-        let edit = TextEdit::singleline(text).hint_text(spec.hint).desired_width(spec.width);
-        let response = outlined(ui, wrong.then_some(self.theme.error), |ui| ui.add(edit));
-        self.noted(at, &response);
-        response
+        self.field(ui, at, spec, false, text)
     }
 
     /// As [`Sheet::edit`], shown as dots.
@@ -125,12 +123,29 @@ impl Sheet<'_> {
         spec: Spec<'_>,
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) -> Response {
+        self.field(ui, at, spec, true, text)
+    }
+
+    fn field(
+        &mut self,
+        ui: &mut Ui,
+        at: At,
+        spec: Spec<'_>,
+        dots: bool,
+        text: impl FnOnce(&mut Draft) -> &mut String,
+    ) -> Response {
         let wrong = self.shown_reason(at).is_some();
-        let text = text(self.draft);
-        let edit = TextEdit::singleline(text).hint_text(spec.hint).desired_width(spec.width).password(true);
-        let response = outlined(ui, wrong.then_some(self.theme.error), |ui| ui.add(edit));
-        self.noted(at, &response);
-        response
+        let edit = TextEdit::singleline(text(self.draft)).hint_text(spec.hint).desired_width(spec.width);
+        let edit = edit.password(dots).margin(FIELD_MARGIN);
+        let theme = self.theme;
+        let response = ui.scope(|ui| {
+            if wrong {
+                widgets::mark_invalid(ui, theme);
+            }
+            ui.add(edit)
+        });
+        self.noted(at, &response.inner);
+        response.inner
     }
 
     /// Remembers that a field was changed or left.
@@ -141,20 +156,15 @@ impl Sheet<'_> {
         self.changed |= response.changed();
     }
 
-    /// A choice among a few; what is chosen is in the text, not only in the colour.
+    /// A choice among a few.
     pub(super) fn choice<T: PartialEq + Copy>(
         &mut self,
         ui: &mut Ui,
-        choices: &[(T, &str, &str)],
-        of: impl Fn(&mut Draft) -> &mut T,
+        name: &str,
+        choices: &[(T, &str)],
+        of: impl FnOnce(&mut Draft) -> &mut T,
     ) {
-        for (value, words, hover) in choices {
-            let response = ui.radio_value(of(self.draft), *value, *words);
-            self.changed |= response.changed();
-            if !hover.is_empty() {
-                response.on_hover_text(*hover);
-            }
-        }
+        self.changed |= widgets::segmented(ui, self.theme, name, of(self.draft), choices);
     }
 
     /// A unit, or what a number means.
@@ -222,7 +232,7 @@ impl Sheet<'_> {
 
 /// A button that takes a row away.
 pub(super) fn remove_button(ui: &mut Ui, what: &str) -> bool {
-    let response = ui.add(Button::new("Remove").small());
+    let response = ui.add(Button::new("Remove"));
     name(ui, &response, &format!("Remove {what}"));
     response.clicked()
 }
@@ -230,16 +240,4 @@ pub(super) fn remove_button(ui: &mut Ui, what: &str) -> bool {
 /// Gives a control the name that a screen reader says.
 pub(in crate::ui) fn name(ui: &Ui, response: &Response, name: &str) {
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
-}
-
-fn outlined<R>(ui: &mut Ui, color: Option<egui::Color32>, add: impl FnOnce(&mut Ui) -> R) -> R {
-    let Some(color) = color else { return add(ui) };
-    ui.scope(|ui| {
-        let widgets = &mut ui.visuals_mut().widgets;
-        for visuals in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
-            visuals.bg_stroke = Stroke::new(1.0, color);
-        }
-        add(ui)
-    })
-    .inner
 }

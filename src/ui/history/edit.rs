@@ -1,20 +1,28 @@
 //! What a person writes about a run: name, labels, note.
 
-use eframe::egui::{Button, Label, Panel, Response, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Align, Label, Layout, Margin, Panel, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use crate::app::{Command, State};
 use crate::model::plan::check_name;
 use crate::model::run::RunEdit;
 use crate::model::{KNOWN_LABELS, Labels, RunId, RunSummary};
 use crate::ui::form::{LabelAt, LabelDraft, name};
-use crate::ui::{Cx, Theme};
+use crate::ui::theme::CONTROL_HEIGHT;
+use crate::ui::{Cx, Theme, widgets};
 
 use super::{HistoryPage, when};
 
 /// The longest note, in characters.
 const NOTE_CHARS_MAX: usize = 10_000;
+/// Height of the panel, in points.
+const PANEL: f32 = 208.0;
+/// Width of its left part, in points.
+const WORDS: f32 = 460.0;
 /// Width of fields, in points.
 const FIELD: f32 = 180.0;
+
+/// Between the text of a field and its border, in points.
+const MARGIN: Margin = Margin::symmetric(8, 6);
 
 /// The texts as typed.
 #[derive(Debug)]
@@ -72,25 +80,30 @@ impl HistoryPage {
     pub(super) fn edit_panel(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(mut edit) = self.edit.take() else { return };
         let Some(run) = cx.state.history.iter().find(|run| run.id == edit.id) else { return };
-        let panel = Panel::bottom("edit run").resizable(false).exact_size(236.0);
+        let panel = Panel::bottom("edit run").resizable(false).exact_size(PANEL);
         let closed = panel.show(ui, |ui| {
             ui.add_space(4.0);
-            let at = when::local(run.started, &self.zone);
-            ui.label(RichText::new(format!("Edit run of {at}")).strong());
-            ui.horizontal_top(|ui| {
-                ui.vertical(|ui| {
-                    ui.set_width(430.0);
+            let closed = ui.horizontal(|ui| {
+                widgets::section(ui, &format!("Edit run of {}", when::local(run.started, &self.zone)));
+                ui.add_space(16.0);
+                edit.buttons(cx, ui, run)
+            });
+            let size = ui.available_size();
+            ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Min), |ui| {
+                ui.allocate_ui_with_layout(vec2(WORDS, size.y), Layout::top_down(Align::Min), |ui| {
                     let first = edit.words_ui(cx.theme, ui);
                     if std::mem::take(&mut self.focus_edit) {
                         first.request_focus();
                     }
                 });
-                ui.separator();
-                ScrollArea::vertical().auto_shrink(false).max_height(150.0).show(ui, |ui| {
-                    edit.labels_ui(cx.theme, ui);
+                ui.add_space(24.0);
+                let layout = Layout::top_down(Align::Min);
+                ui.allocate_ui_with_layout(ui.available_size(), layout, |ui| {
+                    let scroll = ScrollArea::vertical().auto_shrink(false);
+                    scroll.show(ui, |ui| edit.labels_ui(cx.theme, ui));
                 });
             });
-            edit.buttons(cx, ui, run)
+            closed.inner
         });
         if !closed.inner {
             self.edit = Some(edit);
@@ -102,7 +115,7 @@ impl Edit {
     fn words_ui(&mut self, theme: &Theme, ui: &mut Ui) -> Response {
         let field = ui.horizontal(|ui| {
             let caption = caption(ui, "Name");
-            let edit = TextEdit::singleline(&mut self.name).desired_width(340.0);
+            let edit = TextEdit::singleline(&mut self.name).desired_width(340.0).margin(MARGIN);
             ui.add(edit).labelled_by(caption.id)
         });
         reason(theme, ui, self.check_name().err());
@@ -120,7 +133,8 @@ impl Edit {
         for (row, (_, words)) in KNOWN_LABELS.iter().enumerate() {
             ui.horizontal(|ui| {
                 let caption = caption(ui, words);
-                let edit = TextEdit::singleline(&mut self.labels.known[row]).desired_width(FIELD);
+                let edit =
+                    TextEdit::singleline(&mut self.labels.known[row]).desired_width(FIELD).margin(MARGIN);
                 ui.add(edit).labelled_by(caption.id);
                 reason(theme, ui, why(LabelAt::Known(row)));
             });
@@ -129,9 +143,11 @@ impl Edit {
         for (row, (key, value)) in self.labels.free.iter_mut().enumerate() {
             let number = row + 1;
             ui.horizontal(|ui| {
-                let response = ui.add(TextEdit::singleline(key).hint_text("Key").desired_width(FIELD));
+                let response =
+                    ui.add(TextEdit::singleline(key).hint_text("Key").desired_width(FIELD).margin(MARGIN));
                 name(ui, &response, &format!("Label {number} key"));
-                let response = ui.add(TextEdit::singleline(value).hint_text("Value").desired_width(FIELD));
+                let response = ui
+                    .add(TextEdit::singleline(value).hint_text("Value").desired_width(FIELD).margin(MARGIN));
                 name(ui, &response, &format!("Label {number} value"));
                 let response = ui.button("Remove");
                 name(ui, &response, &format!("Remove label {number}"));
@@ -158,8 +174,8 @@ impl Edit {
             Ok(_) => "",
         };
         ui.horizontal(|ui| {
-            let save = ui.add_enabled(refusal.is_empty(), Button::new("Save changes"));
-            let saved = save.on_disabled_hover_text(refusal).clicked();
+            let ready = if refusal.is_empty() { Ok(()) } else { Err(refusal) };
+            let saved = widgets::button_if(ui, "Save changes", ready);
             if saved {
                 let edits = edits.unwrap_or_default();
                 cx.commands.extend(edits.into_iter().map(|edit| Command::EditRun(run.id, edit)));
@@ -171,8 +187,8 @@ impl Edit {
 }
 
 fn caption(ui: &mut Ui, text: &str) -> Response {
-    let size = eframe::egui::vec2(88.0, crate::ui::theme::CONTROL_HEIGHT);
-    let layout = eframe::egui::Layout::left_to_right(eframe::egui::Align::Center);
+    let size = vec2(88.0, CONTROL_HEIGHT);
+    let layout = Layout::left_to_right(Align::Center);
     let inner = ui.allocate_ui_with_layout(size, layout, |ui| {
         ui.set_min_width(size.x);
         ui.add(Label::new(text).selectable(false))

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::model::run::WarningKind;
-use crate::model::{Ended, RunSummary};
+use crate::model::{Ended, KNOWN_LABELS, RunSummary};
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +163,16 @@ pub(super) fn error_share(run: &RunSummary) -> Option<f64> {
 pub(super) fn label_text(run: &RunSummary) -> String {
     let pairs: Vec<String> = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(", ")
+}
+
+/// `istio · 1.27 · v2 · region=eu`: what every page knows by its place, the rest by its key.
+#[must_use]
+pub(super) fn label_values(run: &RunSummary) -> String {
+    let known = KNOWN_LABELS.iter().filter_map(|(key, _)| run.labels.get(*key).cloned());
+    let is_free = |key: &str| KNOWN_LABELS.iter().all(|(known, _)| *known != key);
+    let free = run.labels.iter().filter(|(key, _)| is_free(key));
+    let free = free.map(|(key, value)| format!("{key}={value}"));
+    known.chain(free).collect::<Vec<_>>().join(" · ")
 }
 
 /// `1 goal missed`; none when all were met.

@@ -1,9 +1,8 @@
 //! The table of runs. Only the rows in sight are drawn.
 
-use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Align, Button, Color32, EventFilter, Id, Label, Layout, Rect, Response, RichText, ScrollArea, Sense,
-    Stroke, StrokeKind, TextStyle, Ui, pos2, vec2,
+    Align, Button, Color32, EventFilter, Id, Label, Layout, Rect, Response, RichText, Role, ScrollArea,
+    Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_extras::{Column as Width, TableBuilder, TableRow};
 use jiff::Timestamp;
@@ -12,11 +11,11 @@ use crate::app::Command;
 use crate::model::{Ended, RunSummary, number};
 use crate::ui::{Cx, Theme};
 
-use super::list::{Column, error_share, goals_missed_text, is_void, label_text};
+use super::list::{Column, error_share, goals_missed_text, is_void, label_text, label_values};
 use super::{HistoryPage, when};
 
 /// Height of a row, in points.
-const ROW: f32 = 26.0;
+const ROW: f32 = 28.0;
 /// Below this width the table scrolls sideways, in points.
 const WIDTH_MIN: f32 = 1080.0;
 /// Width of the column with the boxes, in points.
@@ -59,7 +58,7 @@ impl HistoryPage {
     }
 
     fn rows(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let text = |width: f32| Width::initial(width).clip(true).resizable(true).at_least(64.0);
+        ui.spacing_mut().item_spacing = vec2(10.0, 0.0);
         let mut table = TableBuilder::new(ui)
             .id_salt("runs")
             .striped(false)
@@ -69,15 +68,15 @@ impl HistoryPage {
             .column(Width::exact(BOX));
         for column in Column::ALL {
             table = table.column(match column {
-                Column::When => Width::exact(126.0),
+                Column::When => Width::exact(132.0),
                 Column::Name => Width::remainder().clip(true).at_least(120.0),
-                Column::Target => text(160.0),
-                Column::Labels => text(150.0),
-                Column::Rate => Width::exact(128.0),
-                Column::Requests => Width::exact(80.0),
-                Column::P50 | Column::P99 => Width::exact(68.0),
-                Column::Errors => Width::exact(64.0),
-                Column::State => Width::exact(150.0).clip(true),
+                Column::Target => Width::exact(150.0).clip(true),
+                Column::Labels => Width::exact(140.0).clip(true),
+                Column::Rate => Width::exact(112.0).clip(true),
+                Column::Requests => Width::exact(72.0),
+                Column::P50 | Column::P99 => Width::exact(64.0),
+                Column::Errors => Width::exact(72.0),
+                Column::State => Width::exact(128.0).clip(true),
             });
         }
         if let Some(row) = self.scroll_to.take() {
@@ -149,11 +148,7 @@ impl HistoryPage {
         row.set_selected(chosen);
         row.set_hovered(pointed);
         let (_, boxed) = row.col(|ui| check_box(theme, ui, chosen, pointed));
-        boxed.ctx.accesskit_node_builder(boxed.id, |node| {
-            node.set_role(Role::Row);
-            node.set_label(self.row_name(run));
-            node.set_selected(chosen);
-        });
+        boxed.widget_info(|| WidgetInfo::selected(Role::Row, true, chosen, self.row_name(run)));
         for column in Column::ALL {
             let align = if column.is_number() { Align::Max } else { Align::Min };
             let layout = if column.is_number() {
@@ -166,7 +161,7 @@ impl HistoryPage {
             });
         }
         let whole = row.response();
-        if whole.double_clicked() {
+        if whole.double_clicked() || whole.triple_clicked() {
             Some(Did::Opened)
         } else if boxed.clicked() || (whole.clicked() && whole.ctx.input(|input| input.modifiers.command)) {
             Some(Did::Chose)
@@ -196,10 +191,14 @@ impl HistoryPage {
                 }
             }
             Column::Target => {
-                plain(ui, run.url.as_str(), theme.text_muted);
+                let scheme = run.url.find("://").map_or(0, |at| at + 3);
+                plain(ui, &run.url[scheme..], theme.text_muted).on_hover_text(run.url.as_str());
             }
             Column::Labels => {
-                plain(ui, label_text(run), theme.text_muted);
+                let response = plain(ui, label_values(run), theme.text_muted);
+                if !run.labels.is_empty() {
+                    response.on_hover_text(label_text(run));
+                }
             }
             Column::Rate => rate(theme, ui, run),
             Column::Requests => {
@@ -219,6 +218,7 @@ fn plain(ui: &mut Ui, text: impl Into<String>, color: Color32) -> Response {
 
 fn rate(theme: &Theme, ui: &mut Ui, run: &RunSummary) {
     let achieved = number::rate(run.rate.achieved);
+    let achieved = if run.rate.asked.is_some() { achieved.trim_end_matches("/s") } else { achieved.as_str() };
     let asked = match run.rate.asked {
         Some(asked) => format!("of {}", number::rate(asked)),
         None => "max".to_owned(),
@@ -236,7 +236,9 @@ fn latency(theme: &Theme, ui: &mut Ui, run: &RunSummary, ms: f64) {
     if run.response_ms.count == 0 {
         plain(ui, number::UNKNOWN, theme.text_muted).on_hover_text(NOT_MEASURED);
     } else {
-        plain(ui, number::millis(ms), theme.text);
+        // What must not be used is not put forward.
+        let color = if is_void(run) { theme.text_muted } else { theme.text };
+        plain(ui, number::millis(ms), color);
     }
 }
 

@@ -7,9 +7,9 @@ use eframe::egui::{
 use crate::app::state::{Level, Open};
 use crate::app::{Command, Page, State};
 use crate::model::ThemeChoice;
-use crate::ui::Cx;
 use crate::ui::icon::{BUTTON_SIDE, Icon};
 use crate::ui::theme::{self, SPACE};
+use crate::ui::{Cx, widgets};
 
 use super::action::{self, PAGES};
 use super::palette::Palette;
@@ -61,7 +61,7 @@ fn subject(state: &State) -> Option<String> {
 }
 
 fn palette_button(ui: &mut Ui) -> Response {
-    let keys = ui.ctx().format_shortcut(&action::PALETTE);
+    let keys = widgets::key_words(ui.ctx(), &action::PALETTE);
     let button = Button::new("Commands").shortcut_text(keys).min_size(vec2(PALETTE_WIDTH, 30.0));
     ui.add(button).on_hover_text("Every command, by its name")
 }

@@ -1,12 +1,15 @@
 //! The command palette: every action by its name, with its keys, or why it cannot be done now.
 
+use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{
-    Align, Align2, Area, Color32, Context, CornerRadius, Frame, Id, Key, Margin, Modal, Modifiers, Order,
-    Rect, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, UiKind, WidgetInfo, pos2, vec2,
+    Align, Align2, Area, Color32, Context, CornerRadius, Frame, Id, Key, Layout, Margin, Modal, Modifiers,
+    Order, Rect, Response, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, UiBuilder, UiKind,
+    WidgetInfo, pos2, vec2,
 };
 
+use crate::ui::icon::{self, Icon};
 use crate::ui::theme::{CORNER, SPACE};
-use crate::ui::{Cx, icon, widgets};
+use crate::ui::{Cx, widgets};
 
 use super::action::{self, Action, Effect};
 
@@ -80,7 +83,7 @@ impl Palette {
     fn content(&mut self, ui: &mut Ui, cx: &Cx<'_>, found: &[Action]) -> Option<Action> {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 48.0));
         let before = self.chosen;
-        self.search(ui);
+        self.search(ui, cx);
         ui.separator();
         if found.is_empty() {
             ui.label(RichText::new("No command has these words").color(cx.theme.text_muted));
@@ -104,13 +107,18 @@ impl Palette {
         clicked
     }
 
-    fn search(&mut self, ui: &mut Ui) {
-        let edit = TextEdit::singleline(&mut self.query)
-            .hint_text("Type a command, a plan or a run")
-            .frame(Frame::NONE)
-            .margin(Margin::symmetric(8, 6))
-            .desired_width(f32::INFINITY);
-        let response = ui.add(edit);
+    fn search(&mut self, ui: &mut Ui, cx: &Cx<'_>) {
+        let edit = |ui: &mut Ui| {
+            ui.add_space(SPACE[1]);
+            Icon::Search.show(ui, 16.0, cx.theme.text_muted);
+            let edit = TextEdit::singleline(&mut self.query)
+                .hint_text("Type a command, a plan or a run")
+                .frame(Frame::NONE)
+                .desired_width(f32::INFINITY);
+            ui.add(edit)
+        };
+        let size = vec2(ui.available_width(), ROW_HEIGHT);
+        let response = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), edit).inner;
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Search commands"));
         // Tab and clicks must not leave a palette that takes no more typing.
         if !response.has_focus() {
@@ -122,7 +130,7 @@ impl Palette {
     }
 }
 
-fn row(ui: &mut Ui, cx: &Cx<'_>, action: &Action, chosen: bool) -> eframe::egui::Response {
+fn row(ui: &mut Ui, cx: &Cx<'_>, action: &Action, chosen: bool) -> Response {
     let theme = cx.theme;
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEIGHT), Sense::click());
     let ready = action.ready.is_ok();
@@ -136,14 +144,10 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, action: &Action, chosen: bool) -> eframe::egui:
         ui.painter().rect_filled(rect, CornerRadius::same(CORNER), fill);
     }
     let inner = rect.shrink2(vec2(SPACE[1], 0.0));
-    let mut right = ui.new_child(
-        eframe::egui::UiBuilder::new()
-            .max_rect(inner)
-            .layout(eframe::egui::Layout::right_to_left(Align::Center)),
-    );
+    let mut right =
+        ui.new_child(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)));
     if let Some(keys) = action.keys {
-        let words = ui.ctx().format_shortcut(&keys);
-        widgets::keys(&mut right, theme, &words);
+        widgets::keys(&mut right, theme, &keys);
     }
     if let Err(reason) = action.ready {
         right.label(RichText::new(reason).small().color(theme.text_muted));
@@ -157,8 +161,8 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, action: &Action, chosen: bool) -> eframe::egui:
 
 fn paint_title(ui: &Ui, room: Rect, title: &str, color: Color32) {
     let font = TextStyle::Body.resolve(ui.style());
-    let mut job = eframe::egui::text::LayoutJob::simple_singleline(title.to_owned(), font, color);
-    job.wrap = eframe::egui::text::TextWrapping::truncate_at_width(room.width());
+    let mut job = LayoutJob::simple_singleline(title.to_owned(), font, color);
+    job.wrap = TextWrapping::truncate_at_width(room.width());
     let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
     ui.painter().galley(pos2(room.left(), room.center().y - galley.size().y / 2.0), galley, color);
 }

@@ -1,8 +1,9 @@
 //! The rail of named pages at the left.
 
+use eframe::egui::scroll_area::ScrollBarVisibility;
 use eframe::egui::{
-    Color32, CornerRadius, Frame, Margin, Panel, Rect, Role, Sense, TextStyle, Ui, Vec2, WidgetInfo, pos2,
-    vec2,
+    Color32, CornerRadius, Frame, Margin, Panel, Rect, Role, ScrollArea, Sense, TextStyle, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 
 use crate::app::{Command, Page};
@@ -23,18 +24,24 @@ const AT_FOOT: usize = 2;
 pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let frame = Frame::new().fill(cx.theme.surface).inner_margin(Margin::same(MARGIN as i8));
     Panel::left("rail").exact_size(WIDTH).resizable(false).frame(frame).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = SPACE[0];
-        mark(ui, cx);
-        let (top, foot) = PAGES.split_at(PAGES.len() - AT_FOOT);
-        for (page, words, _) in top {
-            item(ui, cx, *page, words);
-        }
-        let foot_height = AT_FOOT as f32 * (ITEM_HEIGHT + SPACE[0]);
-        ui.add_space((ui.available_height() - foot_height).max(0.0));
-        for (page, words, _) in foot {
-            item(ui, cx, *page, words);
-        }
+        // A small window at a large zoom has no room for all.
+        let bar = ScrollBarVisibility::AlwaysHidden;
+        ScrollArea::vertical().scroll_bar_visibility(bar).show(ui, |ui| items(ui, cx));
     });
+}
+
+fn items(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.spacing_mut().item_spacing.y = SPACE[0];
+    mark(ui, cx);
+    let (top, foot) = PAGES.split_at(PAGES.len() - AT_FOOT);
+    for (page, words, _) in top {
+        item(ui, cx, *page, words);
+    }
+    let foot_height = AT_FOOT as f32 * (ITEM_HEIGHT + SPACE[0]);
+    ui.add_space((ui.available_height() - foot_height).max(0.0));
+    for (page, words, _) in foot {
+        item(ui, cx, *page, words);
+    }
 }
 
 fn mark(ui: &mut Ui, cx: &Cx<'_>) {

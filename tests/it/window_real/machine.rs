@@ -33,6 +33,14 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// The first line that it writes to the pipe of its standard output, which must not have been read before.
+    pub(super) fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.child.stdout.take().expect("started with a pipe, and read once");
+        BufReader::new(output).read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
     /// Its exit status if it has ended.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -104,11 +112,10 @@ impl Display {
             command.args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         });
-        let mut number = String::new();
         // Xvfb writes the number when it is ready, or closes the pipe when it fails.
-        BufReader::new(server.child.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        assert!(!number.trim().is_empty(), "Xvfb found no free display; it ended with {:?}", server.ended());
-        let name = format!(":{}", number.trim());
+        let number = server.first_line();
+        assert!(!number.is_empty(), "Xvfb found no free display; it ended with {:?}", server.ended());
+        let name = format!(":{number}");
         let manager = start("openbox", "openbox", |command| {
             command.arg("--sm-disable");
             command.env("DISPLAY", &name).env("HOME", folder.path());

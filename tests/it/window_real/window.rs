@@ -73,7 +73,8 @@ impl Window {
                 return seen;
             }
             if Instant::now() > deadline {
-                let picture = self.picture("failed");
+                let test = thread::current().name().unwrap_or("window").replace("::", "-");
+                let picture = self.picture(&test);
                 panic!("not within {max:?}: {awaited}; see {}\n{}", picture.display(), seen.words());
             }
             thread::sleep(LOOK_EVERY);
@@ -89,6 +90,16 @@ impl Window {
         self.apply(vec![Event::PointerMoved(pos)]);
         self.apply(vec![press(pos, true)]);
         self.apply(vec![press(pos, false)]);
+    }
+
+    /// Clicks into a field, puts these words in the place of what is there.
+    pub(super) fn fill(&mut self, name: &str, words: &str) {
+        self.click(Role::TextInput, name);
+        self.key(Modifiers::COMMAND, egui::Key::A);
+        self.apply(vec![Event::Text(words.to_owned())]);
+        self.wait_for(&format!("{words:?} in {name:?}"), ANSWER_MAX, |seen| {
+            seen.get(Role::TextInput, name).is_some_and(|field| field.value == words)
+        });
     }
 
     /// Presses and releases a key.
@@ -111,7 +122,7 @@ impl Window {
         else {
             panic!("no picture came")
         };
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.png", std::process::id()));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         fs::write(&path, picture.bytes).unwrap();
         path
     }
