@@ -36,6 +36,6 @@ pub(super) fn serve(options: &TargetArgs, screen: &Screen) -> Result<Status, Fai
     let served = target.served();
     target.stop();
     let words = if served == 1 { "request" } else { "requests" };
-    screen.print(&plain(&format!("Answered {} {words}\n", number::count(served))))?;
+    screen.print(&format!("Answered {} {words}\n", plain(&number::count(served))))?;
     Ok(Status::Met)
 }
