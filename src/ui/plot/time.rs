@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align2, Color32, FontId, Rect, Sense, Ui, lerp, vec2};
+use eframe::egui::{Align2, Color32, FontId, Rect, Sense, Ui, vec2};
 
 use super::axis::{self, Axis, Scale};
 use super::columns::{Look, Span};
@@ -517,9 +517,7 @@ fn revision(key: &Key) -> u64 {
 /// From red to amber: apart enough to tell neighbours, and nothing else in a plot has these colours.
 fn error_color(theme: &theme::Theme, at: usize, of: usize) -> Color32 {
     let share = if of <= 1 { 0.0 } else { at as f32 / (of - 1) as f32 };
-    let mix = |from: u8, to: u8| lerp(f32::from(from)..=f32::from(to), share).round() as u8;
-    let (from, to) = (theme.error, theme.warning);
-    Color32::from_rgb(mix(from.r(), to.r()), mix(from.g(), to.g()), mix(from.b(), to.b()))
+    theme.error.lerp_to_gamma(theme.warning, share)
 }
 
 /// The smallest and largest value in view.
