@@ -115,7 +115,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>
 }
 
 fn head(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>]) {
-    const EXPORT_WIDTH: f32 = 96.0;
+    const EXPORT_WIDTH: f32 = 92.0;
     ui.horizontal(|ui| {
         if icon::Icon::Back.button(ui, "Back to history").clicked() {
             cx.push(Command::CloseComparison);
@@ -186,6 +186,7 @@ fn names(cx: &mut Cx<'_>, ui: &mut Ui, view: &CompareView, run: &Run, width: f32
     ui.allocate_ui_with_layout(vec2(width, ROW_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
         ui.set_min_width(width);
         ui.spacing_mut().item_spacing = vec2(SPACE[1], 0.0);
+        ui.spacing_mut().interact_size.y = 18.0;
         let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
         ui.painter().rect_filled(rect, 2.0, view.color(cx, run));
         ui.vertical(|ui| {

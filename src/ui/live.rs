@@ -17,7 +17,7 @@ use crate::model::{Run, Stop};
 /// Room for progress and Stop, in points.
 const FOOT_HEIGHT: f32 = 44.0;
 /// Room for the choices beside the title, in points.
-pub(super) const CHOICE_WIDTH: f32 = 310.0;
+pub(super) const CHOICE_WIDTH: f32 = 293.0;
 /// The time axis of a short run shows all of it from the start, in seconds.
 const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
@@ -76,7 +76,7 @@ fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
     ui.horizontal(|ui| {
         widgets::heading(ui, name_of(live));
         let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
-        let room = vec2((ui.available_width() - CHOICE_WIDTH).max(0.0), CONTROL_HEIGHT);
+        let room = vec2((ui.available_width() - CHOICE_WIDTH - SPACE[1]).max(0.0), CONTROL_HEIGHT);
         ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_width(room.x);
             ui.add_space(SPACE[0]);
@@ -170,7 +170,7 @@ pub(super) fn numbers(cx: &Cx<'_>, ui: &mut Ui, run: Option<&Run>) {
                     ui.set_min_width(width - SPACE[1]);
                     widgets::stat(ui, theme, name, value);
                     if !beside.is_empty() {
-                        ui.label(RichText::new(beside).color(theme.text_muted));
+                        ui.add(Label::new(RichText::new(beside).color(theme.text_muted)).truncate());
                     }
                 },
             );

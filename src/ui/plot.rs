@@ -19,12 +19,12 @@ use eframe::egui::{
     self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response, Role,
     Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
 };
-use egui_plot::{Line, Plot, PlotPoints, PlotTransform};
+use egui_plot::{Plot, PlotTransform};
 
 use super::theme::{self, Theme};
 use axis::Axis;
 use columns::{Cache, Columns, Look, Span};
-use items::Bars;
+use items::{Bars, Curve};
 
 /// Room for the labels of every vertical axis, in points, so that plots above one another align.
 pub const AXIS_WIDTH: f32 = 60.0;
@@ -441,9 +441,8 @@ impl Layer<'_> {
                 plot_ui.add(Columns::new(name, spans, *revision, y_scale, *look, cache));
             }
             Self::Curve { name, points, color, width } => {
-                let places: PlotPoints<'_> =
-                    points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
-                plot_ui.line(Line::new(*name, places).color(*color).width(*width).allow_hover(false));
+                let places = points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
+                plot_ui.add(Curve::new(name, places, Stroke::new(*width, *color)));
             }
             Self::Bars { name, bars, color } => plot_ui.add(Bars::new(name, bars, x_scale, y_scale, *color)),
         }

@@ -17,6 +17,8 @@ use crate::app::{Curves, curves};
 use crate::model::plan::REDACTED;
 use crate::model::{Run, RunId};
 
+/// What stands for the password in a URL.
+const REDACTED_IN_URL: &str = ":redacted@";
 /// Room for the quantile curve on the first tab, in points.
 const CURVE_HEIGHT_MIN: f32 = 210.0;
 
@@ -57,11 +59,10 @@ impl ResultView {
         *self = Self {
             run: Some(run.id),
             tab: self.tab,
-            draft: head::Draft::of(run),
             counts: Scale::Linear,
             time: self.time.anew(),
             curves: Some(curves(run)),
-            is_redacted: plan.contains(REDACTED),
+            is_redacted: plan.contains(REDACTED) || plan.contains(REDACTED_IN_URL),
             plan,
             ..Self::default()
         };

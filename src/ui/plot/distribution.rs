@@ -147,7 +147,7 @@ pub fn histogram(
     ui.spacing_mut().item_spacing.y = 0.0;
     let row = vec2(ui.available_width(), CONTROL_HEIGHT + SPACE[0]);
     ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Max), |ui| {
-        const CHOICE_WIDTH: f32 = 170.0;
+        const CHOICE_WIDTH: f32 = 184.0;
         ui.allocate_ui(vec2(row.x - CHOICE_WIDTH, CAPTION_HEIGHT), |ui| {
             caption(ui, theme, "Requests", "in buckets of equal width on the logarithmic axis");
         });

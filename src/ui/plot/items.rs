@@ -1,9 +1,9 @@
-//! Bars that stand on the axis.
+//! Bars that stand on the axis, and curves through points.
 
 use std::ops::RangeInclusive;
 
-use eframe::egui::{Color32, Mesh, Rect, Shape, Ui, pos2};
-use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotTransform};
+use eframe::egui::{Color32, Mesh, Rect, Shape, Stroke, Ui, pos2};
+use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotPoint, PlotTransform};
 
 use super::axis::Scale;
 
@@ -62,6 +62,56 @@ impl PlotItem for Bars<'_> {
 
     fn color(&self) -> Color32 {
         self.color
+    }
+
+    fn geometry(&self) -> PlotGeometry<'_> {
+        PlotGeometry::None
+    }
+
+    fn bounds(&self) -> PlotBounds {
+        PlotBounds::NOTHING
+    }
+
+    fn base(&self) -> &PlotItemBase {
+        &self.base
+    }
+
+    fn base_mut(&mut self) -> &mut PlotItemBase {
+        &mut self.base
+    }
+}
+
+/// A curve whose pieces are drawn one by one: a polyline's joints thin out where it is steep.
+pub struct Curve {
+    base: PlotItemBase,
+    places: Vec<[f64; 2]>,
+    stroke: Stroke,
+}
+
+impl Curve {
+    /// Through these places, in plot coordinates.
+    #[must_use]
+    pub fn new(name: &str, places: Vec<[f64; 2]>, stroke: Stroke) -> Self {
+        Self { base: PlotItemBase::new(name.to_owned()), places, stroke }
+    }
+}
+
+impl PlotItem for Curve {
+    fn shapes(&self, _ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
+        let near = transform.frame().expand(self.stroke.width);
+        let place = |place: &[f64; 2]| transform.position_from_point(&PlotPoint::from(*place));
+        for pair in self.places.windows(2) {
+            let (from, to) = (place(&pair[0]), place(&pair[1]));
+            if near.intersects(Rect::from_two_pos(from, to)) {
+                shapes.push(Shape::line_segment([from, to], self.stroke));
+            }
+        }
+    }
+
+    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
+
+    fn color(&self) -> Color32 {
+        self.stroke.color
     }
 
     fn geometry(&self) -> PlotGeometry<'_> {

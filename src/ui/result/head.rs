@@ -1,13 +1,16 @@
 //! What a person has written about a run, what they can do with it, and what they must know of it.
 
-use eframe::egui::{Align, Button, Key, Label, Layout, Response, RichText, TextEdit, Ui, vec2};
+use eframe::egui::{
+    Align, Button, CornerRadius, FontId, Key, Label, Layout, Rect, Response, RichText, Role, Sense, Stroke,
+    StrokeKind, TextEdit, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use super::ResultView;
 use crate::app::{Command, ExportFormat};
 use crate::model::plan::{check_label, check_name};
 use crate::model::run::{RunEdit, WarningKind};
 use crate::model::{Ended, KNOWN_LABELS, Labels, Run, number};
-use crate::ui::theme::{CONTROL_HEIGHT, SPACE};
+use crate::ui::theme::{CONTROL_HEIGHT, CORNER, SIZE_BODY, SIZE_SMALL, SPACE};
 use crate::ui::{Cx, icon, widgets};
 
 /// Width of the fields of a new label, in points.
@@ -22,12 +25,6 @@ pub(super) struct Draft {
     note: Option<String>,
     label: Option<(String, String)>,
     reason: String,
-}
-
-impl Draft {
-    pub(super) fn of(_run: &Run) -> Self {
-        Self::default()
-    }
 }
 
 /// Back, the name, and what can be done with the run.
@@ -103,7 +100,7 @@ fn finished(ui: &Ui, response: &Response) -> Option<Finished> {
 
 fn named(response: &Response, name: &str, text: &str) {
     response.widget_info(|| {
-        let mut info = eframe::egui::WidgetInfo::text_edit(true, text, text, "");
+        let mut info = WidgetInfo::text_edit(true, text, text, "");
         info.label = Some(name.to_owned());
         info
     });
@@ -197,27 +194,30 @@ fn labels(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
 
 /// A label and a button that removes it; whether it was clicked.
 fn chip(cx: &Cx<'_>, ui: &mut Ui, key: &str, value: &str) -> bool {
-    let frame = eframe::egui::Frame::new()
-        .fill(cx.theme.surface)
-        .stroke(eframe::egui::Stroke::new(1.0, cx.theme.border))
-        .corner_radius(CONTROL_HEIGHT / 2.0)
-        .inner_margin(eframe::egui::Margin { left: 10, right: 4, top: 1, bottom: 1 });
-    frame
-        .show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.set_height(CONTROL_HEIGHT - 6.0);
-                ui.label(RichText::new(key).small().color(cx.theme.text_muted));
-                ui.label(value);
-                let remove = ui.add(Button::new(RichText::new("×").color(cx.theme.text_muted)).frame(false));
-                remove.widget_info(|| {
-                    let name = format!("Remove label {key}");
-                    eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, name)
-                });
-                remove.on_hover_text("Remove this label").clicked()
-            })
-            .inner
-        })
-        .inner
+    const CROSS_WIDTH: f32 = 22.0;
+    let theme = cx.theme;
+    let galley = |text: &str, size, color| {
+        ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), color)
+    };
+    let key_drawn = galley(key, SIZE_SMALL, theme.text_muted);
+    let value_drawn = galley(value, SIZE_BODY, theme.text);
+    let width = SPACE[1] + key_drawn.size().x + SPACE[0] + value_drawn.size().x + CROSS_WIDTH;
+    let (rect, whole) = ui.allocate_exact_size(vec2(width, CONTROL_HEIGHT), Sense::hover());
+    whole.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{key}: {value}")));
+    let cross = Rect::from_min_max(pos2(rect.right() - CROSS_WIDTH, rect.top()), rect.max);
+    let remove = ui.interact(cross, whole.id.with("remove"), Sense::click());
+    remove.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Remove label {key}")));
+    let (corner, border) = (CornerRadius::same(CORNER), Stroke::new(1.0, theme.border));
+    ui.painter().rect(rect, corner, theme.surface, border, StrokeKind::Inside);
+    let middle = |size: Vec2, left: f32| pos2(left, rect.center().y - size.y / 2.0);
+    let left = rect.left() + SPACE[1];
+    let after = left + key_drawn.size().x + SPACE[0];
+    ui.painter().galley(middle(key_drawn.size(), left), key_drawn.clone(), theme.text_muted);
+    ui.painter().galley(middle(value_drawn.size(), after), value_drawn.clone(), theme.text);
+    let color = if remove.hovered() || remove.has_focus() { theme.text } else { theme.text_muted };
+    let square = Rect::from_center_size(cross.center(), Vec2::splat(11.0));
+    icon::Icon::Close.paint(ui.painter(), square, color);
+    remove.on_hover_text("Remove this label").clicked()
 }
 
 fn new_label(ui: &mut Ui, (key, value): &mut (String, String)) -> Option<Finished> {

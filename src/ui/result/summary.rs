@@ -19,10 +19,13 @@ const ROWS_MAX: usize = 12;
 /// A block beside others is at least this wide, in points.
 const BLOCK_WIDTH_MIN: f32 = 300.0;
 
+/// Its name, its value, and its quantile, 0 for what is none.
+type Row = (&'static str, fn(&Quantiles) -> f64, f64);
+
 /// Response, service time and lag by quantile.
 pub(super) fn quantiles(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
     let columns = [&run.response_ms, &run.service_ms, &run.lag_ms];
-    let rows: [(&str, fn(&Quantiles) -> f64, f64); 7] = [
+    let rows: [Row; 7] = [
         ("p50", |q| q.p50, 0.5),
         ("p90", |q| q.p90, 0.9),
         ("p95", |q| q.p95, 0.95),
