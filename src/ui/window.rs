@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eframe::egui::{Context, IconData, Ui, ViewportBuilder, ViewportCommand};
@@ -45,13 +45,13 @@ pub fn open(data_dir: Option<PathBuf>) -> ExitCode {
         Ok(dir) => dir,
         Err(reason) => return refuse(&format!("meshbench: {reason}")),
     };
-    let ctx = Context::default();
+    let ctx = Arc::new(OnceLock::new());
     let pace = Arc::new(AtomicU64::new(NEWS_SHOWN_AFTER.as_millis() as u64));
     let options = app::Options { data_dir: data_dir.clone(), keep: Keep::Here };
     match Core::start(options, waker(&ctx, &pace), dialogs::native()) {
         Ok(core) => {
             let app = |opened: Arc<AtomicBool>| Window { core: Some(core), shell: None, pace, opened };
-            run(session, &ctx, native_options(&data_dir), app)
+            run(session, ctx, native_options(&data_dir), app)
         }
         Err(error) => {
             let status = refuse(&format!("meshbench: {}", chain(&error)));
@@ -123,7 +123,7 @@ impl eframe::App for Window {
 
 fn run(
     session: Session,
-    ctx: &Context,
+    ctx: Arc<OnceLock<Context>>,
     options: NativeOptions,
     app: impl FnOnce(Arc<AtomicBool>) -> Window,
 ) -> ExitCode {
@@ -132,11 +132,11 @@ fn run(
     let window = app(Arc::clone(&opened));
     quiet_until(&opened);
     let ended = panic::catch_unwind(AssertUnwindSafe(|| {
-        eframe::run_native_ext(
+        eframe::run_native(
             "Meshbench",
             options,
-            Some(ctx.clone()),
             Box::new(|cc| {
+                ctx.get_or_init(|| cc.egui_ctx.clone());
                 theme::install(&cc.egui_ctx);
                 Ok(Box::new(window))
             }),
@@ -169,10 +169,16 @@ fn panic_words(panicked: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "a library gave up without a reason".to_owned())
 }
 
-fn waker(ctx: &Context, pace: &Arc<AtomicU64>) -> app::Wake {
-    let (ctx, pace) = (ctx.clone(), Arc::clone(pace));
-    // With a delay, a storm of news is one frame; without one, each news would be two.
-    Arc::new(move || ctx.request_repaint_after(Duration::from_millis(pace.load(Ordering::Relaxed))))
+/// News that comes before the window does needs no frame of its own: the first one shows it. (The context is
+/// eframe's own, because only that one knows the zoom of last time when the window's size is restored.)
+fn waker(ctx: &Arc<OnceLock<Context>>, pace: &Arc<AtomicU64>) -> app::Wake {
+    let (ctx, pace) = (Arc::clone(ctx), Arc::clone(pace));
+    Arc::new(move || {
+        if let Some(ctx) = ctx.get() {
+            // With a delay, a storm of news is one frame; without one, each news would be two.
+            ctx.request_repaint_after(Duration::from_millis(pace.load(Ordering::Relaxed)));
+        }
+    })
 }
 
 fn native_options(data_dir: &std::path::Path) -> NativeOptions {
