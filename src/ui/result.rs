@@ -17,6 +17,8 @@ use crate::app::{Curves, curves};
 use crate::model::plan::REDACTED;
 use crate::model::{Run, RunId};
 
+/// Room for the tabs, in points.
+const TABS_WIDTH: f32 = 440.0;
 /// What stands for the password in a URL.
 const REDACTED_IN_URL: &str = ":redacted@";
 /// Room for the quantile curve on the first tab, in points.
@@ -91,6 +93,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
 }
 
 fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
+    let beside = ui.available_width() > TABS_WIDTH + live::CHOICE_WIDTH;
     ui.horizontal(|ui| {
         widgets::segmented(
             ui,
@@ -104,11 +107,14 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
                 (Tab::Plan, "Plan and machine"),
             ],
         );
-        if view.tab != Tab::Plan {
+        if view.tab != Tab::Plan && beside {
             ui.add_space((ui.available_width() - live::CHOICE_WIDTH).max(0.0));
             live::timing_choice(cx, ui, &mut view.time);
         }
     });
+    if view.tab != Tab::Plan && !beside {
+        ui.horizontal(|ui| live::timing_choice(cx, ui, &mut view.time));
+    }
     ui.add_space(SPACE[0]);
 }
 

@@ -316,7 +316,7 @@ fn hostile_files_are_refused_with_a_reason() {
         let found = reason(&text);
         assert!(found.contains(expected), "{expected}: {found}");
     }
-    let many = vec!["{\"version\":7,\"whatever\":{}}"; 3].join(",");
+    let many = ["{\"version\":7,\"whatever\":{}}"; 3].join(",");
     assert!(matches!(json::read(format!("[{many}]")), Err(ReadError::Newer { found: 7 })));
     assert!(matches!(json::read(vec![b' '; json::BYTES_MAX + 1]), Err(ReadError::TooLarge)));
     // Whatever single byte is broken, the reader answers.

@@ -571,7 +571,12 @@ pub(super) fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &s
     let drawn: Rect = ui.painter().text(base, Align2::LEFT_BOTTOM, name, font, theme.text);
     let after = drawn.right_bottom() + vec2(SPACE[1], 0.0);
     let font = FontId::proportional(theme::SIZE_SMALL);
-    ui.painter().text(after, Align2::LEFT_BOTTOM, meaning, font, theme.text_muted);
+    let galley = ui.painter().layout_no_wrap(meaning.to_owned(), font, theme.text_muted);
+    // A sentence cut short says less than none; the plot's own summary has the words.
+    if after.x + galley.size().x <= rect.right() {
+        let at = after - vec2(0.0, galley.size().y);
+        ui.painter().galley(at, galley, theme.text_muted);
+    }
 }
 
 /// The intervals of a run as a table to paste elsewhere: milliseconds, seconds, requests per second.
