@@ -4,6 +4,8 @@
 //! picture, without the graphics driver: taking in news, drawing every widget, and cutting it into triangles.
 //! Processor time of that thread, not wall time, so that a busy machine does not matter.
 
+#![expect(clippy::print_stdout, reason = "the table is what a bench is for")]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;

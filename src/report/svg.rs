@@ -194,7 +194,7 @@ mod tests {
     fn a_gap_in_time_is_a_gap_in_the_line() {
         let mut svg = Markup::default();
         frame().steps(&mut svg, "c", &[step(0.0, 1.0, 0.0), step(1.0, 2.0, 1.0), step(5.0, 6.0, 0.5)]);
-        assert_eq!(svg.finish(), r#"<path class="c" d="M66.0 110.0H161.6V10.0H257.2M544.0 60.0H639.6"/>"#);
+        assert_eq!(svg.finish(), r#"<path class="c" d="M66.0 116.0H161.6V10.0H257.2M544.0 63.0H639.6"/>"#);
     }
 
     #[test]
@@ -208,6 +208,6 @@ mod tests {
     fn a_column_is_never_too_low_to_be_seen() {
         let mut line = String::new();
         frame().column(&mut line, (0.0, 1.0), (0.0, 1e-9), 1.5);
-        assert_eq!(line, "M66.0 110.0V108.5H161.6V110.0Z");
+        assert_eq!(line, "M66.0 116.0V114.5H161.6V116.0Z");
     }
 }

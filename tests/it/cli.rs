@@ -148,7 +148,7 @@ fn bad_input_is_refused_before_anything_happens() {
     let url = bench.url();
     for (line, words) in [
         ("run".to_owned(), "a URL is missing"),
-        ("run localhost:1".to_owned(), "not supported"),
+        ("run localhost:1".to_owned(), "write the scheme too"),
         ("run ftp://127.0.0.1/".to_owned(), "ftp is not supported"),
         (format!("run {url} --rate 0"), "more than 0"),
         (format!("run {url} --rate 10 --pacing max"), "no --rate"),

@@ -1,6 +1,7 @@
 //! Integration tests, in one binary. Each talks to real parts; one that cannot find its part fails and says what to install.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![expect(clippy::print_stdout, reason = "seeds and measures are for whoever reads the test's output")]
 
 mod cli;
 mod floors;

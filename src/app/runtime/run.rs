@@ -63,11 +63,12 @@ struct Work {
 
 impl Work {
     fn carry_out(self) {
-        let mut checkpointed = Duration::ZERO;
+        // The first comes with the first news, so that even a run of a moment leaves its trace.
+        let mut due = Duration::ZERO;
         let mut watch = |measured: &Measured| {
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(measured))));
-            if measured.since_start >= checkpointed + CHECKPOINT_EVERY {
-                checkpointed = measured.since_start;
+            if measured.phase != load::Phase::Connecting && measured.since_start >= due {
+                due = measured.since_start + CHECKPOINT_EVERY;
                 self.checkpoint(measured);
             }
         };

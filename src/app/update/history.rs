@@ -1,5 +1,6 @@
 //! The list of runs, and the runs that are open.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::app::command::{ExportFormat, Page};
@@ -63,7 +64,7 @@ impl State {
     }
 
     pub(super) fn history_read(&mut self, mut history: Vec<RunSummary>) -> Vec<Job> {
-        history.sort_by(|a, b| (b.started, b.id).cmp(&(a.started, a.id)));
+        history.sort_by_key(|row| Reverse((row.started, row.id)));
         self.history = history;
         self.history_revision += 1;
         Vec::new()

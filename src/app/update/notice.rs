@@ -64,8 +64,10 @@ impl State {
     }
 
     pub(super) fn go(&mut self, page: Page) -> Vec<Job> {
+        // Asked for where one already is, a page goes back to its start: the list instead of a result.
+        let again = self.page == page && page == Page::History;
         self.page = page;
         self.notices_shown = false;
-        Vec::new()
+        if again { self.close_open() } else { Vec::new() }
     }
 }

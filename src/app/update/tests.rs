@@ -267,3 +267,15 @@ fn an_export_is_offered_a_file_name() {
     let jobs = state.event(Event::ExportPlacePicked(vec![id(1)], ExportFormat::Html, path.clone()), fresh(0));
     assert!(matches!(jobs.as_slice(), [Job::ExportRuns(_, ExportFormat::Html, to)] if *to == path));
 }
+
+#[test]
+fn the_history_page_asked_for_again_shows_its_list() {
+    let mut state = opened([1]);
+    state.command(Command::OpenRun(id(1)), fresh(0));
+    state.event(Event::RunsRead(vec![Arc::new(a_run(1))]), fresh(0));
+    state.command(Command::Go(Page::Home), fresh(0));
+    state.command(Command::Go(Page::History), fresh(0));
+    assert!(matches!(state.open, Open::Result(_)), "what was open is still there after a look elsewhere");
+    state.command(Command::Go(Page::History), fresh(0));
+    assert!(matches!(state.open, Open::Nothing));
+}

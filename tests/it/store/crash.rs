@@ -51,7 +51,9 @@ fn a_kill_loses_nothing_that_was_called_saved() {
             };
             seen.push(number);
             if seen.len() as u64 == runs {
-                (0..spins).for_each(|spin| drop(std::hint::black_box(spin)));
+                (0..spins).for_each(|spin| {
+                    std::hint::black_box(spin);
+                });
                 child.kill().unwrap();
             }
         }
