@@ -263,6 +263,15 @@ impl Plan {
         found
     }
 
+    /// How long counted requests are due by plan; none where answers or chance decide.
+    #[must_use]
+    pub fn counted_length(&self) -> Option<Duration> {
+        match self.stop {
+            Stop::Duration(length) => Some(length),
+            Stop::Requests(count) => self.pacing.due(count),
+        }
+    }
+
     /// A copy in which every secret is [`REDACTED`]: what records, reports and exports hold.
     #[must_use]
     pub fn redacted(&self) -> Self {
