@@ -76,8 +76,18 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
         histograms,
         intervals: measured.intervals.clone(),
     };
-    run.goals = plan.goals.iter().map(|goal| goal.judge(&run)).collect();
     run.warnings = warnings(&run, plan, detail);
+    run.goals = plan.goals.iter().map(|goal| goal.judge(&run)).collect();
+    run
+}
+
+/// The record that stands in for a run until it is over.
+#[must_use]
+pub(super) fn checkpoint(id: RunId, plan: &Plan, measured: &Measured, cpus: u32) -> Run {
+    let mut run = run(id, plan, measured, Detail::Full, cpus);
+    run.ended = Ended::Interrupted;
+    run.interrupted = true;
+    run.warnings = warnings(&run, plan, Detail::Full);
     run
 }
 
@@ -311,6 +321,20 @@ mod tests {
             run.requests = Requests::default();
             run.elapsed_s = 1.0;
         }));
+    }
+
+    #[test]
+    fn a_void_run_meets_no_goal_on_response_times() {
+        let mut run = run();
+        run.response_ms.p99 = 5.0;
+        let judge = |run: &Run, text: &str| text.parse::<crate::model::Goal>().expect(text).judge(run);
+        assert!(judge(&run, "p99<20ms").met);
+        run.lag_ms = Quantiles { p99: 4.0, count: 1000, ..Quantiles::default() };
+        run.warnings = warnings(&run, &run.plan, Detail::Full);
+        assert!(run.is_void());
+        let goal = judge(&run, "p99<20ms");
+        assert_eq!((goal.met, goal.value), (false, Some(5.0)));
+        assert!(judge(&run, "errors<1%").met, "whoever was late, these were answered");
     }
 
     #[test]

@@ -221,3 +221,33 @@ fn status(run: &Run, kept: &Kept) -> Result<Status, Failure> {
     }
     Ok(if run.goals.iter().all(|goal| goal.met) { Status::Met } else { Status::Missed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_learns_what_a_result_is_worth() {
+        let met = table::tests::run("01933f5e-7a00-7000-8000-000000000001", "run");
+        let kept = Kept::OnDisk(None);
+        assert_eq!(status(&met, &kept), Ok(Status::Missed), "one of its two goals");
+        let mut good = met.clone();
+        good.goals.retain(|goal| goal.met);
+        assert_eq!(status(&good, &kept), Ok(Status::Met));
+        assert_eq!(status(&good, &Kept::NotWanted), Ok(Status::Met));
+        let reason = |run: &Run, kept: &Kept| match status(run, kept) {
+            Err(Failure::NotCarriedOut(words)) => words,
+            other => panic!("{other:?}"),
+        };
+        assert!(reason(&good, &Kept::Nowhere).contains("could not be kept"));
+        let mut void = good.clone();
+        let text = "Our own generator was late".to_owned();
+        void.warnings
+            .push(crate::model::run::Warning { kind: crate::model::run::WarningKind::GeneratorLagged, text });
+        assert!(reason(&void, &kept).contains("void"));
+        void.goals.clear();
+        assert_eq!(status(&void, &kept), Ok(Status::Met), "nothing was to be reached");
+        good.requests.answered = 0;
+        assert!(reason(&good, &kept).contains("nothing at all"));
+    }
+}

@@ -9,7 +9,7 @@ use crate::app::event::{Event, Progress};
 use crate::app::record::{self, Detail};
 use crate::app::state::Phase;
 use crate::load::{self, Measured, StopSwitch};
-use crate::model::{Ended, Plan, RunId};
+use crate::model::{Plan, RunId};
 
 use super::Outbox;
 use super::store::Desk;
@@ -111,9 +111,7 @@ impl Work {
 
     /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
     fn checkpoint(&self, measured: &Measured) {
-        let mut run = record::run(self.id, &self.plan, measured, Detail::Full, self.cpus);
-        run.ended = Ended::Interrupted;
-        run.interrupted = true;
+        let run = record::checkpoint(self.id, &self.plan, measured, self.cpus);
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
     }
 }
