@@ -5,7 +5,7 @@
 //! | 0 | carried out, and every goal met |
 //! | 1 | a goal was missed |
 //! | 2 | the input was not usable; nothing was done |
-//! | 3 | it could not be carried out, or nothing at all was answered |
+//! | 3 | it could not be carried out; or nothing at all was answered, the run could not be kept, or it has goals and is void |
 
 mod args;
 mod history;

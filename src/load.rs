@@ -58,8 +58,10 @@ pub struct Measured {
     pub ended: Ended,
     /// From the first due time, warm-up included.
     pub since_start: Duration,
-    /// The counted part: from the end of the warm-up to the last counted answer or due time, whichever is
-    /// later; to now as long as requests are due.
+    /// The counted part, from the end of the warm-up: as long as planned ([`Plan::counted_length`]), to the last
+    /// counted answer if that came later, or to the stop. Without a planned length, to the last answer or due
+    /// time. While requests are due, to the moment up to which every worker has told what it measured, so
+    /// that counts and time always belong together.
     pub elapsed: Duration,
     /// How much of the plan is done, 0 to 1; none when it cannot be known.
     pub progress: Option<f64>,

@@ -68,11 +68,12 @@ impl Core {
         }
     }
 
-    /// Stops what runs, waits until the disk has everything, and ends.
-    pub fn end(self) {
+    /// Stops what runs, waits until the disk has everything (not for ever), and ends. What the person should
+    /// know of the end, if anything.
+    pub fn end(self) -> Option<String> {
         // Senders must not wait for a face that is gone.
         drop(self.events);
-        self.runtime.end();
+        self.runtime.end()
     }
 
     fn take_in(&mut self, event: Event) {
@@ -101,7 +102,7 @@ mod tests {
     use crate::app::command::ExportFormat;
     use crate::app::event::Event;
     use crate::app::runtime::{EVENTS_MAX, Keep};
-    use crate::app::state::{Phase, StoreState};
+    use crate::app::state::{Open, Phase, StoreState};
     use crate::model::run::RunEdit;
     use crate::model::{Pacing, Plan, RunId, Settings, Stop};
 
@@ -212,6 +213,40 @@ mod tests {
         until(&mut core, "the run on disk", |state| state.history.len() == 1);
         drop(watchdog);
         core.end();
+    }
+
+    #[test]
+    fn a_disk_that_is_stuck_does_not_keep_the_program() {
+        let dir = tempfile::tempdir().expect("a place");
+        let mut core = core(dir.path(), Keep::Here);
+        until(&mut core, "the store", |state| state.store == StoreState::Open);
+        let (held, hold) = mpsc::channel::<()>();
+        assert!(core.runtime.hold_store(hold), "there is room in an idle queue");
+        let watchdog = Watchdog::new();
+        let words = core.end();
+        assert!(words.is_some_and(|words| words.contains("did not answer in time")));
+        drop((held, watchdog));
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_saved_can_still_be_read_and_exported() {
+        let dir = tempfile::tempdir().expect("a place");
+        let target = crate::load::target::Target::start(Default::default()).expect("loopback");
+        // No folder can be made under a file.
+        let file = dir.path().join("file");
+        std::fs::write(&file, "no folder").expect("written");
+        let mut core = core(&file, Keep::Here);
+        until(&mut core, "the answer", |state| matches!(state.store, StoreState::Failed { .. }));
+        core.command(Command::StartRun(short_plan(&format!("http://{}/", target.address()))));
+        until(&mut core, "the end of the run", |state| state.history.len() == 1 && !state.is_running());
+        let id = core.state().history[0].id;
+        assert!(core.state().only_in_memory.contains(&id));
+        core.command(Command::OpenRun(id));
+        until(&mut core, "the run", |state| matches!(&state.open, Open::Result(run) if run.id == id));
+        let saved = dir.path().join("run.json");
+        core.command(Command::ExportRunsTo(vec![id], ExportFormat::Json, saved.clone()));
+        until(&mut core, "the file", |_| saved.exists());
+        assert_eq!(core.end(), None);
     }
 
     #[test]

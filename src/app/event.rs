@@ -42,10 +42,12 @@ pub enum Event {
     },
     /// A run is on disk.
     RunSaved(Box<RunSummary>),
-    /// A run could not be written; it is kept in memory.
+    /// A run could not be saved in the store.
     RunNotSaved {
-        /// The run.
+        /// The run; it can be read and exported until the program ends.
         run: Arc<Run>,
+        /// The file in which it waits for the store; none when it is nowhere on disk.
+        waits_in: Option<PathBuf>,
         /// What happened, and what to do.
         reason: String,
     },

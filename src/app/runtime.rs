@@ -16,6 +16,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -30,6 +31,9 @@ pub use store::StartError;
 
 /// The most events that wait for the face.
 pub const EVENTS_MAX: usize = 1024;
+
+/// How long the end waits for a run to stop and for the disk.
+const END_WAIT: Duration = Duration::from_secs(5);
 
 /// Tells the face that events wait: a repaint, or nothing.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -160,8 +164,13 @@ impl Runtime {
         match job {
             Job::StartTarget => self.start_target(),
             Job::Run { id, plan, threads } => {
-                self.run =
-                    Some(run::RunThread::start(id, *plan, threads, self.store.clone(), self.outbox.clone()));
+                self.run = Some(run::RunThread::start(
+                    id,
+                    *plan,
+                    threads,
+                    self.store.desk().clone(),
+                    self.outbox.clone(),
+                ));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
             Job::Stop(JobKey::ReadRuns) => self.reading.next(),
@@ -199,28 +208,28 @@ impl Runtime {
     }
 
     /// Waits until an event comes, for at most `timeout`. For faces that have nothing else to wait for.
-    pub(super) fn wait(
-        &self,
-        events: &mut mpsc::Receiver<Event>,
-        timeout: std::time::Duration,
-    ) -> Option<Event> {
+    pub(super) fn wait(&self, events: &mut mpsc::Receiver<Event>, timeout: Duration) -> Option<Event> {
         self.tokio.block_on(async { tokio::time::timeout(timeout, events.recv()).await.ok().flatten() })
     }
 
-    /// Stops what runs, waits until the store has written what it was given, and ends.
-    pub fn end(mut self) {
+    /// Stops what runs, and ends once the store has written what it was given, or after [`END_WAIT`]: a disk
+    /// that is stuck must not keep the program. What the person should know of the end, if anything.
+    pub fn end(self) -> Option<String> {
+        let deadline = Instant::now() + END_WAIT;
         self.stop_run();
-        if let Some(run) = self.run.take() {
-            run.join();
+        if let Some(run) = &self.run {
+            // The store outlives the run's thread, which hands in the record: one that is stuck shows below.
+            run.join(deadline);
         }
-        self.store.end();
+        let words = self.store.end(deadline);
         self.tokio.shutdown_background();
+        words
     }
 
     /// Keeps the store's thread busy until the other end of `hold` is dropped.
     #[cfg(test)]
     pub(super) fn hold_store(&self, hold: std::sync::mpsc::Receiver<()>) -> bool {
-        self.store.try_ask(move |_, _| {
+        self.store.desk().try_ask(move |_, _| {
             let _ = hold.recv();
         })
     }
@@ -237,7 +246,7 @@ impl Runtime {
     }
 
     fn ask_store(&self, work: impl FnOnce(&mut store::Shelf, &Outbox) + Send + 'static) {
-        if !self.store.try_ask(work) {
+        if !self.store.desk().try_ask(work) {
             let outbox = self.outbox.clone();
             outbox.offer(Event::Failed {
                 title: "The disk does not keep up".to_owned(),

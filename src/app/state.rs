@@ -1,5 +1,6 @@
 //! What is so: everything that the faces draw. Changed only by `update`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct State {
     pub picked: Option<(u64, Picked)>,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
+    /// Runs that are nowhere on disk: gone when the program ends.
+    pub only_in_memory: BTreeSet<RunId>,
     /// News for the person, oldest first.
     pub notices: Vec<Notice>,
     /// Whether the list of notices is on show.

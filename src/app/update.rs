@@ -74,7 +74,7 @@ impl State {
             Event::RunEnded(run) => self.run_ended(run),
             Event::RunFailed { id, reason } => self.run_failed(id, reason),
             Event::RunSaved(summary) => self.run_saved(*summary),
-            Event::RunNotSaved { run, reason } => self.run_not_saved(run, reason),
+            Event::RunNotSaved { run, waits_in, reason } => self.run_not_saved(run, waits_in, reason),
             Event::RunsRead(runs) => self.runs_read(runs),
             Event::RunsNotRead { reason } => self.runs_not_read(reason),
             Event::HistoryRead(history) => self.history_read(history),

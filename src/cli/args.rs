@@ -21,7 +21,7 @@ use crate::model::{Goal, duration, plan};
         meshbench try                                a first run against a built-in target\n  \
         meshbench run http://localhost:8080/ --rate 500 --duration 30s\n  \
         meshbench history list\n\n\
-        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out."
+        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out\n(see: meshbench run --help)."
 )]
 pub(super) struct Arguments {
     /// Keep runs, plans and settings here [default: as the platform does; environment: MESHBENCH_DATA_DIR]
@@ -70,7 +70,8 @@ pub(super) struct OutputArgs {
         meshbench run --plan checkout.toml --rate 200\n\n\
         Times are written with a unit: 250ms, 30s, 2m. Response times count from the moment a request was due.\n\
         Ctrl-C stops the run, keeps it and reports; a second one ends at once.\n\
-        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out.")]
+        Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out: nothing was answered,\n\
+        the run could not be kept, or it has goals and is void because our own generator was too late.")]
 pub(super) struct RunArgs {
     /// Where the load goes: http:// or https:// [needed unless --plan names it]
     pub(super) url: Option<String>,

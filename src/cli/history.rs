@@ -26,7 +26,9 @@ pub(super) fn history(what: HistoryArgs, data_dir: PathBuf, screen: &Screen) -> 
             within(&mut session, what, screen)
         }
     };
-    session.end();
+    if let Some(words) = session.end() {
+        screen.warning(&words);
+    }
     result.map(|()| Status::Met)
 }
 

@@ -57,12 +57,14 @@ fn carry_out(
     tell_store(&mut session, screen);
     let measured = measure(&mut session, errand, &interrupts, screen);
     screen.progress("");
-    let saved = match &measured {
-        Ok(run) if !output.no_save => Some(saved_words(&mut session, run, screen)),
-        _ => None,
+    let kept = match &measured {
+        Ok(run) if !output.no_save => kept(&mut session, run, screen),
+        _ => Kept::NotWanted,
     };
-    session.end();
-    report(&*measured?, json, saved.flatten(), screen)
+    if let Some(words) = session.end() {
+        screen.warning(&words);
+    }
+    report(&*measured?, json, kept, screen)
 }
 
 /// What opening the store had to say. A run is worth making even when it cannot be kept as usual.
@@ -140,15 +142,25 @@ fn agree(reason: &str, consent: Consent, screen: &Screen) -> Result<(), Failure>
     }
 }
 
-/// Where the run can be found again; none when it is not kept.
-fn saved_words(session: &mut Session, run: &Run, screen: &Screen) -> Option<String> {
+/// Where a run is, once it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
+    NotWanted,
+    /// In history, or beside it until the next start, which was told.
+    OnDisk(Option<String>),
+    Nowhere,
+}
+
+fn kept(session: &mut Session, run: &Run, screen: &Screen) -> Kept {
     tell_store(session, screen);
-    if session.state().store != StoreState::Open {
-        return None;
+    if session.state().only_in_memory.contains(&run.id) {
+        return Kept::Nowhere;
     }
-    let summary = run.summary();
-    let id = table::short_id(&summary, &session.state().history);
-    Some(format!("Kept as {id}. Show it again: meshbench history show {id}"))
+    let in_history = session.state().store == StoreState::Open;
+    Kept::OnDisk(in_history.then(|| {
+        let id = table::short_id(&run.summary(), &session.state().history);
+        format!("Kept as {id}. Show it again: meshbench history show {id}")
+    }))
 }
 
 enum Destination {
@@ -173,39 +185,69 @@ impl Destination {
     }
 }
 
-fn report(
-    run: &Run,
-    json: Option<Destination>,
-    saved: Option<String>,
-    screen: &Screen,
-) -> Result<Status, Failure> {
+fn report(run: &Run, json: Option<Destination>, kept: Kept, screen: &Screen) -> Result<Status, Failure> {
     match json {
         Some(Destination::Output) => {
             screen.remark(table::result(run, screen.err).trim_end());
-            screen.print(&json_text(run))?;
+            screen.print(&document::json(run))?;
         }
         Some(Destination::File(path)) => {
+            // Before the table: a standard output that is broken must not cost the file.
+            let written = std::fs::write(&path, document::json(run));
             screen.print(&table::result(run, screen.out))?;
-            std::fs::write(&path, json_text(run)).map_err(|error| {
+            written.map_err(|error| {
                 Failure::NotCarriedOut(format!("{} could not be written: {error}", path.display()))
             })?;
         }
         None => screen.print(&table::result(run, screen.out))?,
     }
-    if let Some(saved) = saved {
-        screen.remark(&saved);
+    if let Kept::OnDisk(Some(words)) = &kept {
+        screen.remark(words);
     }
-    status(run)
-}
-
-fn json_text(run: &Run) -> String {
-    document::json(run)
+    status(run, &kept)
 }
 
 /// What a script learns from the result.
-fn status(run: &Run) -> Result<Status, Failure> {
+fn status(run: &Run, kept: &Kept) -> Result<Status, Failure> {
+    let failed = |words: &str| Err(Failure::NotCarriedOut(words.to_owned()));
     if run.requests.answered == 0 {
-        return Err(Failure::NotCarriedOut("nothing at all was answered".to_owned()));
+        return failed("nothing at all was answered");
+    }
+    if *kept == Kept::Nowhere {
+        return failed("the run was carried out, but it could not be kept; --no-save does without");
+    }
+    if run.is_void() && !run.goals.is_empty() {
+        return failed("the run is void: our own generator was too late, so it says nothing about its goals");
     }
     Ok(if run.goals.iter().all(|goal| goal.met) { Status::Met } else { Status::Missed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_learns_what_a_result_is_worth() {
+        let met = table::tests::run("01933f5e-7a00-7000-8000-000000000001", "run");
+        let kept = Kept::OnDisk(None);
+        assert_eq!(status(&met, &kept), Ok(Status::Missed), "one of its two goals");
+        let mut good = met.clone();
+        good.goals.retain(|goal| goal.met);
+        assert_eq!(status(&good, &kept), Ok(Status::Met));
+        assert_eq!(status(&good, &Kept::NotWanted), Ok(Status::Met));
+        let reason = |run: &Run, kept: &Kept| match status(run, kept) {
+            Err(Failure::NotCarriedOut(words)) => words,
+            other => panic!("{other:?}"),
+        };
+        assert!(reason(&good, &Kept::Nowhere).contains("could not be kept"));
+        let mut void = good.clone();
+        let text = "Our own generator was late".to_owned();
+        void.warnings
+            .push(crate::model::run::Warning { kind: crate::model::run::WarningKind::GeneratorLagged, text });
+        assert!(reason(&void, &kept).contains("void"));
+        void.goals.clear();
+        assert_eq!(status(&void, &kept), Ok(Status::Met), "nothing was to be reached");
+        good.requests.answered = 0;
+        assert!(reason(&good, &kept).contains("nothing at all"));
+    }
 }

@@ -45,9 +45,9 @@ impl Session {
         self.core.wait(PATIENCE);
     }
 
-    /// Ends when the disk has everything.
-    pub(super) fn end(self) {
-        self.core.end();
+    /// Ends when the disk has everything; what the person should know of the end, if anything.
+    pub(super) fn end(self) -> Option<String> {
+        self.core.end()
     }
 
     /// Notices that were not told yet.

@@ -26,6 +26,9 @@ pub(super) fn result(run: &Run, style: Style) -> String {
     line(style.bold(&plain(&run.name)));
     line(format!("{} {}", plain(&run.plan.request.method), plain(&run.plan.target.url)));
     line(head(run, style));
+    if run.is_void() {
+        line(style.bad("THIS RUN IS VOID: do not use its numbers."));
+    }
     if !run.labels.is_empty() {
         let labels: Vec<String> = run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         line(plain(&labels.join("  ")));
@@ -164,8 +167,15 @@ fn facts(run: &Run, style: Style) -> Vec<String> {
 fn goals(run: &Run, style: Style) -> Vec<String> {
     let width = run.goals.iter().map(|goal| plain(&goal.goal).chars().count()).max().unwrap_or(0);
     let shown = |goal: &crate::model::GoalResult| {
-        let verdict = if goal.met { style.good("met   ") } else { style.bad("missed") };
-        let value = match (goal.value, goal.goal.parse::<Goal>().map(|goal| goal.metric)) {
+        let metric = goal.goal.parse::<Goal>().map(|goal| goal.metric);
+        let verdict = if goal.met {
+            style.good("met   ")
+        } else if run.is_void() && metric.as_ref().is_ok_and(|metric| metric.is_response()) {
+            style.bad("void  ")
+        } else {
+            style.bad("missed")
+        };
+        let value = match (goal.value, metric) {
             (None, _) => "not measured".to_owned(),
             (Some(value), Ok(Metric::Errors)) => number::percent(value),
             (Some(value), Ok(Metric::Rate)) => number::rate(value),
@@ -178,9 +188,6 @@ fn goals(run: &Run, style: Style) -> Vec<String> {
 
 fn warnings(run: &Run, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
-    if run.is_void() {
-        lines.push(style.bad("This run is void: do not use its numbers."));
-    }
     for warning in &run.warnings {
         lines.push(format!("{} {}", style.warning("Warning:"), plain(&warning.text)));
     }
@@ -282,7 +289,7 @@ fn aligned_left(rows: &[Vec<String>], left: &[usize]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use crate::model::run::{Bytes, Connections, Environment, Histograms, Rate, Requests, Warning};
@@ -292,7 +299,7 @@ mod tests {
 
     const PLAIN: Style = Style { colour: false };
 
-    fn run(id: &str, name: &str) -> Run {
+    pub(in crate::cli) fn run(id: &str, name: &str) -> Run {
         let quantiles = Quantiles {
             p50: 4.05,
             p90: 6.5,
@@ -364,8 +371,11 @@ goal met     errors<1%  0.200 %
     fn a_void_run_says_so() {
         let mut run = run("01933f5e-7a00-7000-8000-000000000001", "\u{1b}[2J");
         run.warnings.push(Warning { kind: WarningKind::GeneratorLagged, text: "Lag was 90 ms.".to_owned() });
+        run.goals[0].value = Some(1.0);
         let text = result(&run, PLAIN);
-        assert!(text.contains("This run is void") && text.contains("Warning: Lag was 90 ms."), "{text}");
+        assert!(text.contains("goal void    p99<20ms") && text.contains("goal met     errors<1%"), "{text}");
+        assert!(text.lines().nth(3) == Some("THIS RUN IS VOID: do not use its numbers."), "{text}");
+        assert!(text.contains("Warning: Lag was 90 ms."), "{text}");
         assert!(!text.contains('\u{1b}'), "a name cannot command the terminal");
     }
 

@@ -65,7 +65,7 @@ async fn conduct(
     let connector = tokio::select! {
         biased;
         () = stop.stopped() => {
-            collector.stopped = true;
+            collector.stopped_at = Some(0);
             return Ok(collector.finish());
         }
         connector = prepared.connector() => connector?,
@@ -73,6 +73,10 @@ async fn conduct(
     collector.measured.address = connector.address.to_string();
     let (workers, mut news) = Workers::start(plan, prepared, &connector, threads, stop, collector.epoch)?;
     let result = collect(&mut collector, &workers, &mut news, watch).await;
+    if result.is_err() {
+        // Workers that have begun must not go on sending for nobody.
+        stop.stop();
+    }
     // Workers that still wait to begin see that the news and the start are gone.
     drop(news);
     workers.join(result)?;
@@ -103,7 +107,7 @@ async fn collect(
                     workers.give_back(from, tally);
                 }
                 Some(News::Ended(from, tally)) => {
-                    collector.add(from, &tally);
+                    collector.end(from, &tally);
                     ended += 1;
                 }
                 Some(News::Failed(error)) => return Err(LoadError::Threads(error)),
@@ -182,7 +186,8 @@ struct Collector<'a> {
     epoch: Instant,
     /// The first due time, in nanoseconds from `epoch`.
     start: Option<u64>,
-    stopped: bool,
+    /// When the run was stopped, in nanoseconds from `epoch`.
+    stopped_at: Option<u64>,
     measured: Measured,
     timeline: Timeline,
     errors: Errors,
@@ -191,6 +196,8 @@ struct Collector<'a> {
     in_flight: Vec<u64>,
     cpu_share: Vec<Option<f64>>,
     all_due: Vec<bool>,
+    /// Up to when each worker has told what it measured.
+    told: Vec<u64>,
     last_due: u64,
     last_answer: u64,
 }
@@ -202,7 +209,7 @@ impl<'a> Collector<'a> {
             plan,
             epoch: Instant::now(),
             start: None,
-            stopped: false,
+            stopped_at: None,
             measured: nothing(threads),
             timeline: Timeline::default(),
             errors: Errors::default(),
@@ -210,6 +217,7 @@ impl<'a> Collector<'a> {
             in_flight: vec![0; workers],
             cpu_share: vec![None; workers],
             all_due: vec![false; workers],
+            told: vec![0; workers],
             last_due: 0,
             last_answer: 0,
         }
@@ -228,7 +236,10 @@ impl<'a> Collector<'a> {
         self.in_flight[worker] = tally.in_flight;
         self.cpu_share[worker] = tally.cpu_share.or(self.cpu_share[worker]);
         self.all_due[worker] |= tally.all_due;
-        self.stopped |= tally.stopped;
+        self.told[worker] = tally.until;
+        if tally.stopped {
+            self.stopped_at.get_or_insert(tally.until);
+        }
         self.last_due = self.last_due.max(tally.last_due);
         self.last_answer = self.last_answer.max(tally.last_answer);
         self.errors.merge(&tally.errors);
@@ -255,6 +266,12 @@ impl<'a> Collector<'a> {
         self.timeline.add(tally, self.in_flight.iter().sum());
     }
 
+    /// Adds the last of a worker.
+    fn end(&mut self, worker: u32, tally: &Tally) {
+        self.add(worker, tally);
+        self.told[worker as usize] = u64::MAX;
+    }
+
     /// The state at this moment.
     fn now(&mut self) -> &Measured {
         let now = nanos(self.epoch.elapsed());
@@ -262,7 +279,8 @@ impl<'a> Collector<'a> {
         let since_start = self.start.map_or(0, |start| now.saturating_sub(start));
         let counted = since_start.saturating_sub(nanos(self.plan.warmup));
         let phase = self.phase(now);
-        let elapsed = if phase == Phase::Draining { self.counted_nanos() } else { counted };
+        let told = self.told.iter().copied().min().unwrap_or(0).min(now).saturating_sub(self.origin());
+        let elapsed = if phase == Phase::Draining { self.counted_nanos().min(told) } else { told };
         let (progress, remaining) = self.outlook(Duration::from_nanos(since_start));
         let intervals = self.timeline.over_by(counted.saturating_sub(nanos(SETTLED_AFTER)));
         let measured = &mut self.measured;
@@ -280,11 +298,11 @@ impl<'a> Collector<'a> {
         let counted = self.counted_nanos();
         let mut measured = self.measured;
         measured.phase = Phase::Done;
-        measured.ended = if self.stopped { Ended::Stopped } else { Ended::Completed };
+        measured.ended = if self.stopped_at.is_some() { Ended::Stopped } else { Ended::Completed };
         let now = nanos(self.epoch.elapsed());
         measured.since_start = Duration::from_nanos(self.start.map_or(0, |start| now.saturating_sub(start)));
         measured.elapsed = Duration::from_nanos(counted);
-        if !self.stopped {
+        if self.stopped_at.is_none() {
             measured.progress = Some(1.0);
         }
         measured.remaining = Some(Duration::ZERO);
@@ -304,10 +322,24 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// From the end of the warm-up to the last counted answer or due time.
+    /// When counting begins.
+    fn origin(&self) -> u64 {
+        self.start.unwrap_or(0).saturating_add(nanos(self.plan.warmup))
+    }
+
+    /// The length of the counted part. Ten requests at 10/s are due within 0.9 s and stand for a whole second:
+    /// the time after the last one belongs to it.
     fn counted_nanos(&self) -> u64 {
-        let origin = self.start.unwrap_or(0) + nanos(self.plan.warmup);
-        self.last_answer.max(self.last_due).saturating_sub(origin)
+        if self.start.is_none() {
+            return 0;
+        }
+        let since = |at: u64| at.saturating_sub(self.origin());
+        let planned = self.plan.counted_length().map(nanos);
+        let length = match self.stopped_at {
+            Some(at) => planned.unwrap_or(u64::MAX).min(since(at)),
+            None => planned.unwrap_or(since(self.last_due)),
+        };
+        length.max(since(self.last_answer))
     }
 
     /// How much is done, and how much time is left.
@@ -371,4 +403,75 @@ fn add_requests(sum: &mut Requests, more: Requests) {
     sum.answered += more.answered;
     sum.failed += more.failed;
     sum.cancelled += more.cancelled;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::schedule::Due;
+    use crate::load::tally::{End, Outcome};
+    use crate::model::Pacing;
+
+    const MS: u64 = 1_000_000;
+    const START: u64 = 5 * MS;
+
+    /// A collector of one worker, counting from `START`, that was told of answers at these milliseconds.
+    fn told<'a>(plan: &'a Plan, answers: &[(u64, u64)], until_ms: u64, stopped: bool) -> Collector<'a> {
+        let mut collector = Collector::new(plan, 1);
+        collector.start = Some(START);
+        let mut tally = Tally::new();
+        for (due, done) in answers {
+            let due = Due { at: START + due * MS, counted: true };
+            tally.note_due(due, START);
+            let done = START + done * MS;
+            tally.note(due, &Outcome { end: End::Status(200), done, sent: None, received_bytes: 0 });
+        }
+        tally.until = START + until_ms * MS;
+        tally.stopped = stopped;
+        collector.add(0, &tally);
+        collector
+    }
+
+    fn plan(pacing: Pacing, stop: Stop) -> Plan {
+        Plan { pacing, stop, ..Plan::for_url("http://localhost/") }
+    }
+
+    #[test]
+    fn a_run_is_as_long_as_planned_or_as_its_last_answer_took() {
+        let ten = Pacing::Constant { rate_per_sec: 10.0 };
+        let random = Pacing::Poisson { rate_per_sec: 10.0 };
+        let second = Stop::Duration(Duration::from_secs(1));
+        for (pacing, stop, answers, stopped, expected_ms) in [
+            (ten.clone(), Stop::Requests(10), [(0, 5), (900, 905)], false, 1000),
+            (ten.clone(), second, [(0, 5), (900, 905)], false, 1000),
+            (ten.clone(), second, [(0, 5), (900, 1400)], false, 1400),
+            (Pacing::Max, second, [(0, 5), (990, 1020)], false, 1020),
+            (Pacing::Max, Stop::Requests(2), [(0, 5), (5, 12)], false, 12),
+            (random, Stop::Requests(2), [(80, 85), (120, 123)], false, 123),
+            // Told until 950 ms, and stopped then.
+            (ten.clone(), Stop::Requests(1000), [(0, 5), (900, 905)], true, 950),
+            (Pacing::Max, Stop::Requests(1000), [(0, 5), (5, 12)], true, 950),
+            (ten, Stop::Requests(5), [(0, 5), (400, 405)], true, 500),
+        ] {
+            let plan = plan(pacing, stop);
+            let measured = told(&plan, &answers, 950, stopped).finish();
+            assert_eq!(measured.elapsed, Duration::from_millis(expected_ms), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn counts_and_time_belong_together_while_a_run_goes() {
+        let plan = plan(Pacing::Constant { rate_per_sec: 10.0 }, Stop::Duration(Duration::from_secs(3600)));
+        let mut collector = told(&plan, &[(0, 5), (100, 105)], 200, false);
+        collector.epoch = Instant::now().checked_sub(Duration::from_secs(60)).expect("up for a minute");
+        assert_eq!(collector.now().elapsed, Duration::from_millis(200), "nothing is known of later");
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_before_it_began_has_no_length() {
+        let plan = plan(Pacing::Max, Stop::Requests(5));
+        let mut collector = told(&plan, &[], 700, true);
+        collector.start = None;
+        assert_eq!(collector.finish().elapsed, Duration::ZERO);
+    }
 }

@@ -67,6 +67,8 @@ pub(super) struct Tally {
     pub(super) last_due: u64,
     pub(super) last_answer: u64,
     pub(super) in_flight: u64,
+    /// All that had its outcome before this moment, on the run's clock, is in this tally or an earlier one.
+    pub(super) until: u64,
     /// Processor time of the worker as a share of its elapsed time.
     pub(super) cpu_share: Option<f64>,
     /// Whether nothing more will be due.
@@ -117,6 +119,7 @@ impl Tally {
             last_due: 0,
             last_answer: 0,
             in_flight: 0,
+            until: 0,
             cpu_share: None,
             all_due: false,
             stopped: false,
@@ -141,7 +144,7 @@ impl Tally {
         self.warmup = Requests::default();
         self.errors = Errors::default();
         (self.sent_bytes, self.received_bytes, self.opened, self.waited) = (0, 0, 0, 0);
-        (self.last_due, self.last_answer, self.in_flight) = (0, 0, 0);
+        (self.last_due, self.last_answer, self.in_flight, self.until) = (0, 0, 0, 0);
         self.cpu_share = None;
         (self.all_due, self.stopped) = (false, false);
     }

@@ -433,6 +433,7 @@ impl Worker {
 
     fn stamped(&self, mut tally: Box<Tally>, now: u64) -> Box<Tally> {
         tally.in_flight = self.in_flight.get();
+        tally.until = now;
         tally.all_due |= self.stage() != Stage::Running;
         tally.stopped = self.stage() == Stage::Cancelled;
         let elapsed = now.saturating_sub(self.start.get());

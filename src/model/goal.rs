@@ -54,7 +54,8 @@ pub struct GoalResult {
     pub goal: String,
     /// The measured value in the goal's unit (ms, share, 1/s); none when nothing was measured.
     pub value: Option<f64>,
-    /// Whether the goal was met. What was not measured is not met.
+    /// Whether the goal was met. What was not measured is not met, nor is a goal on response times in a run that
+    /// is void.
     pub met: bool,
 }
 
@@ -63,12 +64,19 @@ impl Goal {
     #[must_use]
     pub fn judge(&self, run: &Run) -> GoalResult {
         let value = self.metric.value(run);
-        let met = value.is_some_and(|value| self.comparison.holds(value, self.limit));
+        let usable = !(self.metric.is_response() && run.is_void());
+        let met = usable && value.is_some_and(|value| self.comparison.holds(value, self.limit));
         GoalResult { goal: self.to_string(), value, met }
     }
 }
 
 impl Metric {
+    /// Whether it is a response time, which a generator that lags spoils.
+    #[must_use]
+    pub fn is_response(self) -> bool {
+        matches!(self, Self::Response(_) | Self::ResponseMean | Self::ResponseMax)
+    }
+
     fn value(self, run: &Run) -> Option<f64> {
         let latency = &run.response_ms;
         match self {

@@ -11,6 +11,8 @@ use super::{Goal, Labels, duration};
 pub const PLAN_VERSION: u32 = 1;
 /// Stands for a secret in every record, report and exported plan.
 pub const REDACTED: &str = "•••";
+/// As [`REDACTED`], within a URL.
+const REDACTED_IN_URL: &str = "redacted";
 /// The most connections that one run opens.
 pub const CONNECTIONS_MAX: u32 = 10_000;
 /// The highest rate, in requests per second.
@@ -263,6 +265,15 @@ impl Plan {
         found
     }
 
+    /// How long counted requests are due by plan; none where answers or chance decide.
+    #[must_use]
+    pub fn counted_length(&self) -> Option<Duration> {
+        match self.stop {
+            Stop::Duration(length) => Some(length),
+            Stop::Requests(count) => self.pacing.due(count),
+        }
+    }
+
     /// A copy in which every secret is [`REDACTED`]: what records, reports and exports hold.
     #[must_use]
     pub fn redacted(&self) -> Self {
@@ -300,7 +311,8 @@ impl Plan {
         if text.len() as u64 > PLAN_BYTES_MAX {
             return Err("the file is too large for a plan (limit 20 MiB)".to_owned());
         }
-        let raw: toml::Table = toml::from_str(text).map_err(|error| format!("this is not TOML: {error}"))?;
+        let raw: toml::Table = toml::from_str(text)
+            .map_err(|error| format!("this is not TOML: {}", toml_words(&error, text)))?;
         match raw.get("version").and_then(toml::Value::as_integer) {
             Some(version) if version == i64::from(PLAN_VERSION) => {}
             Some(version) if version > i64::from(PLAN_VERSION) => {
@@ -314,7 +326,17 @@ impl Plan {
                 ));
             }
         }
-        toml::from_str(text).map_err(|error| format!("this plan cannot be read: {error}"))
+        toml::from_str(text)
+            .map_err(|error| format!("this plan cannot be read: {}", toml_words(&error, text)))
+    }
+}
+
+/// What is wrong, and in which line. Not the line itself, as the library would show it: it may hold a secret.
+fn toml_words(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before.map(|before| before.matches('\n').count() + 1) {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
     }
 }
 
@@ -427,6 +449,11 @@ pub fn check_url(text: &str) -> Result<(), String> {
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("the URL names no host".to_owned());
+    }
+    if url.password() == Some(REDACTED_IN_URL) || url.username() == REDACTED_IN_URL {
+        return Err(
+            "the credentials in the URL were not kept because they are secret; enter them again".to_owned()
+        );
     }
     Ok(())
 }
@@ -583,16 +610,18 @@ fn check_timeout(timeout: Duration) -> Result<(), String> {
     Ok(())
 }
 
-/// A URL may carry `user:password@`; what is kept does not.
+/// A URL may carry `user:password@`, or `token@`; what is kept does not.
 fn redacted_url(text: &str) -> String {
-    match url::Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => {
-            // Cannot fail: a URL that had a password can lose it.
-            let _ = url.set_password(Some("redacted"));
-            url.to_string()
-        }
-        _ => text.to_owned(),
+    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
+    // Neither can fail: a URL that had credentials can have others.
+    if url.password().is_some() {
+        let _ = url.set_password(Some(REDACTED_IN_URL));
+    } else if !url.username().is_empty() {
+        let _ = url.set_username(REDACTED_IN_URL);
+    } else {
+        return text.to_owned();
     }
+    url.to_string()
 }
 
 fn nth_due(n: u64, rate_per_sec: f64) -> Duration {
@@ -679,7 +708,7 @@ mod tests {
         let redacted = plan.redacted();
         assert!(!redacted.to_toml().contains("CANARY"));
         let fields: Vec<Field> = redacted.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, [Field::Header(0), Field::Cookie(0), Field::BasicAuth]);
+        assert_eq!(fields, [Field::Url, Field::Header(0), Field::Cookie(0), Field::BasicAuth]);
     }
 
     #[test]
@@ -724,5 +753,28 @@ mod tests {
         assert!(by_time.reached(0, Duration::from_secs(1)));
         assert!(!Stop::Requests(10).reached(9, Duration::MAX));
         assert!(Stop::Requests(10).reached(10, Duration::ZERO));
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_never_kept_and_never_sent_as_their_stand_in() {
+        for url in ["http://ada:CANARY@localhost/", "http://CANARY@localhost/"] {
+            let kept = Plan::for_url(url).redacted();
+            assert!(!kept.to_toml().contains("CANARY"), "{}", kept.target.url);
+            let problems = kept.problems();
+            assert_eq!(problems.len(), 1, "{url}");
+            assert!(problems[0].field == Field::Url && problems[0].reason.contains("enter them again"));
+        }
+        assert_eq!(redacted_url("http://localhost/a b"), "http://localhost/a b");
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_read_is_not_repeated() {
+        for text in [
+            "version = 1\n[target]\nurl = \"http://x/\"\n[request.basic_auth]\nuser = \"a\"\npasswort = \"CANARY\"\n",
+            "version = 1\n[target]\nurl = \"http://ada:CANARY@x/\n",
+        ] {
+            let words = Plan::from_toml(text).expect_err(text);
+            assert!(!words.contains("CANARY") && words.contains("line "), "{words}");
+        }
     }
 }

@@ -43,7 +43,9 @@ pub struct Run {
     pub plan: Plan,
     /// When the first request was due.
     pub started: Timestamp,
-    /// Length in seconds from the first counted due time to the last counted answer (or the last due time, if later).
+    /// Length of the counted part in seconds: as planned, or up to the last counted answer if that came later.
+    /// Without a planned length (a number of requests as fast as possible, or at random times) up to the last
+    /// answer or due time; of a run that was stopped, up to then.
     pub elapsed_s: f64,
     /// How it ended.
     pub ended: Ended,

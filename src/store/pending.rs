@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::model::Run;
+use crate::model::{Run, RunId};
 
 use super::envelope::{ENVELOPE_BYTES_MAX, EnvelopeError};
 use super::error::StoreError;
@@ -94,6 +94,20 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(ENVELOPE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Removes the file of a run that shall not be kept, if there is one.
+///
+/// # Errors
+/// When it is still there.
+pub fn discard(dir: &Path, id: RunId) -> Result<(), StoreError> {
+    let path = dir.join(FOLDER).join(format!("{id}.{ENDING}"));
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::File { step: "removed", path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Moves a damaged file out of the way; where it is now.

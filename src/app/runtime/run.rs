@@ -1,17 +1,18 @@
 //! The thread of a run: carries out the plan, writes a checkpoint each second, makes the record.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use crate::app::event::{Event, Progress};
 use crate::app::record::{self, Detail};
 use crate::app::state::Phase;
 use crate::load::{self, Measured, StopSwitch};
-use crate::model::{Ended, Plan, RunId};
+use crate::model::{Plan, RunId};
 
 use super::Outbox;
-use super::store::StoreThread;
+use super::store::Desk;
 
 /// How much of a run a crash may lose.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -19,35 +20,39 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// A run that is going.
 pub(super) struct RunThread {
     stop: StopSwitch,
-    thread: Option<JoinHandle<()>>,
+    /// Ends when the thread does; nothing is ever sent.
+    alive: Receiver<()>,
 }
 
 impl RunThread {
-    pub(super) fn start(id: RunId, plan: Plan, threads: u32, store: StoreThread, outbox: Outbox) -> Self {
+    pub(super) fn start(id: RunId, plan: Plan, threads: u32, store: Desk, outbox: Outbox) -> Self {
         let stop = StopSwitch::new();
         let work =
             Work { id, plan, threads, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
-        let spawned =
-            std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || work.carry_out());
-        let thread = match spawned {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                outbox.offer(Event::RunFailed { id, reason: format!("no thread could be started: {error}") });
-                None
+        let (hold, alive) = channel::<()>();
+        let news = outbox.clone();
+        let spawned = std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| work.carry_out())).is_err() {
+                // The panic was already printed where it happened. Without news the run would seem to go on.
+                let reason = "Meshbench has a fault, and lost its hold on the run".to_owned();
+                news.send(Event::RunFailed { id, reason });
             }
-        };
-        Self { stop, thread }
+            drop(hold);
+        });
+        if let Err(error) = spawned {
+            outbox.offer(Event::RunFailed { id, reason: format!("no thread could be started: {error}") });
+        }
+        Self { stop, alive }
     }
 
     pub(super) fn stop(&self) {
         self.stop.stop();
     }
 
-    pub(super) fn join(self) {
-        if let Some(thread) = self.thread {
-            // A panic of the run's thread was already printed where it happened.
-            let _ = thread.join();
-        }
+    /// Waits for the end of the thread, but not beyond `deadline`; whether it has ended.
+    pub(super) fn join(&self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.alive.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
     }
 }
 
@@ -57,7 +62,7 @@ struct Work {
     threads: u32,
     cpus: u32,
     stop: StopSwitch,
-    store: StoreThread,
+    store: Desk,
     outbox: Outbox,
 }
 
@@ -81,8 +86,8 @@ impl Work {
             }
             Err(error) => {
                 let id = self.id;
-                self.store.ask(move |shelf, _| shelf.discard_checkpoint(id));
                 self.outbox.send(Event::RunFailed { id, reason: chain(&error) });
+                self.store.ask(move |shelf, _| shelf.discard_checkpoint(id));
             }
         }
     }
@@ -106,9 +111,7 @@ impl Work {
 
     /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
     fn checkpoint(&self, measured: &Measured) {
-        let mut run = record::run(self.id, &self.plan, measured, Detail::Full, self.cpus);
-        run.ended = Ended::Interrupted;
-        run.interrupted = true;
+        let run = record::checkpoint(self.id, &self.plan, measured, self.cpus);
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
     }
 }

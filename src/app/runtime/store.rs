@@ -1,11 +1,11 @@
 //! The store's thread: everything that touches the database, in order.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -27,6 +27,9 @@ const WORK_MAX: usize = 256;
 /// the answer comes as an event.
 const START_WAIT: Duration = Duration::from_millis(300);
 
+/// The most runs that could not be saved and are held in memory; the oldest goes first.
+const UNSAVED_MAX: usize = 64;
+
 type Work = Box<dyn FnOnce(&mut Shelf, &Outbox) + Send>;
 
 /// Why the background could not be started.
@@ -46,18 +49,24 @@ pub enum StartError {
     Threads(#[source] std::io::Error),
 }
 
-/// The way to the store's thread.
-#[derive(Clone)]
+/// The store's thread.
 pub(super) struct StoreThread {
-    work: SyncSender<Work>,
-    thread: Arc<JoinHandle<()>>,
+    desk: Desk,
+    /// What went wrong when the store was closed; ends when the thread does.
+    last_words: Receiver<String>,
 }
+
+/// Where work for the store's thread is handed in.
+#[derive(Clone)]
+pub(super) struct Desk(SyncSender<Work>);
 
 /// What the store's thread works on.
 pub(super) struct Shelf {
     /// None while another program holds it, or when it could not be opened.
     store: Option<Store>,
     dir: PathBuf,
+    /// Runs that are not in the store, so that they can be read and exported all the same.
+    unsaved: VecDeque<Arc<Run>>,
 }
 
 /// Tells late answers from the one that is waited for.
@@ -82,47 +91,79 @@ impl StoreThread {
     /// Starts the thread, and opens the store on it.
     pub(super) fn start(options: Options, outbox: Outbox) -> Result<Self, StartError> {
         let (work, todo) = sync_channel::<Work>(WORK_MAX);
-        let (opened, answer) = sync_channel(1);
+        // Without a buffer: an answer that was sent was taken.
+        let (opened, answer) = sync_channel(0);
+        let (words, last_words) = channel();
         let dir = options.data_dir.clone();
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("meshbench-store".to_owned())
             .spawn(move || {
-                let mut shelf = Shelf { store: None, dir: options.data_dir.clone() };
+                let mut shelf = Shelf::new(options.data_dir);
                 let in_use = shelf.open(options.keep, &outbox);
-                // Nobody listens any more when the opening took long.
-                let _ = opened.send(in_use);
+                answer_start(in_use, &opened, &shelf.dir, &outbox);
                 shelf.serve(&todo, &outbox);
+                shelf.close(&words);
             })
             .map_err(StartError::Threads)?;
         if answer.recv_timeout(START_WAIT) == Ok(true) {
             return Err(StartError::InUse { dir });
         }
-        Ok(Self { work, thread: Arc::new(thread) })
+        Ok(Self { desk: Desk(work), last_words })
     }
 
-    /// Waits for room. On threads of our own only.
-    pub(super) fn ask(&self, work: impl FnOnce(&mut Shelf, &Outbox) + Send + 'static) {
-        // Fails only when the store's thread is gone, and with it the program.
-        let _ = self.work.send(Box::new(work));
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
-    /// Does not wait; false when there is no room.
-    pub(super) fn try_ask(&self, work: impl FnOnce(&mut Shelf, &Outbox) + Send + 'static) -> bool {
-        self.work.try_send(Box::new(work)).is_ok()
-    }
-
-    /// Waits until everything asked for is done.
-    pub(super) fn end(self) {
-        let Self { work, thread } = self;
-        drop(work);
-        if let Some(thread) = Arc::into_inner(thread) {
-            // A panic of the store's thread was already printed where it happened.
-            let _ = thread.join();
+    /// Waits until everything asked for is done, but not beyond `deadline`; what went wrong.
+    pub(super) fn end(self, deadline: Instant) -> Option<String> {
+        let Self { desk, last_words } = self;
+        drop(desk);
+        match last_words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(words) => Some(words),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => Some(
+                "The disk did not answer in time. What was asked for last may not be on it; a run is kept up to \
+                 its last checkpoint"
+                    .to_owned(),
+            ),
         }
     }
 }
 
+impl Desk {
+    /// Waits for room. On threads of our own only.
+    pub(super) fn ask(&self, work: impl FnOnce(&mut Shelf, &Outbox) + Send + 'static) {
+        // Fails only when the store's thread is gone, and with it the program.
+        let _ = self.0.send(Box::new(work));
+    }
+
+    /// Does not wait; false when there is no room.
+    pub(super) fn try_ask(&self, work: impl FnOnce(&mut Shelf, &Outbox) + Send + 'static) -> bool {
+        self.0.try_send(Box::new(work)).is_ok()
+    }
+}
+
+/// Tells the start, or if that did not wait so long the face, that another program holds the store.
+fn answer_start(in_use: bool, opened: &SyncSender<bool>, dir: &Path, outbox: &Outbox) {
+    if opened.send(in_use).is_err() && in_use {
+        let reason = StartError::InUse { dir: dir.to_owned() }.to_string();
+        outbox.send(Event::StoreFailed { reason });
+    }
+}
+
 impl Shelf {
+    fn new(dir: PathBuf) -> Self {
+        Self { store: None, dir, unsaved: VecDeque::new() }
+    }
+
+    fn close(self, words: &Sender<String>) {
+        if let Some(Err(error)) = self.store.map(Store::close) {
+            // Nobody listens any more only when the end was given up waiting for.
+            let _ = words.send(told(&error));
+        }
+    }
+
     /// Whether another program holds the store and that ends the start.
     fn open(&mut self, keep: Keep, outbox: &Outbox) -> bool {
         if keep == Keep::Nowhere {
@@ -175,23 +216,42 @@ impl Shelf {
             Ok(summary) => return outbox.send(Event::RunSaved(Box::new(summary))),
             Err(reason) => reason,
         };
-        let reason = match pending::write(&self.dir, &run) {
-            Ok(path) => format!("{reason}. It is kept in {} and taken in at the next start", path.display()),
-            Err(error) => format!(
-                "{reason}. Nor could it be laid beside the store ({}). Export it before you close Meshbench",
-                chain(&error)
+        self.unsaved.push_back(Arc::clone(&run));
+        if self.unsaved.len() > UNSAVED_MAX {
+            self.unsaved.pop_front();
+        }
+        let (waits_in, reason) = match pending::write(&self.dir, &run) {
+            Ok(path) => {
+                let words =
+                    format!("{reason}. It is kept in {} and taken in at the next start", path.display());
+                (Some(path), words)
+            }
+            Err(error) => (
+                None,
+                format!(
+                    "{reason}. Nor could it be laid beside the store ({}). Export it before you close Meshbench",
+                    chain(&error)
+                ),
             ),
         };
-        outbox.send(Event::RunNotSaved { run, reason });
+        outbox.send(Event::RunNotSaved { run, waits_in, reason });
     }
 
+    /// What is known of a run in progress: in the store, else beside it, where the finished run takes its place.
     pub(super) fn checkpoint(&mut self, run: &Run) {
         // A failed checkpoint is no news by itself: if the disk stays broken, saving the run says so.
-        let _ = self.with(|store| store.checkpoint(run));
+        match &self.store {
+            Some(store) => drop(store.checkpoint(run)),
+            None => drop(pending::write(&self.dir, run)),
+        }
     }
 
     pub(super) fn discard_checkpoint(&mut self, id: RunId) {
-        let _ = self.with(|store| store.discard_checkpoint(id));
+        // What cannot be removed is an interrupted run in history: too much, but not wrong.
+        match &self.store {
+            Some(store) => drop(store.discard_checkpoint(id)),
+            None => drop(pending::discard(&self.dir, id)),
+        }
     }
 
     pub(super) fn read_history(&mut self, outbox: &Outbox) {
@@ -277,6 +337,9 @@ impl Shelf {
 
     fn runs(&self, ids: &[RunId]) -> Result<Vec<Arc<Run>>, String> {
         let read = |id: &RunId| {
+            if let Some(run) = self.unsaved.iter().find(|run| run.id == *id) {
+                return Ok(Arc::clone(run));
+            }
             let found = self.with(|store| store.run(*id))?;
             found.map(Arc::new).ok_or_else(|| format!("run {id} is not in the store any more"))
         };
@@ -291,4 +354,22 @@ fn failed(title: &str, reason: String) -> Event {
 /// What happened, with its causes, and what to do.
 fn told(error: &StoreError) -> String {
     format!("{}. {}", chain(error), error.advice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_did_not_wait_is_told_as_an_event() {
+        let (queue, mut events) = tokio::sync::mpsc::channel(4);
+        let outbox = Outbox { queue, wake: Arc::new(|| {}) };
+        let (opened, answer) = sync_channel(0);
+        drop(answer);
+        answer_start(false, &opened, Path::new("/data"), &outbox);
+        assert!(events.try_recv().is_err(), "nothing to tell");
+        answer_start(true, &opened, Path::new("/data"), &outbox);
+        let told = events.try_recv().expect("an event");
+        assert!(matches!(told, Event::StoreFailed { reason } if reason.contains("another Meshbench")));
+    }
 }

@@ -118,6 +118,10 @@ impl State {
             [run] => format!("Deleted “{}”", run.name),
             many => format!("Deleted {} runs", many.len()),
         };
+        // An older notice would bring back the wrong runs.
+        for notice in &mut self.notices {
+            notice.action = notice.action.filter(|action| *action != NoticeAction::UndoDelete);
+        }
         self.deleted = Some(runs);
         self.inform(title, Some(NoticeAction::UndoDelete));
         Vec::new()

@@ -1,5 +1,6 @@
 //! The run that is going.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,12 +109,16 @@ impl State {
     }
 
     pub(super) fn run_saved(&mut self, summary: RunSummary) -> Vec<Job> {
-        let id = summary.id;
         let title = match summary.ended {
             Ended::Completed => format!("“{}” is done and saved", summary.name),
             Ended::Stopped => format!("“{}” was stopped; what it measured is saved", summary.name),
             Ended::Interrupted => format!("“{}” was interrupted; what it measured is saved", summary.name),
         };
+        self.run_is_over(summary, title)
+    }
+
+    fn run_is_over(&mut self, summary: RunSummary, title: String) -> Vec<Job> {
+        let id = summary.id;
         let mut history = std::mem::take(&mut self.history);
         history.retain(|row| row.id != id);
         history.push(summary);
@@ -122,13 +127,28 @@ impl State {
         Vec::new()
     }
 
-    pub(super) fn run_not_saved(&mut self, run: Arc<Run>, reason: String) -> Vec<Job> {
+    pub(super) fn run_not_saved(
+        &mut self,
+        run: Arc<Run>,
+        waits_in: Option<PathBuf>,
+        reason: String,
+    ) -> Vec<Job> {
         // An early failure can come before the window knows that the run ended.
         if self.live_with(run.id).is_some() {
             self.ended = Some(Arc::clone(&run));
         }
-        self.failed("The run is not in the store".to_owned(), reason);
-        self.run_saved(run.summary())
+        let title = match waits_in {
+            Some(_) => {
+                self.warn("The run is not in the store yet".to_owned(), reason);
+                format!("“{}” is done and waits to be taken into the store", run.name)
+            }
+            None => {
+                self.only_in_memory.insert(run.id);
+                self.failed("The run is not on disk".to_owned(), reason);
+                format!("“{}” is done, but it is not on disk", run.name)
+            }
+        };
+        self.run_is_over(run.summary(), title)
     }
 
     /// The result of a run takes the place of the live page, if the person is still looking at it.

@@ -172,9 +172,27 @@ fn closing_during_a_run_asks_and_then_waits_for_the_disk() {
 fn a_run_that_cannot_be_written_is_kept_and_said() {
     let mut state = running();
     state.event(Event::RunEnded(Arc::new(a_run(7))), fresh(0));
-    state.event(Event::RunNotSaved { run: Arc::new(a_run(7)), reason: "disk full".to_owned() }, fresh(0));
+    let not_saved =
+        |waits_in| Event::RunNotSaved { run: Arc::new(a_run(7)), waits_in, reason: "disk full".to_owned() };
+    state.event(not_saved(None), fresh(0));
     assert!(matches!(&state.open, Open::Result(run) if run.id == id(7)));
     assert!(state.notices.iter().any(|notice| notice.detail == "disk full"));
+    assert!(state.only_in_memory.contains(&id(7)));
+    let mut state = running();
+    state.command(Command::Go(Page::Settings), fresh(0));
+    state.event(not_saved(Some(PathBuf::from("/data/pending/7.run"))), fresh(0));
+    assert!(state.only_in_memory.is_empty());
+    assert!(state.notices.iter().all(|notice| !notice.title.contains("saved")), "{:?}", state.notices);
+}
+
+#[test]
+fn only_the_last_deletion_can_be_taken_back() {
+    let mut state = opened([1, 2, 3]);
+    for n in [1, 2] {
+        state.event(Event::RunsDeleted(vec![a_run(n).summary()]), fresh(0));
+    }
+    let actions: Vec<_> = state.notices.iter().map(|notice| notice.action).collect();
+    assert_eq!(actions, [None, Some(NoticeAction::UndoDelete)]);
 }
 
 #[test]
