@@ -30,6 +30,8 @@ pub use curves::{Curve, Curves, curves};
 pub use event::Event;
 pub use job::{Job, JobKey};
 pub use place::{DATA_DIR_VARIABLE, default_data_dir};
-pub use runtime::{DialogKind, DialogRequest, Dialogs, EVENTS_MAX, Keep, Options, Runtime, StartError, Wake};
+pub use runtime::{
+    DialogAnswer, DialogKind, DialogRequest, Dialogs, EVENTS_MAX, Keep, Options, Runtime, StartError, Wake,
+};
 pub use state::State;
 pub use update::Fresh;

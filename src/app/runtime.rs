@@ -38,9 +38,12 @@ const END_WAIT: Duration = Duration::from_secs(5);
 /// Tells the face that events wait: a repaint, or nothing.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Asks a person for a file; none when nothing was chosen.
+/// Asks a person for a file.
 pub type Dialogs =
-    Arc<dyn Fn(DialogRequest) -> Pin<Box<dyn Future<Output = Option<PathBuf>> + Send>> + Send + Sync>;
+    Arc<dyn Fn(DialogRequest) -> Pin<Box<dyn Future<Output = DialogAnswer> + Send>> + Send + Sync>;
+
+/// The path that was chosen, none when the person chose none, or why nobody could be asked and what to do.
+pub type DialogAnswer = Result<Option<PathBuf>, String>;
 
 /// What a file dialog is opened for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,8 +281,13 @@ impl Runtime {
         let answer = (self.dialogs)(request);
         let outbox = self.outbox.clone();
         self.tokio.spawn(async move {
-            if let Some(path) = answer.await {
-                outbox.post(then(path)).await;
+            match answer.await {
+                Ok(Some(path)) => outbox.post(then(path)).await,
+                Ok(None) => {}
+                Err(reason) => {
+                    let title = "No file dialog could be shown".to_owned();
+                    outbox.post(Event::Failed { title, reason }).await;
+                }
             }
         });
     }

@@ -9,8 +9,8 @@ mod sheet;
 mod words;
 
 use eframe::egui::{
-    Align, CentralPanel, Key, KeyboardShortcut, Label, Layout, Modifiers, Panel, RichText, ScrollArea, Ui,
-    vec2,
+    Align, CentralPanel, Frame, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers, Panel, RichText,
+    ScrollArea, Ui, vec2,
 };
 
 use crate::app::state::{Picked, PlanId};
@@ -28,6 +28,9 @@ pub use words::sentence;
 
 /// Why nothing can be started now.
 const RUNNING: &str = "A run is going; wait for its end or stop it first";
+
+/// Width of the list of saved plans with its distance to the form, in points.
+const PLANS_WIDTH: f32 = 240.0;
 
 /// The form and what a person has done to it.
 #[derive(Debug)]
@@ -132,9 +135,13 @@ impl LoadPage {
         if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter)) {
             self.run(cx);
         }
-        Panel::left("saved plans").exact_size(232.0).resizable(false).show(ui, |ui| self.plans(cx, ui));
-        Panel::bottom("run").resizable(false).show(ui, |ui| self.run_bar(cx, ui));
-        CentralPanel::default().show(ui, |ui| {
+        // The page has its margin already: each part only keeps its distance to the next.
+        let margin = |left, right| Frame::new().inner_margin(Margin { left, right, top: 0, bottom: 0 });
+        let plans = Panel::left("saved plans").exact_size(PLANS_WIDTH).resizable(false).frame(margin(0, 16));
+        plans.show(ui, |ui| self.plans(cx, ui));
+        let run = Panel::bottom("run").resizable(false).frame(margin(24, 0));
+        run.show(ui, |ui| self.run_bar(cx, ui));
+        CentralPanel::default().frame(margin(24, 0)).show(ui, |ui| {
             self.question_ui(cx, ui);
             self.heading(cx, ui);
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.fields(cx, ui));
@@ -268,11 +275,13 @@ impl LoadPage {
         let focus_url = std::mem::take(&mut self.focus_url);
         self.write(cx, ui, |sheet, ui| {
             sheet.target(ui, focus_url);
-            ui.add_space(8.0);
+            ui.add_space(12.0);
             widgets::section(ui, "Load");
+            ui.add_space(4.0);
             sheet.load(ui);
-            ui.add_space(8.0);
+            ui.add_space(12.0);
             widgets::section(ui, "More");
+            ui.add_space(4.0);
             if sheet.draft.insecure {
                 sheet.insecure_warning(ui);
             }

@@ -9,13 +9,14 @@ mod when;
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{CentralPanel, Event, Id, Key, Modifiers, RichText, Ui};
+use eframe::egui::{Align, Button, CentralPanel, Event, Id, Key, Label, Modifiers, RichText, Ui, vec2};
 use jiff::tz::TimeZone;
 
 use crate::app::state::StoreState;
-use crate::app::{Command, State};
+use crate::app::{Command, Page, State};
 use crate::model::RunId;
 
+use super::theme::CONTROL_HEIGHT;
 use super::{Cx, widgets};
 use edit::Edit;
 use list::View;
@@ -24,6 +25,9 @@ use table::table_id;
 
 pub use list::{Column, Order};
 
+/// Width of the words of an empty history, and of the ways on from there, in points.
+const EMPTY_WIDTH: f32 = 420.0;
+const EMPTY_BUTTON: f32 = 136.0;
 /// How far Page up and Page down move.
 const PAGE_ROWS: usize = 20;
 
@@ -241,10 +245,21 @@ fn slash(ui: &mut Ui) -> bool {
 
 fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
     let what = "Every run is kept here with its full latency distribution: to open again, compare, label and \
-                export. Try it starts the built-in target and a first run against it.";
-    if widgets::empty_state(ui, cx.theme, "No runs yet", what, Some("Try it")) {
-        cx.push(Command::TryIt);
-    }
+                export. Try it sends ten seconds of load to a small service inside Meshbench.";
+    let ready = if cx.state.is_running() { Err("A run is going") } else { Ok(()) };
+    centred(ui, |ui| {
+        ui.set_max_width(EMPTY_WIDTH.min(ui.available_width()));
+        widgets::heading(ui, "No runs yet");
+        ui.add(Label::new(RichText::new(what).color(cx.theme.text_muted)).wrap().halign(Align::Center));
+        ui.add_space(8.0);
+        if widgets::primary_wide(ui, cx.theme, "Try it", EMPTY_BUTTON, ready) {
+            cx.push(Command::TryIt);
+        }
+        let test = Button::new("Test a URL").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
+        if ui.add(test).clicked() {
+            cx.push(Command::Go(Page::Load));
+        }
+    });
 }
 
 fn failed(cx: &mut Cx<'_>, ui: &mut Ui, reason: &str) {

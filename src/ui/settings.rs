@@ -1,6 +1,6 @@
 //! Choices for the whole program.
 
-use eframe::egui::{DragValue, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, DragValue, Layout, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::Command;
 use crate::model::{Settings, ThemeChoice};
@@ -12,6 +12,8 @@ use super::{Cx, widgets};
 /// The most threads that can be asked for.
 const THREADS_MAX: u32 = 256;
 const NAME_WIDTH: f32 = 160.0;
+/// As high as the highest control, so that names and controls share a middle, in points.
+const ROW_HEIGHT: f32 = 34.0;
 
 /// What the page remembers between frames: a number that is being written.
 #[derive(Debug, Default)]
@@ -75,7 +77,8 @@ fn appearance(ui: &mut Ui, cx: &Cx<'_>, new: &mut Settings) {
         }
     });
     row(ui, "Motion", |ui, _| {
-        ui.checkbox(&mut new.reduced_motion, "Reduce motion: nothing moves that is not information");
+        let words = "Reduce motion: nothing moves that is not information";
+        widgets::checkbox(ui, cx.theme, &mut new.reduced_motion, words);
     });
 }
 
@@ -91,8 +94,10 @@ fn places(ui: &mut Ui, cx: &Cx<'_>) {
 /// A name at the left, and what belongs to it.
 fn row(ui: &mut Ui, name: &str, content: impl FnOnce(&mut Ui, eframe::egui::Id)) {
     ui.horizontal(|ui| {
+        ui.set_min_height(ROW_HEIGHT);
+        let layout = Layout::left_to_right(Align::Center);
         let label = ui
-            .allocate_ui(eframe::egui::vec2(NAME_WIDTH, ui.spacing().interact_size.y), |ui| {
+            .allocate_ui_with_layout(vec2(NAME_WIDTH, ROW_HEIGHT), layout, |ui| {
                 ui.set_min_width(NAME_WIDTH);
                 ui.label(name)
             })

@@ -2,8 +2,9 @@
 
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    Align, Button, Context, CornerRadius, FontId, Frame, KeyboardShortcut, Label, Layout, Margin, Response,
-    RichText, Role, Sense, Stroke, StrokeKind, TextEdit, TextFormat, TextStyle, Ui, WidgetInfo, vec2,
+    Align, Align2, Button, Checkbox, Context, CornerRadius, FontId, Frame, KeyboardShortcut, Label, Layout,
+    Margin, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, TextFormat, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 
 use super::icon;
@@ -92,11 +93,8 @@ pub fn field(ui: &mut Ui, theme: &Theme, field: Field<'_>, text: &mut String) ->
                     mark_invalid(ui, theme);
                 }
                 let width = if field.width > 0.0 { field.width } else { ui.available_width() };
-                let edit = TextEdit::singleline(text)
-                    .hint_text(field.hint)
-                    .desired_width(width)
-                    .margin(Margin::symmetric(8, 6));
-                let response = ui.add(edit).labelled_by(name.id);
+                let line = line(text).hint_text(field.hint).desired_width(width);
+                let response = edit(ui, theme, line).labelled_by(name.id);
                 if !field.unit.is_empty() {
                     ui.label(RichText::new(field.unit).color(theme.text_muted));
                 }
@@ -107,6 +105,48 @@ pub fn field(ui: &mut Ui, theme: &Theme, field: Field<'_>, text: &mut String) ->
             ui.label(RichText::new(reason).small().color(theme.error));
         }
         response
+    })
+    .inner
+}
+
+/// A line of text to write in, alone: as high as a button, its text in the middle.
+pub fn line(text: &mut String) -> TextEdit<'_> {
+    TextEdit::singleline(text)
+        .margin(Margin::symmetric(8, 4))
+        .min_size(vec2(0.0, CONTROL_HEIGHT))
+        .align(Align2::LEFT_CENTER)
+}
+
+/// Shows a field with an edge that stands out at rest; in `theme.error` where [`mark_invalid`] was called.
+pub fn edit(ui: &mut Ui, theme: &Theme, field: TextEdit<'_>) -> Response {
+    ui.scope(|ui| {
+        let rest = &mut ui.visuals_mut().widgets.inactive.bg_stroke;
+        if rest.color != theme.error {
+            rest.color = theme.control;
+        }
+        ui.add(field)
+    })
+    .inner
+}
+
+/// A box to tick with its words. Its edge stands out at rest, and what is ticked is filled.
+pub fn checkbox(ui: &mut Ui, theme: &Theme, ticked: &mut bool, words: &str) -> Response {
+    let on = *ticked;
+    ui.scope(|ui| {
+        let widgets = &mut ui.visuals_mut().widgets;
+        let (rest, hovered) = if on {
+            (theme.accent, theme.tint(theme.accent, 0.88))
+        } else {
+            (theme.background, theme.surface)
+        };
+        let edge = if on { theme.accent } else { theme.control };
+        (widgets.inactive.bg_fill, widgets.inactive.bg_stroke) = (rest, Stroke::new(1.0, edge));
+        (widgets.hovered.bg_fill, widgets.hovered.bg_stroke) = (hovered, Stroke::new(1.0, theme.text));
+        (widgets.active.bg_fill, widgets.active.bg_stroke) = (hovered, Stroke::new(2.0, theme.text));
+        for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+            state.fg_stroke = Stroke::new(1.8, theme.on_accent);
+        }
+        ui.add(Checkbox::new(ticked, RichText::new(words).color(theme.text)))
     })
     .inner
 }
@@ -266,7 +306,7 @@ fn segment(ui: &mut Ui, theme: &Theme, chosen: bool, words: &str) -> Response {
     if ui.is_rect_visible(rect) {
         let corner = CornerRadius::same(CORNER);
         if chosen {
-            let stroke = Stroke::new(1.0, theme.border);
+            let stroke = Stroke::new(1.0, theme.control);
             ui.painter().rect(rect, corner, theme.raised, stroke, StrokeKind::Inside);
         } else if response.hovered() {
             ui.painter().rect_filled(rect, corner, theme.tint(theme.text, 0.06));

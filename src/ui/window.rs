@@ -110,14 +110,17 @@ impl eframe::App for Window {
         }
     }
 
-    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+    fn clear_color(&self, visuals: &eframe::egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+impl Drop for Window {
+    /// Also after a panic: a core that is dropped with jobs at work would wait for news nobody takes.
+    fn drop(&mut self) {
         if let Some(core) = self.core.take() {
             core.end();
         }
-    }
-
-    fn clear_color(&self, visuals: &eframe::egui::Visuals) -> [f32; 4] {
-        visuals.panel_fill.to_normalized_gamma_f32()
     }
 }
 

@@ -55,7 +55,7 @@ impl Sheet<'_> {
                 .margin(FIELD_MARGIN)
                 .desired_rows(4)
                 .desired_width(KEY + VALUE);
-            let response = ui.add(edit);
+            let response = widgets::edit(ui, sheet.theme, edit);
             name(ui, &response, "Body text");
             sheet.noted(At::Body, &response);
         });
@@ -93,7 +93,8 @@ impl Sheet<'_> {
                 if by_name {
                     sheet.unit(ui, "always secret");
                 } else {
-                    let secret = ui.checkbox(&mut sheet.draft.headers[row].secret, "Secret");
+                    let secret =
+                        widgets::checkbox(ui, sheet.theme, &mut sheet.draft.headers[row].secret, "Secret");
                     name(ui, &secret, &format!("Header {number} is secret"));
                     sheet.changed |= secret.changed();
                     secret.on_hover_text("Never kept in a record, a report or an exported plan");
@@ -143,7 +144,8 @@ impl Sheet<'_> {
 
     fn auth(&mut self, ui: &mut Ui) {
         self.row(ui, "Basic auth", |sheet, ui, _| {
-            let on = ui.checkbox(&mut sheet.draft.auth_on, "Send user name and password");
+            let words = "Send user name and password";
+            let on = widgets::checkbox(ui, sheet.theme, &mut sheet.draft.auth_on, words);
             sheet.changed |= on.changed();
         });
         if !self.draft.auth_on {
@@ -217,18 +219,15 @@ impl Sheet<'_> {
     fn tls(&mut self, ui: &mut Ui) {
         self.row(ui, "Certificates", |sheet, ui, _| {
             let words = "Accept any certificate (insecure)";
-            sheet.changed |= ui.checkbox(&mut sheet.draft.insecure, words).changed();
+            let accepted = widgets::checkbox(ui, sheet.theme, &mut sheet.draft.insecure, words);
+            sheet.changed |= accepted.changed();
         });
         if self.draft.insecure {
             self.insecure_warning(ui);
         }
         self.row(ui, "CA file", |sheet, ui, caption| {
-            let response = ui.add(
-                TextEdit::singleline(&mut sheet.draft.ca_file)
-                    .hint_text("/path/to/ca.pem")
-                    .margin(FIELD_MARGIN)
-                    .desired_width(VALUE),
-            );
+            let edit = widgets::line(&mut sheet.draft.ca_file).hint_text("/path/to/ca.pem");
+            let response = widgets::edit(ui, sheet.theme, edit.desired_width(VALUE));
             sheet.changed |= response.changed();
             response.labelled_by(caption.id);
             let button = ui.button("Choose…");

@@ -1,6 +1,6 @@
 //! Saved plans: the list beside the form, saving, and the questions before anything is lost.
 
-use eframe::egui::{Button, Frame, Label, Margin, RichText, ScrollArea, Stroke, TextEdit, Ui, vec2};
+use eframe::egui::{Button, Frame, Label, Margin, RichText, ScrollArea, Stroke, Ui, vec2};
 
 use crate::app::Command;
 use crate::app::state::{PlanId, SavedPlan};
@@ -16,7 +16,6 @@ const PLANS_WITHOUT_SEARCH: usize = 6;
 impl LoadPage {
     /// The list of saved plans.
     pub(super) fn plans(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        ui.add_space(8.0);
         widgets::section(ui, "Saved plans");
         ui.horizontal(|ui| {
             if ui.button("New plan").clicked() {
@@ -34,8 +33,8 @@ impl LoadPage {
             return;
         }
         if cx.state.plans.len() > PLANS_WITHOUT_SEARCH {
-            let search = TextEdit::singleline(&mut self.search).hint_text("Search plans");
-            let response = ui.add(search.desired_width(f32::INFINITY));
+            let search = widgets::line(&mut self.search).hint_text("Search plans");
+            let response = widgets::edit(ui, cx.theme, search.desired_width(f32::INFINITY));
             name(ui, &response, "Search plans");
         }
         self.shown_plan_actions(cx, ui);
@@ -110,7 +109,8 @@ impl LoadPage {
         let mut done = false;
         ui.horizontal(|ui| {
             let caption = ui.label("Save a copy as");
-            ui.add(TextEdit::singleline(&mut new_name).desired_width(240.0)).labelled_by(caption.id);
+            let edit = widgets::line(&mut new_name).desired_width(240.0);
+            widgets::edit(ui, cx.theme, edit).labelled_by(caption.id);
             let refusal = name_refusal(&new_name);
             let save = ui.add_enabled(refusal.is_none(), Button::new("Save copy"));
             if save.clicked() {

@@ -1,7 +1,7 @@
 //! The rows of the form: caption, field, unit, and the reason beside it.
 
 use eframe::egui::{
-    self, Align, Button, CollapsingHeader, Label, Layout, Margin, Response, RichText, TextEdit, Ui, vec2,
+    self, Align, Button, CollapsingHeader, Label, Layout, Margin, Response, RichText, Ui, vec2,
 };
 
 use crate::app::Command;
@@ -135,14 +135,14 @@ impl Sheet<'_> {
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) -> Response {
         let wrong = self.shown_reason(at).is_some();
-        let edit = TextEdit::singleline(text(self.draft)).hint_text(spec.hint).desired_width(spec.width);
-        let edit = edit.password(dots).margin(FIELD_MARGIN);
+        let edit = widgets::line(text(self.draft)).hint_text(spec.hint).desired_width(spec.width);
+        let edit = edit.password(dots);
         let theme = self.theme;
         let response = ui.scope(|ui| {
             if wrong {
                 widgets::mark_invalid(ui, theme);
             }
-            ui.add(edit)
+            widgets::edit(ui, theme, edit)
         });
         self.noted(at, &response.inner);
         response.inner

@@ -115,14 +115,15 @@ impl Edit {
     fn words_ui(&mut self, theme: &Theme, ui: &mut Ui) -> Response {
         let field = ui.horizontal(|ui| {
             let caption = caption(ui, "Name");
-            let edit = TextEdit::singleline(&mut self.name).desired_width(340.0).margin(MARGIN);
-            ui.add(edit).labelled_by(caption.id)
+            let edit = widgets::line(&mut self.name).desired_width(340.0);
+            widgets::edit(ui, theme, edit).labelled_by(caption.id)
         });
         reason(theme, ui, self.check_name().err());
         ui.horizontal_top(|ui| {
             let caption = caption(ui, "Note");
-            let edit = TextEdit::multiline(&mut self.note).desired_rows(4).desired_width(340.0);
-            ui.add(edit.char_limit(NOTE_CHARS_MAX)).labelled_by(caption.id);
+            let edit =
+                TextEdit::multiline(&mut self.note).desired_rows(4).desired_width(340.0).margin(MARGIN);
+            widgets::edit(ui, theme, edit.char_limit(NOTE_CHARS_MAX)).labelled_by(caption.id);
         });
         field.inner
     }
@@ -133,9 +134,8 @@ impl Edit {
         for (row, (_, words)) in KNOWN_LABELS.iter().enumerate() {
             ui.horizontal(|ui| {
                 let caption = caption(ui, words);
-                let edit =
-                    TextEdit::singleline(&mut self.labels.known[row]).desired_width(FIELD).margin(MARGIN);
-                ui.add(edit).labelled_by(caption.id);
+                let edit = widgets::line(&mut self.labels.known[row]).desired_width(FIELD);
+                widgets::edit(ui, theme, edit).labelled_by(caption.id);
                 reason(theme, ui, why(LabelAt::Known(row)));
             });
         }
@@ -143,11 +143,11 @@ impl Edit {
         for (row, (key, value)) in self.labels.free.iter_mut().enumerate() {
             let number = row + 1;
             ui.horizontal(|ui| {
-                let response =
-                    ui.add(TextEdit::singleline(key).hint_text("Key").desired_width(FIELD).margin(MARGIN));
+                let edit = widgets::line(key).hint_text("Key").desired_width(FIELD);
+                let response = widgets::edit(ui, theme, edit);
                 name(ui, &response, &format!("Label {number} key"));
-                let response = ui
-                    .add(TextEdit::singleline(value).hint_text("Value").desired_width(FIELD).margin(MARGIN));
+                let edit = widgets::line(value).hint_text("Value").desired_width(FIELD);
+                let response = widgets::edit(ui, theme, edit);
                 name(ui, &response, &format!("Label {number} value"));
                 let response = ui.button("Remove");
                 name(ui, &response, &format!("Remove label {number}"));

@@ -1,17 +1,15 @@
 //! Search, and what can be done with the chosen runs.
 
-use eframe::egui::{Align, Button, Layout, Margin, RichText, TextEdit, Ui};
+use eframe::egui::{Align, Button, Layout, RichText, Ui};
 
 use crate::app::state::COMPARED_MAX;
 use crate::app::{Command, ExportFormat};
 use crate::model::{RunId, number};
-use crate::ui::Cx;
 use crate::ui::form::name;
+use crate::ui::{Cx, widgets};
 
 use super::HistoryPage;
 
-/// Between the text of the search field and its border, in points.
-const FIELD_MARGIN: Margin = Margin::symmetric(8, 6);
 /// Shown where nothing is chosen.
 const CHOOSE_FIRST: &str = "Choose a run first: point at a row, or press Space on it";
 
@@ -20,12 +18,8 @@ impl HistoryPage {
     pub(super) fn toolbar(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         ui.horizontal(|ui| {
             let hint = "Search name, label, URL, note, state   /";
-            let search = ui.add(
-                TextEdit::singleline(&mut self.query)
-                    .hint_text(hint)
-                    .desired_width(340.0)
-                    .margin(FIELD_MARGIN),
-            );
+            let search = widgets::line(&mut self.query).hint_text(hint).desired_width(340.0);
+            let search = widgets::edit(ui, cx.theme, search);
             name(ui, &search, "Search runs");
             self.search_id = Some(search.id);
             if std::mem::take(&mut self.focus_search) {

@@ -61,7 +61,9 @@ fn quit_words(cx: &Cx<'_>) -> String {
     match &cx.state.live {
         Some(live) => {
             let since = number::clock(live.elapsed.as_secs_f64());
-            format!("“{}” has been running for {since}. {kept}", live.plan.name)
+            let plan = &live.plan;
+            let name = if plan.name.is_empty() { &plan.target.url } else { &plan.name };
+            format!("“{name}” has been running for {since}. {kept}")
         }
         None => format!("A run is going. {kept}"),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rfd::AsyncFileDialog;
 
-use crate::app::{DialogKind, DialogRequest, Dialogs};
+use crate::app::{DialogAnswer, DialogKind, DialogRequest, Dialogs};
 
 use super::renderer;
 
@@ -15,7 +15,11 @@ pub(super) fn native() -> Dialogs {
     Arc::new(|request| Box::pin(ask(request)))
 }
 
-async fn ask(request: DialogRequest) -> Option<PathBuf> {
+/// Why a file cannot be chosen, and the ways without a dialog.
+const NO_DIALOG: &str = "Meshbench asks the desktop’s file portal, or zenity where there is none, and neither \
+                         answered. Install zenity, drop the file on the window, or write its path in the form.";
+
+async fn ask(request: DialogRequest) -> DialogAnswer {
     let mut dialog = AsyncFileDialog::new().set_title(&request.title);
     if !request.extensions.is_empty() {
         dialog = dialog.add_filter(&request.filter, &request.extensions);
@@ -26,9 +30,12 @@ async fn ask(request: DialogRequest) -> Option<PathBuf> {
         DialogKind::Save { file_name } => dialog.set_file_name(file_name).save_file().await,
     };
     match (picked, request.kind) {
-        (Some(file), _) => Some(file.path().to_path_buf()),
-        (None, DialogKind::Save { file_name }) if renderer::dialog_failed() => free_name(&file_name),
-        (None, _) => None,
+        (Some(file), _) => Ok(Some(file.path().to_path_buf())),
+        (None, _) if !renderer::dialog_failed() => Ok(None),
+        (None, DialogKind::Save { file_name }) => {
+            free_name(&file_name).map(Some).ok_or_else(|| NO_DIALOG.to_owned())
+        }
+        (None, DialogKind::Open) => Err(NO_DIALOG.to_owned()),
     }
 }
 

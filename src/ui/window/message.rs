@@ -41,6 +41,9 @@ impl eframe::App for Message {
             widgets::heading(ui, "Meshbench is open already");
             ui.add(Label::new(&self.words).wrap());
             let close = widgets::primary(ui, &theme, "Close");
+            if ui.memory(|memory| memory.focused().is_none()) {
+                close.request_focus();
+            }
             if close.clicked() || ui.input(|input| input.key_pressed(Key::Escape)) {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
