@@ -7,12 +7,11 @@ use crate::model::run::{
 };
 use crate::model::{Ended, Plan, Stop};
 
-/// Lag is too large when its 99th percentile is more than this share of the response time's.
+/// Lag is too large when its 99th percentile is more than this share of the response time's. Of few requests a
+/// lower quantile is looked at: a single late one is no reason to throw a run away.
 pub(super) const LAG_SHARE_MAX: f64 = 0.1;
 /// Lag below is never too large, in milliseconds: timers are not finer.
 pub(super) const LAG_MS_MIN: f64 = 1.0;
-/// The least lag samples by which a generator is judged.
-const LAG_SAMPLES_MIN: u64 = 50;
 /// A rate is missed when less than this share of it was achieved.
 const RATE_SHARE_MIN: f64 = 0.99;
 /// The load threads are nearly out of processor time above this share.
@@ -129,15 +128,20 @@ fn insecure() -> Warning {
 
 fn lagged(run: &Run) -> Option<Warning> {
     let (lag, response) = (run.lag_ms, run.response_ms);
-    let limit = (response.p99 * LAG_SHARE_MAX).max(LAG_MS_MIN);
-    (run.rate.asked.is_some() && lag.count >= LAG_SAMPLES_MIN && lag.p99 > limit).then(|| {
+    run.rate.asked?;
+    let is_firm = |q: &f64| lag.count as f64 * (1.0 - q) >= BEYOND_MIN - 1e-6;
+    let q = [0.99, 0.95, 0.9, 0.5].into_iter().find(is_firm)?;
+    let (late, waited) = (lag.at(q)?, response.at(q)?);
+    (late > (waited * LAG_SHARE_MAX).max(LAG_MS_MIN)).then(|| {
         warning(
             WarningKind::GeneratorLagged,
             format!(
-                "Our own generator was late: lag p99 {} against a response time p99 of {}. Do not use this run; \
+                "Our own generator was late: lag p{} {} against a response time p{} of {}. Do not use this run; \
                  lower the rate, close other programs or use a larger machine",
-                number::millis(lag.p99),
-                number::millis(response.p99)
+                q * 100.0,
+                number::millis(late),
+                q * 100.0,
+                number::millis(waited)
             ),
         )
     })
@@ -335,6 +339,21 @@ mod tests {
         let goal = judge(&run, "p99<20ms");
         assert_eq!((goal.met, goal.value), (false, Some(5.0)));
         assert!(judge(&run, "errors<1%").met, "whoever was late, these were answered");
+    }
+
+    #[test]
+    fn a_single_late_request_does_not_void_a_short_run() {
+        let is_void = |count, p95: f64| {
+            let mut run = run();
+            run.response_ms =
+                Quantiles { p50: 8.0, p90: 8.0, p95: 8.0, p99: 11.0, count, ..Quantiles::default() };
+            run.lag_ms = Quantiles { p50: 0.1, p90: 0.1, p95, p99: 4.6, count, ..Quantiles::default() };
+            lagged(&run).is_some()
+        };
+        assert!(!is_void(19, 4.6), "too few to tell");
+        assert!(!is_void(100, 4.6), "one of a hundred");
+        assert!(!is_void(200, 0.1) && is_void(200, 4.6), "ten of two hundred");
+        assert!(is_void(1000, 0.1), "ten of a thousand");
     }
 
     #[test]

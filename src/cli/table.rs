@@ -10,8 +10,9 @@ use super::screen::{Style, plain};
 
 /// Values that must lie beyond a quantile before it means much.
 const SAMPLES_BEYOND: f64 = 10.0;
-/// The fewest characters of an id that are shown.
-const ID_CHARACTERS_MIN: usize = 8;
+/// The fewest characters of an id that are shown: its time in milliseconds. The first eight would be those of
+/// every run of the same minute, so that what was printed would soon name several.
+const ID_CHARACTERS_MIN: usize = 13;
 /// The most characters of a name in a list.
 const NAME_CHARACTERS_MAX: usize = 32;
 const QUANTILE_NAMES: [&str; 8] = ["p50", "p90", "p95", "p99", "p99.9", "max", "mean", "samples"];
@@ -388,7 +389,7 @@ goal met     errors<1%  0.200 %
             summary("02933f5e-7a00-7000-8000-000000000003"),
         ];
         let short: Vec<String> = all.iter().map(|run| short_id(run, &all)).collect();
-        assert_eq!(short, ["01933f5e-7a00", "01933f5e-7a01", "02933f5e"]);
+        assert_eq!(short, ["01933f5e-7a00", "01933f5e-7a01", "02933f5e-7a00"]);
         let text = list(&[&all[0], &all[2]], &all, PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
@@ -396,7 +397,7 @@ goal met     errors<1%  0.200 %
             lines[1].starts_with("01933f5e-7a00  ") && lines[1].contains("1 of 2 goals missed"),
             "{text}"
         );
-        assert!(lines[2].starts_with("02933f5e       "), "{text}");
+        assert!(lines[2].starts_with("02933f5e-7a00  "), "{text}");
         assert!(list(&[], &all, PLAIN).contains("meshbench try"));
     }
 }
