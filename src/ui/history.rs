@@ -259,6 +259,12 @@ fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
         if ui.add(test).clicked() {
             cx.push(Command::Go(Page::Load));
         }
+        if cx.state.deleted.is_some() {
+            let undo = Button::new("Undo delete").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
+            if ui.add(undo).clicked() {
+                cx.push(Command::UndoDelete);
+            }
+        }
     });
 }
 
