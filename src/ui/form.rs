@@ -9,8 +9,8 @@ mod sheet;
 mod words;
 
 use eframe::egui::{
-    Align, CentralPanel, Frame, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers, Panel, RichText,
-    ScrollArea, Ui, vec2,
+    Align, CentralPanel, CollapsingHeader, Frame, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers,
+    Panel, RichText, ScrollArea, Ui, vec2,
 };
 
 use crate::app::state::{Picked, PlanId};
@@ -31,6 +31,10 @@ const RUNNING: &str = "A run is going; wait for its end or stop it first";
 
 /// Width of the list of saved plans with its distance to the form, in points.
 const PLANS_WIDTH: f32 = 240.0;
+/// Height of the list of saved plans above the form, in points.
+const PLANS_HEIGHT: f32 = 240.0;
+/// From this width on, in points, the list of saved plans is beside the form.
+const WIDE: f32 = 800.0;
 
 /// The form and what a person has done to it.
 #[derive(Debug)]
@@ -135,6 +139,11 @@ impl LoadPage {
         if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter)) {
             self.run(cx);
         }
+        if ui.available_width() < WIDE { self.narrow(cx, ui) } else { self.wide(cx, ui) }
+    }
+
+    /// The list of plans beside the form.
+    fn wide(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         // The page has its margin already: each part only keeps its distance to the next.
         let margin = |left, right| Frame::new().inner_margin(Margin { left, right, top: 0, bottom: 0 });
         let plans = Panel::left("saved plans").exact_size(PLANS_WIDTH).resizable(false).frame(margin(0, 16));
@@ -143,8 +152,31 @@ impl LoadPage {
         run.show(ui, |ui| self.run_bar(cx, ui));
         CentralPanel::default().frame(margin(24, 0)).show(ui, |ui| {
             self.question_ui(cx, ui);
-            self.heading(cx, ui);
+            ui.horizontal(|ui| {
+                self.name_row(cx, ui);
+                self.save_row(cx, ui);
+            });
+            self.below_name(cx, ui);
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.fields(cx, ui));
+        });
+    }
+
+    /// In a small window, or at a large zoom: the list of plans folded above the form, all in one column.
+    fn narrow(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let run = Panel::bottom("run").resizable(false).frame(Frame::new());
+        run.show(ui, |ui| self.run_bar(cx, ui));
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            self.question_ui(cx, ui);
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                CollapsingHeader::new("Saved plans").show_unindented(ui, |ui| {
+                    ui.set_max_height(PLANS_HEIGHT);
+                    self.plans(cx, ui);
+                });
+                self.name_row(cx, ui);
+                ui.horizontal_wrapped(|ui| self.save_row(cx, ui));
+                self.below_name(cx, ui);
+                self.fields(cx, ui);
+            });
         });
     }
 
@@ -290,16 +322,16 @@ impl LoadPage {
         self.open.clear();
     }
 
-    fn heading(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+    fn name_row(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let spec = Spec { caption: "Name", hint: "Checkout on staging", unit: "", width: 280.0 };
-        ui.horizontal(|ui| {
-            self.write(cx, ui, |sheet, ui| {
-                sheet.row(ui, "Name", |sheet, ui, caption| {
-                    sheet.edit(ui, At::Name, spec, |draft| &mut draft.name).labelled_by(caption.id);
-                });
+        self.write(cx, ui, |sheet, ui| {
+            sheet.row(ui, "Name", |sheet, ui, caption| {
+                sheet.edit(ui, At::Name, spec, |draft| &mut draft.name).labelled_by(caption.id);
             });
-            self.save_row(cx, ui);
         });
+    }
+
+    fn below_name(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.name_reason(cx, ui);
         self.save_as_row(cx, ui);
         ui.separator();

@@ -249,7 +249,7 @@ fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
     let ready = if cx.state.is_running() { Err("A run is going") } else { Ok(()) };
     centred(ui, |ui| {
         ui.set_max_width(EMPTY_WIDTH.min(ui.available_width()));
-        widgets::heading(ui, "No runs yet");
+        ui.label(RichText::new("No runs yet").heading());
         ui.add(Label::new(RichText::new(what).color(cx.theme.text_muted)).wrap().halign(Align::Center));
         ui.add_space(8.0);
         if widgets::primary_wide(ui, cx.theme, "Try it", EMPTY_BUTTON, ready) {
@@ -258,6 +258,12 @@ fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
         let test = Button::new("Test a URL").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
         if ui.add(test).clicked() {
             cx.push(Command::Go(Page::Load));
+        }
+        if cx.state.deleted.is_some() {
+            let undo = Button::new("Undo delete").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
+            if ui.add(undo).clicked() {
+                cx.push(Command::UndoDelete);
+            }
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Choices for the whole program.
 
-use eframe::egui::{Align, DragValue, Layout, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Align, DragValue, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::Command;
 use crate::model::{Settings, ThemeChoice};
@@ -50,7 +50,7 @@ impl SettingsPage {
                 new.load_threads = threads;
             }
             let words = "0 leaves one core to this window and uses the rest. From the next run on.";
-            ui.label(RichText::new(words).color(cx.theme.text_muted));
+            ui.add(Label::new(RichText::new(words).color(cx.theme.text_muted)).wrap());
         });
     }
 }

@@ -9,7 +9,7 @@ use egui_kittest::{Harness, SnapshotResults};
 use jiff::tz::TimeZone;
 use meshbench::app::command::ExportFormat;
 use meshbench::app::state::{Picked, PlanId, SavedPlan, StoreState};
-use meshbench::app::{Command, State};
+use meshbench::app::{Command, Page, State};
 use meshbench::model::run::RunEdit;
 use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, RunId, Stop};
 use meshbench::ui::form::LoadPage;
@@ -684,6 +684,8 @@ fn an_empty_history_says_what_it_is_and_offers_a_first_run() {
     harness.get_by_label("No runs yet");
     click(&mut harness, "Try it");
     assert_eq!(taken(&mut harness), [Command::TryIt]);
+    click(&mut harness, "Test a URL");
+    assert_eq!(taken(&mut harness), [Command::Go(Page::Load)]);
 }
 
 #[test]

@@ -39,7 +39,10 @@ impl LoadPage {
         }
         self.shown_plan_actions(cx, ui);
         ui.separator();
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.plan_list(cx, ui));
+        ScrollArea::vertical()
+            .id_salt("plans")
+            .auto_shrink([false, true])
+            .show(ui, |ui| self.plan_list(cx, ui));
     }
 
     fn plan_list(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {

@@ -1,6 +1,8 @@
 //! What a person writes about a run: name, labels, note.
 
-use eframe::egui::{Align, Label, Layout, Margin, Panel, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
+use eframe::egui::{
+    Align, Frame, Label, Layout, Margin, Panel, Response, RichText, ScrollArea, TextEdit, Ui, vec2,
+};
 
 use crate::app::{Command, State};
 use crate::model::plan::check_name;
@@ -80,9 +82,9 @@ impl HistoryPage {
     pub(super) fn edit_panel(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(mut edit) = self.edit.take() else { return };
         let Some(run) = cx.state.history.iter().find(|run| run.id == edit.id) else { return };
-        let panel = Panel::bottom("edit run").resizable(false).exact_size(PANEL);
+        let panel = Panel::bottom("edit run").resizable(false).exact_size(PANEL).frame(Frame::new());
         let closed = panel.show(ui, |ui| {
-            ui.add_space(4.0);
+            ui.add_space(8.0);
             let closed = ui.horizontal(|ui| {
                 widgets::section(ui, &format!("Edit run of {}", when::local(run.started, &self.zone)));
                 ui.add_space(16.0);

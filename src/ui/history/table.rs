@@ -71,11 +71,11 @@ impl HistoryPage {
                 Column::When => Width::exact(132.0),
                 Column::Name => Width::remainder().clip(true).at_least(110.0),
                 Column::Target => Width::exact(140.0).clip(true),
-                Column::Labels => Width::exact(120.0).clip(true),
+                Column::Labels => Width::exact(132.0).clip(true),
                 Column::Rate => Width::exact(112.0).clip(true),
                 Column::Requests => Width::exact(72.0),
                 Column::P50 | Column::P99 => Width::exact(64.0),
-                Column::Errors => Width::exact(56.0),
+                Column::Errors => Width::exact(72.0),
                 Column::State => Width::exact(120.0).clip(true),
             });
         }

@@ -13,6 +13,8 @@ use crate::ui::theme::{self, SPACE};
 use super::notices;
 
 const WIDTH: f32 = 360.0;
+/// Above the bottom edge of the window, so that a toast never lies on Run test or Stop, in points.
+const ABOVE_BUTTONS: f32 = 72.0;
 /// The most toasts at a time; older ones wait in the list.
 const SHOWN_MAX: usize = 4;
 /// How much of the detail fits a toast; the list has all of it.
@@ -75,7 +77,7 @@ impl Toasts {
     fn draw(&mut self, ctx: &Context, cx: &mut Cx<'_>, now: f64) {
         let area = Area::new(Id::unique("toasts"))
             .order(Order::Foreground)
-            .anchor(Align2::RIGHT_BOTTOM, vec2(-SPACE[3], -SPACE[3]))
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-SPACE[3], -ABOVE_BUTTONS))
             .role(Role::Alert)
             .accessible_name("News");
         let mut closed = None;

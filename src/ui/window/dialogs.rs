@@ -16,8 +16,8 @@ pub(super) fn native() -> Dialogs {
 }
 
 /// Why a file cannot be chosen, and the ways without a dialog.
-const NO_DIALOG: &str = "Meshbench asks the desktop’s file portal, or zenity where there is none, and neither \
-                         answered. Install zenity, drop the file on the window, or write its path in the form.";
+const NO_DIALOG: &str = "Neither the desktop’s file portal nor zenity answered. Install zenity, drop a plan on \
+                         the window, or write the path in the form.";
 
 async fn ask(request: DialogRequest) -> DialogAnswer {
     let mut dialog = AsyncFileDialog::new().set_title(&request.title);
