@@ -265,11 +265,8 @@ fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
 pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
     let (void, others): (Vec<_>, Vec<_>) =
         run.warnings.iter().partition(|warning| warning.kind == WarningKind::GeneratorLagged);
-    for warning in void {
-        widgets::failure(ui, cx.theme, "This run is void: do not use its numbers", &warning.text, None);
-        ui.add_space(SPACE[0]);
-    }
-    for warning in others {
-        widgets::warning(ui, cx.theme, &warning.text);
-    }
+    let void =
+        void.first().map(|warning| ("This run is void: do not use its numbers", warning.text.as_str()));
+    let others: Vec<_> = others.iter().map(|warning| warning.text.as_str()).collect();
+    widgets::notes(ui, cx.theme, void, &others);
 }
