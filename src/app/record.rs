@@ -16,6 +16,8 @@ pub(super) const LAG_MS_MIN: f64 = 1.0;
 const RATE_SHARE_MIN: f64 = 0.99;
 /// The load threads are nearly out of processor time above this share.
 const CPU_SHARE_MAX: f64 = 0.85;
+/// A larger share of failures bends the response times.
+const FAILED_SHARE_MAX: f64 = 0.01;
 /// A quantile needs this many requests beyond it.
 const BEYOND_MIN: f64 = 10.0;
 
@@ -110,6 +112,7 @@ fn warnings(run: &Run, plan: &Plan, detail: Detail) -> Vec<Warning> {
         lagged(run),
         saturated(run),
         overflowed(run),
+        failures(run),
         if full { rate_missed(run) } else { None },
         if full { few_samples(run) } else { None },
         if full { incomplete(run) } else { None },
@@ -169,6 +172,20 @@ fn overflowed(run: &Run) -> Option<Warning> {
                 number::count(waited),
                 number::percent(share.min(1.0)),
                 run.plan.connections
+            ),
+        )
+    })
+}
+
+fn failures(run: &Run) -> Option<Warning> {
+    let share = run.requests.failed as f64 / run.requests.due.max(1) as f64;
+    (share > FAILED_SHARE_MAX).then(|| {
+        warning(
+            WarningKind::Failures,
+            format!(
+                "{} of the requests failed; their times are among the response times, so fast failures make \
+                 these look better and timeouts worse",
+                number::percent(share)
             ),
         )
     })

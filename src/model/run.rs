@@ -248,6 +248,8 @@ pub enum WarningKind {
     SharedMachine,
     /// The load threads were nearly out of processor time.
     GeneratorSaturated,
+    /// Enough requests failed to bend the response times.
+    Failures,
     /// Certificates were not checked.
     Insecure,
     /// Too few requests for the high quantiles.

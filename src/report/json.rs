@@ -10,7 +10,7 @@
 //! | `labels` | {key: text} | by which runs are grouped |
 //! | `plan` | object | what was run, as in a plan's TOML; secrets are `•••` |
 //! | `started` | text | RFC 3339, UTC; when the first request was due |
-//! | `elapsed_s` | number | seconds from the first counted due time to the last counted answer |
+//! | `elapsed_s` | number | length of the counted part in seconds: as planned, or up to the last counted answer if that came later |
 //! | `ended` | `completed`, `stopped`, `interrupted` | how it ended |
 //! | `interrupted` | bool | ended by a crash or kill; at most the last second is missing |
 //! | `requests` | {`due`, `answered`, `failed`, `cancelled`} | counts; due = answered + failed without an answer + cancelled |

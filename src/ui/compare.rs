@@ -102,9 +102,10 @@ fn color(cx: &Cx<'_>, colors: &BTreeMap<RunId, usize>, run: &Run) -> Color32 {
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>]) {
     view.follow(runs);
     head(cx, ui, view, runs);
-    ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
+    let room = ui.available_height();
+    widgets::scrolling(ui, "compare", room, |ui| {
         let below = HEAD_HEIGHT + runs.len() as f32 * ROW_HEIGHT + NOTE_HEIGHT + SPACE[3];
-        let height = (ui.available_height() - below).max(CURVE_HEIGHT_MIN);
+        let height = (room - below).max(CURVE_HEIGHT_MIN);
         overlay(cx, ui, view, runs, height);
         ui.add_space(SPACE[2]);
         table(cx, ui, view, runs);

@@ -1,11 +1,11 @@
 //! Tables of numbers: names left, numbers right-aligned under their heads, everything selectable.
 
-use eframe::egui::{Align, Label, Layout, RichText, Stroke, Ui, vec2};
+use eframe::egui::{Align, Label, Layout, RichText, Sense, Stroke, Ui, vec2};
 
 use super::theme::Theme;
 
 /// Height of a row, in points.
-pub(super) const ROW_HEIGHT: f32 = 22.0;
+pub(super) const ROW_HEIGHT: f32 = 21.0;
 
 /// One number.
 pub(super) struct Cell {
@@ -30,6 +30,8 @@ impl Cell {
 /// Draws names and numbers; `cell_width` points for each column of numbers, the rest for names.
 pub(super) fn show(ui: &mut Ui, theme: &Theme, heads: &[&str], cell_width: f32, rows: &[(&str, Vec<Cell>)]) {
     ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+    // A row is as high as it says, not as a button.
+    ui.spacing_mut().interact_size.y = ROW_HEIGHT;
     let name_width = (ui.available_width() - heads.len() as f32 * cell_width).max(40.0);
     if heads.iter().any(|head| !head.is_empty()) {
         ui.horizontal(|ui| {
@@ -57,6 +59,14 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, heads: &[&str], cell_width: f32, 
             }
         });
     }
+}
+
+/// A last row under a stronger line, for what is counted rather than measured.
+pub(super) fn foot(ui: &mut Ui, theme: &Theme, cell_width: f32, row: (&str, Vec<Cell>)) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 2.0), Sense::hover());
+    ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(1.0, theme.text_muted));
+    let heads = vec![""; row.1.len()];
+    show(ui, theme, &heads, cell_width, &[row]);
 }
 
 fn number(ui: &mut Ui, theme: &Theme, cell: &Cell) -> eframe::egui::Response {

@@ -1,7 +1,7 @@
 //! The run that is going: four numbers, its plots, how far it is, and Stop.
 
 use eframe::egui::{
-    Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2,
+    Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2,
 };
 
 use super::plot::axis::Scale;
@@ -12,7 +12,7 @@ use crate::app::Command;
 use crate::app::state::{Live, Phase};
 use crate::model::number::{self, UNKNOWN};
 use crate::model::run::WarningKind;
-use crate::model::{Run, Stop};
+use crate::model::{Run, RunId, Stop};
 
 /// Room for progress and Stop, in points.
 const FOOT_HEIGHT: f32 = 44.0;
@@ -23,21 +23,36 @@ const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
 const AXIS_FIRST_S: f64 = 30.0;
 
+/// The pace that the window keeps during a run where the processor draws.
+const SOFTWARE_NOTE: &str = "Drawn in software: 4 pictures a second";
+
 /// What a person has made of the page.
 #[derive(Debug, Default)]
 pub struct LiveView {
+    /// The run that the rest belongs to.
+    run: Option<RunId>,
     /// Zoom, hidden series, scale, response or service.
     pub time: TimeView,
 }
 
+impl LiveView {
+    /// Zoom and hidden series start anew with another run; scale and timing stay as they were chosen.
+    fn follow(&mut self, live: &Live) {
+        if self.run != Some(live.id) {
+            *self = Self { run: Some(live.id), time: self.time.anew() };
+        }
+    }
+}
+
 /// Draws the page.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
+    view.follow(live);
     if let Phase::Failed { reason } = &live.phase {
         failed(cx, ui, live, reason);
         return;
     }
     let room = ui.available_height();
-    ScrollArea::vertical().id_salt("live").max_height(room - FOOT_HEIGHT).auto_shrink(false).show(ui, |ui| {
+    widgets::scrolling(ui, "live", room - FOOT_HEIGHT, |ui| {
         let top = ui.cursor().top();
         head(cx, ui, view, live);
         warnings(cx, ui, live);
@@ -116,6 +131,7 @@ fn name_of(live: &Live) -> &str {
 
 fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
     let found = live.so_far.iter().flat_map(|run| &run.warnings);
+    let (mut void, mut others) = (None, Vec::new());
     for warning in found {
         let advice = match warning.kind {
             WarningKind::GeneratorLagged => {
@@ -127,8 +143,15 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
             // What only the end can tell is said on the result page.
             _ => continue,
         };
-        widgets::warning(ui, cx.theme, &format!("{}. {advice}", warning.text.trim_end_matches('.')));
+        let words = format!("{}. {advice}", warning.text.trim_end_matches('.'));
+        match warning.kind {
+            WarningKind::GeneratorLagged => void = Some(words),
+            _ => others.push(words),
+        }
     }
+    let void = void.as_deref().map(|words| ("This run is void: the generator is late", words));
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    widgets::notes(ui, cx.theme, void, &others);
 }
 
 /// The four numbers that matter.
@@ -204,10 +227,8 @@ fn foot(cx: &mut Cx<'_>, ui: &mut Ui, live: &Live) {
                 ui.label(RichText::new(words).color(theme.text_muted));
             }
             if cx.software_rasterizer {
-                let note =
-                    "This machine draws in software: plots are refreshed 4 times a second during a run";
-                ui.label(RichText::new("Drawn in software").small().color(theme.text_muted))
-                    .on_hover_text(note);
+                let note = "Without a graphics card, drawing takes processor time from measuring";
+                ui.label(RichText::new(SOFTWARE_NOTE).small().color(theme.text_muted)).on_hover_text(note);
             }
             bar(cx, ui, live);
         });

@@ -467,6 +467,8 @@ pub fn readout(ui: &Ui, shown: &Shown, add: impl FnOnce(&mut Ui)) {
 /// Lines of a readout: name left, value right, the colour of the series before them.
 pub fn readout_lines(ui: &mut Ui, theme: &Theme, title: &str, lines: &[(Option<Color32>, &str, String)]) {
     ui.spacing_mut().item_spacing = egui::vec2(theme::SPACE[1], 2.0);
+    // Lines of text, not of buttons.
+    ui.spacing_mut().interact_size.y = 0.0;
     ui.label(egui::RichText::new(title).strong());
     egui::Grid::new("readout").num_columns(3).spacing([theme::SPACE[1], 2.0]).show(ui, |ui| {
         for (color, name, value) in lines {

@@ -5,7 +5,7 @@ mod summary;
 
 pub(super) use head::export;
 
-use eframe::egui::{Label, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Label, RichText, Ui, vec2};
 
 use super::plot::PlotsView;
 use super::plot::axis::Scale;
@@ -75,8 +75,9 @@ impl ResultView {
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     view.follow(run);
     head::title(cx, ui, view, run);
-    ScrollArea::vertical().id_salt("result").auto_shrink(false).show(ui, |ui| {
-        let (room, top) = (ui.available_height(), ui.cursor().top());
+    let room = ui.available_height();
+    widgets::scrolling(ui, "result", room, |ui| {
+        let top = ui.cursor().top();
         head::particulars(cx, ui, &mut view.draft, run);
         head::warnings(cx, ui, run);
         live::numbers(cx, ui, Some(run));
@@ -129,13 +130,17 @@ fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
         let width = ui.available_width() - TABLE_WIDTH - SPACE[4];
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = SPACE[4];
-            ui.allocate_ui(vec2(TABLE_WIDTH, 0.0), |ui| ui.vertical(|ui| summary::quantiles(cx, ui, run)));
+            let table = ui.allocate_ui(vec2(TABLE_WIDTH, 0.0), |ui| {
+                ui.vertical(|ui| summary::quantiles(cx, ui, run));
+            });
+            // The plot ends where the table ends.
+            let height = table.response.rect.height().max(CURVE_HEIGHT_MIN);
             ui.allocate_ui(vec2(width, 0.0), |ui| {
-                ui.vertical(|ui| curve(cx, ui, view, run, CURVE_HEIGHT_MIN));
+                ui.vertical(|ui| curve(cx, ui, view, run, height));
             });
         });
     }
-    ui.add_space(SPACE[3]);
+    ui.add_space(SPACE[1]);
     summary::blocks(cx, ui, run);
 }
 

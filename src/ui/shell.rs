@@ -168,7 +168,9 @@ impl Shell {
         if let Some(effect) = action::pressed(ctx, cx.state) {
             self.carry_out(ctx, cx, effect);
         }
-        if !self.palette.is_open() && !self.typing && !ctx.any_popup_open() {
+        // What is being dragged takes Esc to stop it.
+        let dragging = ctx.dragged_id().is_some();
+        if !self.palette.is_open() && !self.typing && !ctx.any_popup_open() && !dragging {
             escape(ctx, cx);
         }
     }

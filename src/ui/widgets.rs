@@ -3,8 +3,8 @@
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{
     Align, Align2, Button, Checkbox, Context, CornerRadius, FontId, Frame, KeyboardShortcut, Label, Layout,
-    Margin, Response, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, TextFormat, TextStyle, Ui,
-    WidgetInfo, vec2,
+    Margin, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextFormat,
+    TextStyle, Ui, UiBuilder, WidgetInfo, vec2,
 };
 
 use super::icon;
@@ -229,6 +229,7 @@ const WAIT_FORGOTTEN_AFTER_S: f64 = 1.0;
 pub fn failure(ui: &mut Ui, theme: &Theme, title: &str, reason: &str, retry: Option<&str>) -> bool {
     let mut clicked = false;
     banner_frame(theme, theme.error).show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
         ui.horizontal_top(|ui| {
             icon::Icon::Error.show(ui, 18.0, theme.error);
             ui.vertical(|ui| {
@@ -252,12 +253,54 @@ pub fn failure(ui: &mut Ui, theme: &Theme, title: &str, reason: &str, retry: Opt
 
 /// One or two sentences that must be seen before what is beneath them.
 pub fn warning(ui: &mut Ui, theme: &Theme, words: &str) {
-    banner_frame(theme, theme.warning).show(ui, |ui| {
-        ui.horizontal_top(|ui| {
-            icon::Icon::Warning.show(ui, 18.0, theme.warning);
-            ui.add(Label::new(words).wrap());
-        });
+    notes(ui, theme, None, &[words]);
+}
+
+/// Everything that must be known before what is beneath, in one block as wide as the page: what makes it void
+/// first and in red, the rest as lines in amber. Draws nothing when there is nothing to say.
+pub fn notes(ui: &mut Ui, theme: &Theme, void: Option<(&str, &str)>, others: &[&str]) {
+    if void.is_none() && others.is_empty() {
+        return;
+    }
+    let color = if void.is_some() { theme.error } else { theme.warning };
+    banner_frame(theme, color).show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = SPACE[0];
+        if let Some((title, reason)) = void {
+            let title = RichText::new(title).text_style(theme::section_style()).color(theme.error);
+            note_line(ui, icon::Icon::Error, theme.error, title);
+            ui.add(Label::new(reason).wrap());
+        }
+        for words in others {
+            note_line(ui, icon::Icon::Warning, theme.warning, RichText::new(*words));
+        }
     });
+}
+
+fn note_line(ui: &mut Ui, sign: icon::Icon, color: eframe::egui::Color32, words: RichText) {
+    ui.horizontal_top(|ui| {
+        // As high as a line, not as a button.
+        ui.spacing_mut().interact_size.y = 0.0;
+        sign.show(ui, 17.0, color);
+        ui.add(Label::new(words).wrap());
+    });
+}
+
+/// Room between the content of a page that scrolls and its scroll bar, and the bar itself, in points.
+const GUTTER: f32 = 16.0;
+
+/// A page that scrolls upright in `height` points. Its bar is in the margin at the right of the page, so that it
+/// covers nothing, and nothing moves when it comes.
+pub fn scrolling(ui: &mut Ui, name: &str, height: f32, add: impl FnOnce(&mut Ui)) {
+    let width = ui.available_width();
+    let corner = ui.cursor().min;
+    let room = Rect::from_min_size(corner, vec2(width + GUTTER, height));
+    let mut wider = ui.new_child(UiBuilder::new().id_salt(name).max_rect(room));
+    ScrollArea::vertical().id_salt(name).max_height(height).auto_shrink(false).show(&mut wider, |ui| {
+        ui.set_max_width(width);
+        add(ui);
+    });
+    ui.advance_cursor_after_rect(Rect::from_min_size(corner, vec2(width, height)));
 }
 
 fn banner_frame(theme: &Theme, color: eframe::egui::Color32) -> Frame {

@@ -118,8 +118,10 @@ impl eframe::App for Window {
 impl Drop for Window {
     /// Also after a panic: a core that is dropped with jobs at work would wait for news nobody takes.
     fn drop(&mut self) {
-        if let Some(core) = self.core.take() {
-            core.end();
+        let left_undone = self.core.take().and_then(Core::end);
+        if let Some(words) = left_undone {
+            // Fails only when nobody can read it.
+            let _ = writeln!(std::io::stderr(), "meshbench: {words}");
         }
     }
 }

@@ -220,7 +220,7 @@ fn a_machine_that_draws_in_software_says_so() {
         live::ui(&mut cx, ui, &mut view.borrow_mut(), &live);
     });
     harness.run();
-    harness.get_by_label("Drawn in software");
+    harness.get_by_label("Drawn in software: 4 pictures a second");
 }
 
 // --- Plots.

@@ -25,11 +25,10 @@ impl State {
         if self.refuse_while_running() {
             return Vec::new();
         }
-        let mut jobs = self.begin(Box::new(try_it::plan(url)), fresh);
+        let jobs = self.begin(Box::new(try_it::plan(url)), fresh);
         if let Some(live) = &mut self.live {
             live.is_try = true;
         }
-        jobs.append(&mut self.go(Page::Load));
         jobs
     }
 
@@ -173,6 +172,8 @@ impl State {
     }
 
     fn begin(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
+        // Wherever it was asked for, a run is watched on one page.
+        self.go(Page::Load);
         let id = RunId(fresh.id);
         let threads = self.settings.load_threads;
         self.live = Some(Live {

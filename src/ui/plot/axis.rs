@@ -9,6 +9,8 @@ use crate::model::number;
 pub const LOWEST_MS: f64 = 1e-4;
 /// The least room between two labels of a vertical axis, in points.
 const LABEL_HEIGHT: f64 = 26.0;
+/// As above where every label stands for a factor: its digits are few, and more of them help to read between.
+const LABEL_HEIGHT_LOG: f64 = 20.0;
 /// The least room between two labels of a time axis, in points.
 const LABEL_WIDTH: f64 = 72.0;
 /// The least room between two lines without labels, in points.
@@ -101,7 +103,12 @@ impl Axis {
     /// The lines between `bounds`, where one point is `per_point` wide; plot coordinates.
     #[must_use]
     pub fn ticks(self, bounds: (f64, f64), per_point: f64, upright: bool) -> Vec<Tick> {
-        let room = per_point * if upright { LABEL_HEIGHT } else { LABEL_WIDTH };
+        let room = per_point
+            * match (upright, self.scale()) {
+                (true, Scale::Log) => LABEL_HEIGHT_LOG,
+                (true, Scale::Linear) => LABEL_HEIGHT,
+                (false, _) => LABEL_WIDTH,
+            };
         match self {
             Self::Latency(Scale::Log) | Self::Count(Scale::Log) => log_ticks(bounds, per_point, room),
             Self::Latency(Scale::Linear) | Self::Rate => every(bounds, round_up(room)),

@@ -8,7 +8,7 @@ use super::PlotsView;
 use crate::ui::theme::{self, SPACE, Theme};
 
 /// Height of a row, in points.
-pub const ROW_HEIGHT: f32 = 20.0;
+pub const ROW_HEIGHT: f32 = 18.0;
 /// The least room for a number, in points.
 const CELL_WIDTH_MIN: f32 = 66.0;
 /// The most room for a number, in points.

@@ -18,10 +18,12 @@ const QUANTILE_NAMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 const DUE: &str = "due";
 const ACHIEVED: &str = "achieved";
 const IN_FLIGHT: &str = "in flight";
+/// Of their lines, in points.
+const QUANTILE_THICKNESS: [f32; 5] = [1.6, 1.6, 2.2, 1.2, 2.0];
 /// Heights in points.
-const MAIN_HEIGHT_MIN: f32 = 190.0;
-const RATE_HEIGHT: f32 = 66.0;
-const SMALL_HEIGHT: f32 = 44.0;
+const MAIN_HEIGHT_MIN: f32 = 160.0;
+const RATE_HEIGHT: f32 = 56.0;
+const SMALL_HEIGHT: f32 = 34.0;
 const AXIS_ROOM: f32 = 20.0;
 const CAPTION_HEIGHT: f32 = 19.0;
 /// Narrower than this, the tables stand above one another, in points.
@@ -194,8 +196,9 @@ impl<'a> Drawn<'a> {
                 revision: series.revision,
                 look: Look {
                     color: theme.quantiles[at],
-                    thickness: if at == 4 { 1.0 } else { 1.6 },
-                    joined: true,
+                    thickness: QUANTILE_THICKNESS[at],
+                    // Of the maximum only the levels: its upright lines would hide what is beneath.
+                    joined: at != QUANTILE_NAMES.len() - 1,
                 },
             });
         }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     Align, Button, CornerRadius, FontId, Key, Label, Layout, Rect, Response, RichText, Role, Sense, Stroke,
-    StrokeKind, TextEdit, Ui, Vec2, WidgetInfo, pos2, vec2,
+    StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::ResultView;
@@ -61,7 +61,7 @@ fn name(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
         widgets::mark_invalid(ui, cx.theme);
     }
     let width = (ui.available_width() - 160.0).max(120.0);
-    let response = ui.add(TextEdit::singleline(text).desired_width(width));
+    let response = widgets::edit(ui, cx.theme, widgets::line(text).desired_width(width));
     named(&response, "Name of the run", text);
     match finished(ui, &response) {
         Some(Finished::Kept) if reason.is_none() => {
@@ -221,9 +221,9 @@ fn chip(cx: &Cx<'_>, ui: &mut Ui, key: &str, value: &str) -> bool {
 }
 
 fn new_label(ui: &mut Ui, (key, value): &mut (String, String)) -> Option<Finished> {
-    let of_key = ui.add(TextEdit::singleline(key).hint_text("key").desired_width(LABEL_WIDTH));
+    let of_key = ui.add(widgets::line(key).hint_text("key").desired_width(LABEL_WIDTH));
     named(&of_key, "Key of the new label", key);
-    let of_value = ui.add(TextEdit::singleline(value).hint_text("value").desired_width(LABEL_WIDTH));
+    let of_value = ui.add(widgets::line(value).hint_text("value").desired_width(LABEL_WIDTH));
     named(&of_value, "Value of the new label", value);
     let (enter, escape) = ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
     let writing = of_key.lost_focus() || of_value.lost_focus();
@@ -244,9 +244,8 @@ fn with_label(labels: &Labels, (key, value): &(String, String)) -> Result<Labels
 fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
     let mut text = draft.note.clone().unwrap_or_else(|| run.note.clone());
     let width = ui.available_width().clamp(160.0, 520.0);
-    let edit =
-        TextEdit::singleline(&mut text).hint_text("Add a note").desired_width(width).char_limit(NOTE_MAX);
-    let response = ui.add(edit);
+    let edit = widgets::line(&mut text).hint_text("Add a note").desired_width(width).char_limit(NOTE_MAX);
+    let response = widgets::edit(ui, cx.theme, edit);
     named(&response, "Note", &text);
     match finished(ui, &response) {
         Some(Finished::Kept) => {
@@ -265,11 +264,8 @@ fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
 pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
     let (void, others): (Vec<_>, Vec<_>) =
         run.warnings.iter().partition(|warning| warning.kind == WarningKind::GeneratorLagged);
-    for warning in void {
-        widgets::failure(ui, cx.theme, "This run is void: do not use its numbers", &warning.text, None);
-        ui.add_space(SPACE[0]);
-    }
-    for warning in others {
-        widgets::warning(ui, cx.theme, &warning.text);
-    }
+    let void =
+        void.first().map(|warning| ("This run is void: do not use its numbers", warning.text.as_str()));
+    let others: Vec<_> = others.iter().map(|warning| warning.text.as_str()).collect();
+    widgets::notes(ui, cx.theme, void, &others);
 }

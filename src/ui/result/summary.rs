@@ -34,13 +34,15 @@ pub(super) fn quantiles(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
         ("max", |q| q.max, 0.0),
         ("mean", |q| q.mean, 0.0),
     ];
-    let mut lines: Vec<(&str, Vec<Cell>)> = rows
+    let lines: Vec<(&str, Vec<Cell>)> = rows
         .into_iter()
         .map(|(name, of, quantile)| (name, columns.iter().map(|all| cell(all, of, quantile)).collect()))
         .collect();
-    lines.push(("requests", columns.iter().map(|all| Cell::new(number::count(all.count))).collect()));
     widgets::section(ui, "Latency");
     figures::show(ui, cx.theme, &["Response", "Service", "Lag"], 110.0, &lines);
+    // No latency, so it stands apart: what the numbers above rest on.
+    let counts = columns.iter().map(|all| Cell::new(number::count(all.count))).collect();
+    figures::foot(ui, cx.theme, 110.0, ("Requests counted", counts));
     if lines.iter().any(|(_, cells)| cells.iter().any(|cell| !cell.doubt.is_empty())) {
         ui.add_space(SPACE[0]);
         widgets::caption(ui, cx.theme, "* too few samples: fewer than 10 requests were slower than this");
@@ -85,7 +87,7 @@ pub(super) fn blocks(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
                 });
             }
         });
-        ui.add_space(SPACE[2]);
+        ui.add_space(SPACE[0]);
     }
 }
 
@@ -127,6 +129,7 @@ fn goals(cx: &Cx<'_>, ui: &mut Ui, goals: &[GoalResult]) {
     widgets::section(ui, "Goals");
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+        ui.spacing_mut().interact_size.y = figures::ROW_HEIGHT;
         for goal in goals {
             figures::line(ui, cx.theme);
             ui.horizontal(|ui| {
