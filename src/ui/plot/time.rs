@@ -21,7 +21,7 @@ const IN_FLIGHT: &str = "in flight";
 /// Of their lines, in points.
 const QUANTILE_THICKNESS: [f32; 5] = [1.6, 1.6, 2.2, 1.2, 2.0];
 /// Heights in points.
-const MAIN_HEIGHT_MIN: f32 = 160.0;
+const MAIN_HEIGHT_MIN: f32 = 120.0;
 const RATE_HEIGHT: f32 = 56.0;
 const SMALL_HEIGHT: f32 = 34.0;
 const AXIS_ROOM: f32 = 20.0;
