@@ -215,7 +215,7 @@ impl Runtime {
         self.tokio.block_on(async { tokio::time::timeout(timeout, events.recv()).await.ok().flatten() })
     }
 
-    /// Stops what runs, and ends once the store has written what it was given, or after [`END_WAIT`]: a disk
+    /// Stops what runs, and ends once the store has written what it was given, or after `END_WAIT`: a disk
     /// that is stuck must not keep the program. What the person should know of the end, if anything.
     pub fn end(self) -> Option<String> {
         let deadline = Instant::now() + END_WAIT;

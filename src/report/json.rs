@@ -27,7 +27,7 @@
 //! | `connections` | {`opened`, `waited`} | connections opened; requests that waited for a free one |
 //! | `environment` | {`meshbench`, `system`, `cpus`, `load_threads`, `address`, `load_cpu_share`} | where it was run; the share is of the load threads' time, 0 to 1, or null |
 //! | `histograms` | {`response`, `service`, `lag`} | HdrHistogram V2, deflated, base64; nanoseconds; may be empty text |
-//! | `intervals` | [interval] | in order, without overlap; a gap is a time in which nothing happened |
+//! | `intervals` | array of interval | in order, without overlap; a gap is a time in which nothing happened |
 //!
 //! Quantiles are `{p50, p90, p95, p99, "p99.9", max, mean, count}`, milliseconds and a count; with a count
 //! of 0 the rest means nothing. An interval is `{start_s, length_s, due, answered, errors, in_flight,
@@ -111,7 +111,7 @@ pub fn write_all<R: Borrow<Run>>(runs: &[R]) -> String {
     text
 }
 
-/// Reads what [`write`] or [`write_all`] wrote, here or elsewhere; nothing in it is trusted.
+/// Reads what [`write()`] or [`write_all`] wrote, here or elsewhere; nothing in it is trusted.
 ///
 /// # Errors
 /// What is wrong. Either all runs are read or none.
