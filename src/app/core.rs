@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -89,7 +88,7 @@ impl Core {
 }
 
 fn fresh() -> Fresh {
-    Fresh { id: Uuid::now_v7(), now: Timestamp::now() }
+    Fresh { id: Uuid::now_v7() }
 }
 
 #[cfg(test)]

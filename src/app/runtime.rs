@@ -250,8 +250,7 @@ impl Runtime {
 
     fn ask_store(&self, work: impl FnOnce(&mut store::Shelf, &Outbox) + Send + 'static) {
         if !self.store.desk().try_ask(work) {
-            let outbox = self.outbox.clone();
-            outbox.offer(Event::Failed {
+            self.outbox.offer(Event::Failed {
                 title: "The disk does not keep up".to_owned(),
                 reason: "Too many changes are waiting to be written; try again in a moment".to_owned(),
             });

@@ -6,7 +6,6 @@ mod notice;
 mod plan;
 mod run;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::command::Command;
@@ -15,13 +14,11 @@ use super::job::Job;
 use super::state::{Question, State, StoreState};
 use crate::model::Settings;
 
-/// What `update` may not make itself: a new identity and the time.
+/// What `update` may not make itself: a new identity.
 #[derive(Clone, Copy, Debug)]
 pub struct Fresh {
     /// An id that nothing has yet.
     pub id: Uuid,
-    /// Now.
-    pub now: Timestamp,
 }
 
 impl State {

@@ -18,7 +18,7 @@ use super::*;
 const URL: &str = "http://127.0.0.1:8080/";
 
 fn fresh(n: u128) -> Fresh {
-    Fresh { id: Uuid::from_u128(n), now: Timestamp::UNIX_EPOCH }
+    Fresh { id: Uuid::from_u128(n) }
 }
 
 fn id(n: u128) -> RunId {
