@@ -12,12 +12,16 @@
 mod collector;
 mod connection;
 mod exchange;
+mod http1;
+mod lane;
+mod pace;
 mod prepare;
 mod random;
 mod request;
 mod response;
 mod schedule;
 mod slot;
+mod source;
 mod tally;
 pub mod target;
 mod timeline;

@@ -143,7 +143,7 @@ impl Workers {
                 plan: plan.clone(),
                 share: Share { worker: number, workers: count },
                 connector: connector.clone(),
-                request: std::sync::Arc::clone(&prepared.request),
+                source: std::sync::Arc::clone(&prepared.source),
                 seed: Random::fresh_seed(),
                 epoch,
                 start: workers.start.subscribe(),
@@ -424,7 +424,7 @@ mod tests {
             let due = Due { at: START + due * MS, counted: true };
             tally.note_due(due, START);
             let done = START + done * MS;
-            tally.note(due, &Outcome { end: End::Status(200), done, sent: None, received_bytes: 0 });
+            tally.note(due, &Outcome::unsent(End::Status(200), done));
         }
         tally.until = START + until_ms * MS;
         tally.stopped = stopped;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::schedule::nanos;
+use super::tally::Opening;
 use crate::model::run::ErrorClass;
 
 /// Opens connections to one address.
@@ -19,6 +22,14 @@ use crate::model::run::ErrorClass;
 pub(super) struct Connector {
     pub(super) address: SocketAddr,
     pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+}
+
+/// A connection that was just made.
+pub(super) struct Connected {
+    pub(super) stream: Stream,
+    /// Which of the target's addresses it leads to.
+    pub(super) address: u16,
+    pub(super) opening: Opening,
 }
 
 /// An open connection.
@@ -29,16 +40,22 @@ pub(super) enum Stream {
 
 impl Connector {
     /// Connects and, where asked, agrees on TLS.
-    pub(super) async fn connect(&self) -> Result<Stream, ErrorClass> {
+    pub(super) async fn connect(&self) -> Result<Connected, ErrorClass> {
+        let began = Instant::now();
         let stream = TcpStream::connect(self.address).await.map_err(|error| connect_class(&error))?;
+        let mut opening = Opening { connect: Some(nanos(began.elapsed())), ..Opening::default() };
         // Only a delay of small requests is lost where the system refuses.
         let _ = stream.set_nodelay(true);
-        let Some((config, name)) = &self.tls else { return Ok(Stream::Plain(stream)) };
-        TlsConnector::from(Arc::clone(config))
+        let Some((config, name)) = &self.tls else {
+            return Ok(Connected { stream: Stream::Plain(stream), address: 0, opening });
+        };
+        let began = Instant::now();
+        let stream = TlsConnector::from(Arc::clone(config))
             .connect(name.clone(), stream)
             .await
-            .map(|stream| Stream::Tls(Box::new(stream)))
-            .map_err(|_| ErrorClass::Tls)
+            .map_err(|_| ErrorClass::Tls)?;
+        opening.tls = Some(nanos(began.elapsed()));
+        Ok(Connected { stream: Stream::Tls(Box::new(stream)), address: 0, opening })
     }
 }
 

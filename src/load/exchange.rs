@@ -2,6 +2,7 @@
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
@@ -22,6 +23,8 @@ pub(super) struct Line {
 pub(super) struct Progress {
     pub(super) written: usize,
     pub(super) received: u64,
+    /// When the first bytes came, if the answer was not whole with them.
+    pub(super) first_byte: Option<Instant>,
     flushed: bool,
     /// Why no more can be written; an answer may still come.
     write_error: Option<ErrorClass>,
@@ -44,8 +47,13 @@ pub(super) enum Broken {
 }
 
 impl Line {
-    pub(super) fn new(stream: Stream, head_request: bool) -> Self {
-        Self { stream, reader: Reader::new(head_request), reused: false }
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, reader: Reader::new(false), reused: false }
+    }
+
+    /// Makes ready for the answer to a request: of one with the method HEAD it has no body.
+    pub(super) fn expect(&mut self, head_request: bool) {
+        self.reader.expect(head_request);
     }
 
     /// Writes what is left of `request` and reads the answer; `scratch` holds bytes only within this call.
@@ -74,7 +82,9 @@ impl Line {
             }
             progress.received += bytes.len() as u64;
             match self.reader.feed(bytes) {
-                Ok(None) => {}
+                Ok(None) => {
+                    progress.first_byte.get_or_insert_with(Instant::now);
+                }
                 Err(_) => return Poll::Ready(Err(Broken::Failed(ErrorClass::Protocol))),
                 Ok(Some(answer)) => {
                     // Bytes after an answer belong to nothing that was asked.

@@ -1,8 +1,6 @@
 //! What must be known before the first thread starts: the bytes to send, and where to.
 
-use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +10,9 @@ use tokio::net::TcpStream;
 use url::{Host, Url};
 
 use super::connection::Connector;
-use super::{LoadError, request, tls};
+use super::source::Source;
+use super::{LoadError, tls};
 use crate::model::Plan;
-use crate::model::plan::{BODY_BYTES_MAX, Body};
 
 /// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -26,7 +24,7 @@ const OTHER_FILES: u64 = 128;
 
 /// A plan made ready, but for its address.
 pub(super) struct Prepared {
-    pub(super) request: Arc<[u8]>,
+    pub(super) source: Arc<Source>,
     host: String,
     port: u16,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
@@ -52,8 +50,8 @@ impl Prepared {
         } else {
             None
         };
-        let request = request::encode(&plan.request, &url, &body(&plan.request.body)?).into();
-        Ok(Self { request, host, port, tls, probe: plan.timeout.min(PROBE_MAX) })
+        let source = Arc::new(Source::new(plan, &url)?);
+        Ok(Self { source, host, port, tls, probe: plan.timeout.min(PROBE_MAX) })
     }
 
     /// Resolves the name once for the whole run.
@@ -79,28 +77,6 @@ impl Prepared {
         }
         None
     }
-}
-
-fn body(body: &Body) -> Result<Vec<u8>, LoadError> {
-    match body {
-        Body::Empty => Ok(Vec::new()),
-        Body::Text(text) => Ok(text.clone().into_bytes()),
-        Body::File(path) => {
-            let bytes =
-                read_limited(path).map_err(|source| LoadError::BodyFile { path: path.clone(), source })?;
-            if bytes.len() as u64 > BODY_BYTES_MAX {
-                return Err(LoadError::BodyTooLarge { path: path.clone() });
-            }
-            Ok(bytes)
-        }
-    }
-}
-
-/// At most one byte more than is allowed: enough to know.
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(BODY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Raises the soft limit of open files to what `connections` need.

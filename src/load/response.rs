@@ -86,6 +86,11 @@ impl Reader {
         Self { state: State::Head, head: Vec::new(), head_request, status: 0, close: false }
     }
 
+    /// The next answer is to such a request.
+    pub(super) fn expect(&mut self, head_request: bool) {
+        self.head_request = head_request;
+    }
+
     /// Forgets an answer that did not become whole.
     pub(super) fn reset(&mut self) {
         self.state = State::Head;

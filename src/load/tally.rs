@@ -35,6 +35,30 @@ pub(super) struct Outcome {
     /// When it was sent, and how late work on it began; none when it never was sent.
     pub(super) sent: Option<Sent>,
     pub(super) received_bytes: u64,
+    pub(super) trace: Trace,
+}
+
+/// What is known of a request beside its outcome; its place in a tally's tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trace {
+    /// Which of the plan's requests it was.
+    pub(super) variant: u16,
+    /// Which of the target's addresses it went to; none when no connection was made.
+    pub(super) address: Option<u16>,
+    /// Which of the worker's connections it was sent over.
+    pub(super) connection: Option<u32>,
+    /// When its first byte came, on the run's clock; none when nothing came.
+    pub(super) first_byte: Option<u64>,
+    /// How long opening a connection for it took; none where one was open.
+    pub(super) opening: Option<Opening>,
+}
+
+/// How long the steps of opening a connection took, in nanoseconds; none of a step that was not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) dns: Option<u64>,
+    pub(super) connect: Option<u64>,
+    pub(super) tls: Option<u64>,
 }
 
 /// When a request was sent.
@@ -75,6 +99,21 @@ pub(super) struct Tally {
     pub(super) all_due: bool,
     /// Whether the run was stopped.
     pub(super) stopped: bool,
+}
+
+impl Outcome {
+    /// Of a request that was never sent.
+    pub(super) fn unsent(end: End, done: u64) -> Self {
+        Self { end, done, sent: None, received_bytes: 0, trace: Trace::default() }
+    }
+
+    pub(super) fn overflow(done: u64) -> Self {
+        Self::unsent(End::Failed(ErrorClass::Overflow), done)
+    }
+
+    pub(super) fn cancelled(done: u64) -> Self {
+        Self::unsent(End::Cancelled, done)
+    }
 }
 
 impl Errors {
@@ -221,7 +260,7 @@ mod tests {
         for end in [End::Status(503), End::Failed(ErrorClass::Reset), End::Cancelled] {
             tally.note_due(due, 0);
             let sent = Some(Sent { at: 6, lag: 1, bytes: 10 });
-            tally.note(due, &Outcome { end, done: 900, sent, received_bytes: 3 });
+            tally.note(due, &Outcome { end, done: 900, sent, received_bytes: 3, trace: Trace::default() });
         }
         assert_eq!(tally.counted, Requests { due: 3, answered: 1, failed: 2, cancelled: 1 });
         assert_eq!(tally.errors.named().collect::<Vec<_>>(), [("reset", 1), ("status", 1)]);
@@ -241,7 +280,7 @@ mod tests {
         let mut tally = Tally::new();
         let due = Due { at: 5, counted: false };
         tally.note_due(due, 100);
-        let outcome = Outcome { end: End::Status(200), done: 9, sent: None, received_bytes: 3 };
+        let outcome = Outcome { received_bytes: 3, ..Outcome::unsent(End::Status(200), 9) };
         tally.note(due, &outcome);
         assert_eq!(tally.warmup, Requests { due: 1, answered: 1, failed: 0, cancelled: 0 });
         assert_eq!(tally.counted, Requests::default());

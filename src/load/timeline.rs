@@ -158,7 +158,7 @@ mod tests {
         tally.note_due(due, 0);
         let sent = Some(Sent { at: due.at, lag: 1000, bytes: 1 });
         let done = due.at + ms * 1_000_000;
-        tally.note(due, &Outcome { end: End::Status(200), done, sent, received_bytes: 1 });
+        tally.note(due, &Outcome { sent, received_bytes: 1, ..Outcome::unsent(End::Status(200), done) });
         tally
     }
 

@@ -11,12 +11,13 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::StopSwitch;
 use super::connection::Connector;
+use super::pace::pace;
 use super::schedule::{Due, Schedule, Share, Turns, nanos};
 use super::slot::{self, Cells};
-use super::tally::{End, INTERVAL_NANOS, Outcome, Tally};
+use super::source::{Picker, Source};
+use super::tally::{INTERVAL_NANOS, Outcome, Tally};
 use super::timer::{Alarm, thread_cpu_time};
 use crate::model::Plan;
-use crate::model::run::ErrorClass;
 
 /// The most requests that wait for a connection in one worker.
 const WAITING_MAX: usize = 1 << 20;
@@ -30,8 +31,6 @@ const CONNECT_AHEAD_MAX: Duration = Duration::from_secs(1);
 const SWEEP_MAX: Duration = Duration::from_millis(10);
 /// Short timeouts are looked at more often: this many times in their length.
 const SWEEPS_PER_TIMEOUT: u32 = 20;
-/// Requests that are handed out at once when many are due; then the slots have their turn.
-const HAND_OUTS_MAX: u32 = 64;
 /// Answers are read in pieces of this size.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -40,7 +39,7 @@ pub(super) struct Orders {
     pub(super) plan: Plan,
     pub(super) share: Share,
     pub(super) connector: Connector,
-    pub(super) request: Arc<[u8]>,
+    pub(super) source: Arc<Source>,
     pub(super) seed: u64,
     /// All moments are nanoseconds from here.
     pub(super) epoch: Instant,
@@ -78,8 +77,8 @@ pub(super) enum Stage {
 pub(super) struct Worker {
     pub(super) slots: Vec<Cells>,
     pub(super) connector: Connector,
-    pub(super) request: Arc<[u8]>,
-    pub(super) head_request: bool,
+    pub(super) source: Arc<Source>,
+    picker: RefCell<Picker>,
     pub(super) timeout_nanos: u64,
     pub(super) connect_ahead_nanos: u64,
     pub(super) connecting: Semaphore,
@@ -162,36 +161,6 @@ async fn work(orders: Orders) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands out requests when they are due. Due times are absolute, so lateness never adds up.
-async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
-    let start = worker.start.get();
-    let mut at_once = 0;
-    for due in schedule {
-        let due = Due { at: start.saturating_add(due.at), counted: due.counted };
-        loop {
-            if worker.stage() != Stage::Running {
-                return;
-            }
-            let now = worker.now();
-            if now >= due.at {
-                break;
-            }
-            at_once = 0;
-            if alarm.after(Duration::from_nanos(due.at - now)).await.is_err() {
-                // Less exact, but a run goes on.
-                tokio::time::sleep(Duration::from_nanos(due.at - now)).await;
-            }
-        }
-        worker.hand_out(due);
-        at_once += 1;
-        if at_once == HAND_OUTS_MAX {
-            at_once = 0;
-            tokio::task::yield_now().await;
-        }
-    }
-    worker.set_all_due();
-}
-
 /// Ends what takes too long, and hands over the tally when there is no outcome to do so.
 async fn sweep(worker: Rc<Worker>, every: Duration) {
     let mut ticks = tokio::time::interval(every);
@@ -207,10 +176,6 @@ async fn sweep(worker: Rc<Worker>, every: Duration) {
     }
 }
 
-fn overflow(done: u64) -> Outcome {
-    Outcome { end: End::Failed(ErrorClass::Overflow), done, sent: None, received_bytes: 0 }
-}
-
 impl Worker {
     fn new(orders: Orders) -> Self {
         let (plan, share) = (&orders.plan, orders.share);
@@ -218,8 +183,8 @@ impl Worker {
         Self {
             slots: std::iter::repeat_with(Cells::default).take(slots).collect(),
             connector: orders.connector,
-            request: orders.request,
-            head_request: plan.request.method == "HEAD",
+            picker: RefCell::new(Picker::new(&orders.source, share, orders.seed)),
+            source: orders.source,
             timeout_nanos: nanos(plan.timeout),
             connect_ahead_nanos: nanos(plan.timeout.min(CONNECT_AHEAD_MAX)),
             connecting: Semaphore::new(CONNECTING_MAX),
@@ -250,6 +215,22 @@ impl Worker {
     #[inline]
     pub(super) fn now(&self) -> u64 {
         nanos(self.epoch.elapsed())
+    }
+
+    /// A moment on the run's clock.
+    pub(super) fn at(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.epoch))
+    }
+
+    /// The first due time.
+    pub(super) fn start(&self) -> u64 {
+        self.start.get()
+    }
+
+    /// Which request of the plan is sent next.
+    #[inline]
+    pub(super) fn pick(&self) -> u16 {
+        self.picker.borrow_mut().pick(&self.source)
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -328,7 +309,7 @@ impl Worker {
     }
 
     /// Gives a request that is due to the slot that has been idle for longest, so that all connections are used.
-    fn hand_out(&self, due: Due) {
+    pub(super) fn hand_out(&self, due: Due) {
         self.note_due(due);
         let idle = self.idle.borrow_mut().pop_front();
         if let Some(slot) = idle {
@@ -345,7 +326,7 @@ impl Worker {
         }
         drop(waiting);
         // Charged in full: a user would have waited at least that long behind so many others.
-        self.count(due, &overflow(due.at.saturating_add(self.timeout_nanos).max(self.now())));
+        self.count(due, &Outcome::overflow(due.at.saturating_add(self.timeout_nanos).max(self.now())));
     }
 
     /// Requests that waited longer than one may take are never sent.
@@ -356,11 +337,11 @@ impl Worker {
             let Some(due) = over else { return };
             waiting.pop_front();
             drop(waiting);
-            self.note(due, &overflow(now));
+            self.note(due, &Outcome::overflow(now));
         }
     }
 
-    fn set_all_due(&self) {
+    pub(super) fn set_all_due(&self) {
         self.tally.borrow_mut().all_due = true;
         if self.stage() == Stage::Running {
             self.stage.set(Stage::AllDue);
@@ -374,7 +355,7 @@ impl Worker {
         let now = self.now();
         loop {
             let Some(due) = self.waiting.borrow_mut().pop_front() else { break };
-            self.note(due, &Outcome { end: End::Cancelled, done: now, sent: None, received_bytes: 0 });
+            self.note(due, &Outcome::cancelled(now));
         }
         for slot in &self.slots {
             slot.cancel();

@@ -1,14 +1,28 @@
 //! A plan: one load test as data. Also the TOML that people save and share.
 
-use std::path::PathBuf;
+mod pacing;
+mod request;
+mod target;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Goal, Labels, duration};
 
+pub use pacing::{Pacing, Stop};
+pub use request::{
+    BasicAuth, Body, Cookie, DATA_BYTES_MAX, Data, Grpc, Header, Order, REDIRECTS_MAX, Request, Session,
+    VARIANTS_MAX, Variant,
+};
+pub use target::{
+    ClientCertificate, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, STREAMS_MAX, Schema, Target, Tls,
+};
+
 /// The version of the plan format that this program writes.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
+/// The oldest version of the plan format that this program reads; each later one only added to it.
+const PLAN_VERSION_OLDEST: u32 = 1;
 /// Stands for a secret in every record, report and exported plan.
 pub const REDACTED: &str = "•••";
 /// As [`REDACTED`], within a URL.
@@ -43,11 +57,26 @@ pub struct Plan {
     /// What must be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub goals: Vec<Goal>,
+    /// Whether the run ends as soon as one of the goals cannot be reached any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub give_up: bool,
     /// Where the load goes.
     pub target: Target,
     /// What is sent.
     #[serde(default)]
     pub request: Request,
+    /// Further requests among which each due one is chosen by weight; `request` is then not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
+    /// Whether `{{name}}` in path, headers, body and message stands for something; always with `data`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub templates: bool,
+    /// The rows that templates are filled from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
+    /// What is remembered from an answer to the next request.
+    #[serde(default, skip_serializing_if = "Session::is_default")]
+    pub session: Session,
     /// When requests are due.
     #[serde(default)]
     pub pacing: Pacing,
@@ -57,118 +86,6 @@ pub struct Plan {
     /// Given to every run of this plan.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-}
-
-/// Where the load goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// `http://` or `https://`.
-    pub url: String,
-    /// Accept any certificate. Said loudly wherever the result is shown.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub insecure: bool,
-    /// A PEM file with further certificate authorities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-}
-
-/// What is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// `GET`, `POST`, …
-    #[serde(default = "default_method")]
-    pub method: String,
-    /// In the order in which they are sent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<Header>,
-    /// Sent as one `Cookie` header.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cookies: Vec<Cookie>,
-    /// Sent as an `Authorization` header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic_auth: Option<BasicAuth>,
-    /// Sent as a `Content-Type` header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// The body.
-    #[serde(default, skip_serializing_if = "Body::is_empty")]
-    pub body: Body,
-}
-
-/// One request header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Header {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// A secret value never reaches a record, a report or an exported plan.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub secret: bool,
-}
-
-/// One cookie. Its value is a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cookie {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// HTTP basic authentication. The password is a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BasicAuth {
-    /// User name; holds no colon.
-    pub user: String,
-    /// Password.
-    pub password: String,
-}
-
-/// A request body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Body {
-    /// None.
-    #[default]
-    Empty,
-    /// This text.
-    Text(String),
-    /// The bytes of this file, read when the run starts.
-    File(PathBuf),
-}
-
-/// When request *n* is due.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Pacing {
-    /// As fast as answers come, one request a connection at a time (closed loop).
-    Max,
-    /// Evenly spaced (open loop).
-    Constant {
-        /// Requests per second.
-        rate_per_sec: f64,
-    },
-    /// Independent arrivals at this mean rate (open loop).
-    Poisson {
-        /// Mean requests per second.
-        rate_per_sec: f64,
-    },
-}
-
-/// When a run ends by itself. Warm-up comes before, and is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stop {
-    /// Once requests have been due for this long.
-    Duration(#[serde(with = "duration::serde_text")] Duration),
-    /// Once this many requests have been due.
-    Requests(u64),
 }
 
 /// A field of a plan, so that a form can put a reason beside it.
@@ -224,8 +141,13 @@ impl Plan {
             warmup: Duration::ZERO,
             timeout: default_timeout(),
             goals: Vec::new(),
-            target: Target { url: url.to_owned(), insecure: false, ca_file: None },
+            give_up: false,
+            target: Target { url: url.to_owned(), ..Target::default() },
             request: Request::default(),
+            variants: Vec::new(),
+            templates: false,
+            data: None,
+            session: Session::default(),
             pacing: Pacing::default(),
             stop: Stop::default(),
             labels: Labels::new(),
@@ -314,7 +236,8 @@ impl Plan {
         let raw: toml::Table = toml::from_str(text)
             .map_err(|error| format!("this is not TOML: {}", toml_words(&error, text)))?;
         match raw.get("version").and_then(toml::Value::as_integer) {
-            Some(version) if version == i64::from(PLAN_VERSION) => {}
+            Some(version)
+                if (i64::from(PLAN_VERSION_OLDEST)..=i64::from(PLAN_VERSION)).contains(&version) => {}
             Some(version) if version > i64::from(PLAN_VERSION) => {
                 return Err(format!(
                     "the plan has version {version}; this Meshbench reads versions up to {PLAN_VERSION}"
@@ -326,8 +249,9 @@ impl Plan {
                 ));
             }
         }
-        toml::from_str(text)
-            .map_err(|error| format!("this plan cannot be read: {}", toml_words(&error, text)))
+        let plan: Self = toml::from_str(text)
+            .map_err(|error| format!("this plan cannot be read: {}", toml_words(&error, text)))?;
+        Ok(Self { version: PLAN_VERSION, ..plan })
     }
 }
 
@@ -337,90 +261,6 @@ fn toml_words(error: &toml::de::Error, text: &str) -> String {
     match before.map(|before| before.matches('\n').count() + 1) {
         Some(line) => format!("line {line}: {}", error.message()),
         None => error.message().to_owned(),
-    }
-}
-
-impl Header {
-    /// Marked secret, or one that usually holds a credential.
-    #[must_use]
-    pub fn is_secret(&self) -> bool {
-        const CREDENTIALS: [&str; 6] =
-            ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token", "x-csrf-token"];
-        self.secret || CREDENTIALS.iter().any(|name| self.name.eq_ignore_ascii_case(name))
-    }
-}
-
-impl Pacing {
-    /// The rate asked for, in requests per second; none for a closed loop.
-    #[must_use]
-    pub fn rate_per_sec(&self) -> Option<f64> {
-        match self {
-            Self::Max => None,
-            Self::Constant { rate_per_sec } | Self::Poisson { rate_per_sec } => Some(*rate_per_sec),
-        }
-    }
-
-    /// Whether requests are due at their own times, not when answers come.
-    #[must_use]
-    pub fn is_open_loop(&self) -> bool {
-        self.rate_per_sec().is_some()
-    }
-
-    /// When request `n` (from 0) of an evenly spaced load is due, from the start of the run.
-    ///
-    /// None for a closed loop (due when a connection is free) and for random arrivals, whose times are
-    /// drawn one after another. Exact to the nanosecond for any `n`: `n / rate`, never a running sum.
-    #[must_use]
-    pub fn due(&self, n: u64) -> Option<Duration> {
-        match self {
-            Self::Constant { rate_per_sec } => Some(nth_due(n, *rate_per_sec)),
-            Self::Max | Self::Poisson { .. } => None,
-        }
-    }
-}
-
-impl Stop {
-    /// Whether a request that would be number `n` (from 0) and due at `due` (both from the end of the
-    /// warm-up) is no longer part of the run.
-    #[must_use]
-    pub fn reached(self, n: u64, due: Duration) -> bool {
-        match self {
-            Self::Duration(length) => due >= length,
-            Self::Requests(count) => n >= count,
-        }
-    }
-}
-
-impl Body {
-    /// Whether nothing is sent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        matches!(self, Self::Empty)
-    }
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        Self {
-            method: default_method(),
-            headers: Vec::new(),
-            cookies: Vec::new(),
-            basic_auth: None,
-            content_type: None,
-            body: Body::Empty,
-        }
-    }
-}
-
-impl Default for Pacing {
-    fn default() -> Self {
-        Self::Constant { rate_per_sec: 100.0 }
-    }
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self::Duration(Duration::from_secs(30))
     }
 }
 
@@ -624,15 +464,6 @@ fn redacted_url(text: &str) -> String {
     url.to_string()
 }
 
-fn nth_due(n: u64, rate_per_sec: f64) -> Duration {
-    let whole = rate_per_sec.round();
-    if (rate_per_sec - whole).abs() < f64::EPSILON && whole >= 1.0 {
-        let rate = whole as u128;
-        return Duration::from_nanos(u64::try_from(u128::from(n) * 1_000_000_000 / rate).unwrap_or(u64::MAX));
-    }
-    Duration::try_from_secs_f64(n as f64 / rate_per_sec).unwrap_or(Duration::MAX)
-}
-
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
@@ -643,10 +474,6 @@ fn default_connections() -> u32 {
 
 fn default_timeout() -> Duration {
     Duration::from_secs(5)
-}
-
-fn default_method() -> String {
-    "GET".to_owned()
 }
 
 #[cfg(test)]
@@ -689,7 +516,7 @@ mod tests {
     fn hostile_plans_get_a_reason() {
         for (text, reason) in [
             ("", "no known version"),
-            ("version = 2", "reads versions up to 1"),
+            ("version = 3", "reads versions up to 2"),
             ("version = 1", "cannot be read"),
             ("version = 1\nsurprise = 1\n[target]\nurl = \"http://x\"", "surprise"),
             ("[[[", "not TOML"),
@@ -735,24 +562,6 @@ mod tests {
                 Field::Timeout
             ]
         );
-    }
-
-    #[test]
-    fn due_times_do_not_drift() {
-        let pacing = Pacing::Constant { rate_per_sec: 3.0 };
-        assert_eq!(pacing.due(0), Some(Duration::ZERO));
-        assert_eq!(pacing.due(3_000_000_000), Some(Duration::from_secs(1_000_000_000)));
-        let odd = Pacing::Constant { rate_per_sec: 0.5 };
-        assert_eq!(odd.due(3), Some(Duration::from_secs(6)));
-    }
-
-    #[test]
-    fn a_run_stops_at_its_end_and_not_before() {
-        let by_time = Stop::Duration(Duration::from_secs(1));
-        assert!(!by_time.reached(u64::MAX, Duration::from_nanos(999_999_999)));
-        assert!(by_time.reached(0, Duration::from_secs(1)));
-        assert!(!Stop::Requests(10).reached(9, Duration::MAX));
-        assert!(Stop::Requests(10).reached(10, Duration::ZERO));
     }
 
     #[test]

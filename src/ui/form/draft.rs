@@ -58,6 +58,8 @@ pub struct Draft {
     pub insecure: bool,
     /// Empty for none.
     pub ca_file: String,
+    /// The plan that the form was filled from: what the form does not show stays as it was.
+    pub kept: Box<Plan>,
 }
 
 /// How requests are paced.
@@ -179,6 +181,7 @@ impl Draft {
             goals: plan.goals.iter().map(ToString::to_string).collect(),
             insecure: plan.target.insecure,
             ca_file: plan.target.ca_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            kept: Box::new(plan.clone()),
         }
     }
 
@@ -246,6 +249,7 @@ impl Reading {
                 url: draft.url.trim().to_owned(),
                 insecure: draft.insecure,
                 ca_file: text(&draft.ca_file).map(PathBuf::from),
+                ..draft.kept.target.clone()
             },
             request: self.request(draft),
             pacing: self.pacing(draft),
@@ -255,12 +259,18 @@ impl Reading {
                 self.wrong.extend(labels);
                 Default::default()
             }),
+            ..(*draft.kept).clone()
         }
     }
 
     fn request(&mut self, draft: &Draft) -> Request {
         let filled = |name: &str, value: &str| !(name.trim().is_empty() && value.is_empty());
-        let mut request = Request { method: draft.method.trim().to_owned(), ..Request::default() };
+        let mut request = Request {
+            method: draft.method.trim().to_owned(),
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            ..draft.kept.request.clone()
+        };
         for (row, header) in draft.headers.iter().enumerate().filter(|(_, h)| filled(&h.name, &h.value)) {
             self.headers.push(row);
             request.headers.push(Header { name: header.name.trim().to_owned(), ..header.clone() });

@@ -1,0 +1,42 @@
+//! What a slot sends over: one kind for each protocol.
+
+use std::task::Context;
+
+use super::http1;
+use super::slot::{Cells, Job};
+use super::tally::Outcome;
+use super::worker::Worker;
+
+/// A slot's way to the target.
+pub(super) enum Lane {
+    /// A connection of its own.
+    Http1(http1::Lane),
+}
+
+impl Lane {
+    /// The lane of slot number `at`; nothing is opened yet.
+    pub(super) fn new(at: usize) -> Self {
+        Self::Http1(http1::Lane::new(at))
+    }
+
+    /// Opens before anything is due. A failure is not one yet: the first request will try again.
+    pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
+        match self {
+            Self::Http1(lane) => lane.open_ahead(worker, cells).await,
+        }
+    }
+
+    /// Sends a request, over a new connection where there is none, and waits for how it ends.
+    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
+        match self {
+            Self::Http1(lane) => lane.carry_out(worker, cells, job).await,
+        }
+    }
+
+    /// Lets go of a connection that is of no more use; the slot's task is woken when it may have become so.
+    pub(super) fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        match self {
+            Self::Http1(lane) => lane.watch_idle(worker, cx),
+        }
+    }
+}

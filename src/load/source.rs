@@ -1,0 +1,77 @@
+//! What is sent: the plan's requests made ready once for a whole run, and which of them is next.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use url::Url;
+
+use super::random::Random;
+use super::schedule::Share;
+use super::{LoadError, request};
+use crate::model::Plan;
+use crate::model::plan::{BODY_BYTES_MAX, Body};
+
+/// The requests of a plan; shared by all workers, and never changed.
+pub(super) struct Source {
+    variants: Vec<Prepared>,
+}
+
+/// One request, ready to be written again and again.
+pub(super) struct Prepared {
+    /// Head and body.
+    pub(super) bytes: Box<[u8]>,
+    /// Whether its answer has no body, whatever its head says.
+    pub(super) is_head: bool,
+}
+
+/// Which request is next: one for each worker.
+pub(super) struct Picker {
+    #[expect(dead_code, reason = "a plan has one request as yet")]
+    random: Random,
+}
+
+impl Source {
+    pub(super) fn new(plan: &Plan, url: &Url) -> Result<Self, LoadError> {
+        let request = &plan.request;
+        let bytes = request::encode(request, url, &body(&request.body)?).into();
+        Ok(Self { variants: vec![Prepared { bytes, is_head: request.method == "HEAD" }] })
+    }
+
+    #[inline]
+    pub(super) fn variant(&self, variant: u16) -> &Prepared {
+        &self.variants[usize::from(variant)]
+    }
+}
+
+impl Picker {
+    pub(super) fn new(_source: &Source, share: Share, seed: u64) -> Self {
+        Self { random: Random::seeded(seed ^ u64::from(share.worker)) }
+    }
+
+    #[inline]
+    pub(super) fn pick(&mut self, _source: &Source) -> u16 {
+        0
+    }
+}
+
+fn body(body: &Body) -> Result<Vec<u8>, LoadError> {
+    match body {
+        Body::Empty => Ok(Vec::new()),
+        Body::Text(text) => Ok(text.clone().into_bytes()),
+        Body::File(path) => {
+            let bytes =
+                read_limited(path).map_err(|source| LoadError::BodyFile { path: path.clone(), source })?;
+            if bytes.len() as u64 > BODY_BYTES_MAX {
+                return Err(LoadError::BodyTooLarge { path: path.clone() });
+            }
+            Ok(bytes)
+        }
+    }
+}
+
+/// At most one byte more than is allowed: enough to know.
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(BODY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,219 @@
+//! Where the load goes, and how it gets there.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The most streams that one HTTP/2 connection carries at once.
+pub const STREAMS_MAX: u32 = 1_000;
+/// The most names that are given an address by hand.
+pub const RESOLVE_MAX: usize = 64;
+
+/// Where the load goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `http://` or `https://`; `tcp://` and `udp://` with host and port for an echo.
+    pub url: String,
+    /// What is spoken there; of `tcp://` and `udp://` the URL says it.
+    #[serde(default, skip_serializing_if = "Protocol::is_default")]
+    pub protocol: Protocol,
+    /// Accept any certificate. Said loudly wherever the result is shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+    /// A PEM file with further certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// What else TLS needs.
+    #[serde(default, skip_serializing_if = "Tls::is_default")]
+    pub tls: Tls,
+    /// Ways to the target other than its name's address.
+    #[serde(default, skip_serializing_if = "Reach::is_default")]
+    pub reach: Reach,
+    /// When a connection is closed and a fresh one opened; none for as late as possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
+}
+
+/// What is spoken with the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Protocol {
+    /// HTTP/1.1; over `tcp://` and `udp://` an echo of the request's body.
+    #[default]
+    Http1,
+    /// HTTP/2: agreed on with ALPN over `https`, by prior knowledge over `http`.
+    Http2 {
+        /// Requests in flight on one connection at most.
+        #[serde(default = "one")]
+        streams: u32,
+    },
+    /// gRPC over HTTP/2. Each request names its method ([`super::Grpc`]).
+    Grpc {
+        /// Calls in flight on one connection at most.
+        #[serde(default = "one")]
+        streams: u32,
+        /// Where the messages' shapes come from.
+        #[serde(default)]
+        schema: Schema,
+    },
+}
+
+/// Where the shapes of gRPC messages come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schema {
+    /// Server reflection; the standard health service needs none.
+    #[default]
+    Reflection,
+    /// A `.proto` file, and the folders in which its imports are looked for (its own folder is one).
+    Proto {
+        /// The file.
+        file: PathBuf,
+        /// The folders.
+        #[serde(default)]
+        include: Vec<PathBuf>,
+    },
+    /// A file with a serialized `FileDescriptorSet` (`protoc --descriptor_set_out --include_imports`).
+    Descriptors(PathBuf),
+}
+
+/// What TLS needs beside authorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Who we are, where the target asks (mutual TLS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientCertificate>,
+    /// The name to ask for (SNI) and to check the certificate against, instead of the URL's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// Whether later connections may resume the session of earlier ones.
+    pub resumption: bool,
+}
+
+/// A client's certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificate {
+    /// Two PEM files, or the same file twice.
+    Pem {
+        /// The certificate, then those that signed it.
+        certificate: PathBuf,
+        /// The private key, without a password.
+        key: PathBuf,
+    },
+    /// One file with both (`.p12`, `.pfx`).
+    Pkcs12 {
+        /// The file.
+        file: PathBuf,
+        /// Its password: a secret.
+        #[serde(default)]
+        password: String,
+    },
+}
+
+/// Ways to the target other than its name's address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reach {
+    /// Names that are given an address instead of being asked for, as `curl --resolve`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resolve: Vec<Resolve>,
+    /// Which addresses of a name are used.
+    #[serde(skip_serializing_if = "Family::is_default")]
+    pub family: Family,
+    /// Whether connections go to all addresses of a name in turn, and not to the first that accepts one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all_addresses: bool,
+    /// Connect to this Unix socket; the URL gives the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_socket: Option<PathBuf>,
+    /// Connect through this proxy: `http://`, `socks5://` (names resolved here) or `socks5h://` (by the proxy), with
+    /// `user:password@` where it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
+/// An address given by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// The name in the URL.
+    pub host: String,
+    /// The port in the URL; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// What it stands for, one or several.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Which addresses of a name are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Both kinds.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// After how many requests a connection is closed: drawn evenly from a range for each connection, so that not all
+/// are opened anew at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reuse {
+    /// At least.
+    pub min: u64,
+    /// At most.
+    pub max: u64,
+}
+
+impl Protocol {
+    /// Whether it is what a plan has that says nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        matches!(self, Self::Http1)
+    }
+
+    /// Requests in flight on one connection at most.
+    #[must_use]
+    pub fn streams(&self) -> u32 {
+        match self {
+            Self::Http1 => 1,
+            Self::Http2 { streams } | Self::Grpc { streams, .. } => *streams,
+        }
+    }
+}
+
+impl Tls {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { client: None, server_name: None, resumption: true }
+    }
+}
+
+impl Reach {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Family {
+    fn is_default(&self) -> bool {
+        *self == Self::Any
+    }
+}
+
+fn one() -> u32 {
+    1
+}
