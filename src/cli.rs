@@ -8,6 +8,7 @@
 //! | 3 | it could not be carried out; or nothing at all was answered, the run could not be kept, or it has goals and is void |
 
 mod args;
+mod capacity;
 mod history;
 mod interrupt;
 mod plan;

@@ -51,7 +51,11 @@ pub struct Options {
 
 /// Ends a run from another thread. Clones press the same switch.
 #[derive(Clone, Debug)]
-pub struct StopSwitch(Arc<watch::Sender<bool>>);
+pub struct StopSwitch {
+    pressed: Arc<watch::Sender<bool>>,
+    /// Presses this one too.
+    parent: Option<Arc<watch::Sender<bool>>>,
+}
 
 /// What was measured so far; cumulative, and of the same shape while running and at the end.
 #[derive(Clone, Debug)]
@@ -199,24 +203,39 @@ impl StopSwitch {
     /// A switch that is not pressed.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self { pressed: Arc::new(watch::Sender::new(false)), parent: None }
+    }
+
+    /// A switch of its own that this one presses too: for one of several runs that end together.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { parent: Some(Arc::clone(&self.pressed)), ..Self::new() }
     }
 
     /// Ends the run now: what is in flight or waiting is cancelled.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.pressed.send_replace(true);
     }
 
     /// Whether it was pressed.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
+        *self.pressed.borrow() || self.parent.as_ref().is_some_and(|parent| *parent.borrow())
     }
 
     /// Returns once it was pressed.
     async fn stopped(&self) {
         // An error would mean that the sender is gone; `self` holds it.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
+        let pressed = async |switch: &watch::Sender<bool>| {
+            let _ = switch.subscribe().wait_for(|stopped| *stopped).await;
+        };
+        match &self.parent {
+            Some(parent) => tokio::select! {
+                () = pressed(&self.pressed) => {}
+                () = pressed(parent) => {}
+            },
+            None => pressed(&self.pressed).await,
+        }
     }
 }
 

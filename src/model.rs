@@ -3,6 +3,7 @@
 //! Nothing here knows of a clock, a disk, a network or a window. The types in [`plan`], [`run`] and
 //! [`settings`] are also our file formats; each carries a version.
 
+pub mod capacity;
 pub mod duration;
 pub mod goal;
 pub mod number;
@@ -10,6 +11,7 @@ pub mod plan;
 pub mod run;
 pub mod settings;
 
+pub use capacity::{Capacity, Search};
 pub use goal::{Goal, GoalResult};
 pub use plan::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, Stop, Target};
 pub use run::{Ended, Interval, Quantiles, Run, RunId, RunSummary};

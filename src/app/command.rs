@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Settings};
+use crate::model::{Plan, RunId, Search, Settings};
 
 use super::state::{NoticeId, PlanId};
 
@@ -16,8 +16,10 @@ pub enum Command {
     TryIt,
     /// Run this plan. A plan with problems, or while another run is going, is refused with a notice.
     StartRun(Box<Plan>),
-    /// As `StartRun`, after the person has agreed to this much load on an address that is not private.
-    StartRunConfirmed(Box<Plan>),
+    /// Look for the highest rate at which this plan meets its goals: a series of trials, kept as one run.
+    FindMax(Box<Plan>, Search),
+    /// Carry out what was asked about in [`super::state::Question::HeavyLoad`].
+    AgreeToLoad,
     /// Close the question about a heavy load without running.
     DismissLoadQuestion,
     /// Stop the run; what it has measured is kept.

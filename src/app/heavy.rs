@@ -2,21 +2,25 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Pacing, Plan, number};
+use crate::model::{Pacing, Plan, Search, number};
 
 /// A rate above is heavy, in requests per second.
 pub(super) const HEAVY_RATE_PER_SEC: f64 = 1000.0;
 /// More connections are heavy.
 pub(super) const HEAVY_CONNECTIONS: u32 = 256;
 
-/// Why this plan should be asked about before it runs; none if it need not be.
+/// Why this plan should be asked about before it runs, or is searched with; none if it need not be.
 #[must_use]
-pub(super) fn reason(plan: &Plan) -> Option<String> {
+pub(super) fn reason(plan: &Plan, search: Option<Search>) -> Option<String> {
     let host = url::Url::parse(&plan.target.url).ok()?.host()?.to_owned();
     if is_private(&host) {
         return None;
     }
     let load = match plan.pacing {
+        _ if search.is_some_and(|search| search.highest > HEAVY_RATE_PER_SEC) => {
+            let highest = search.map_or(0.0, |search| search.highest);
+            format!("up to {} requests", number::rate(highest))
+        }
         Pacing::Max => format!("as many requests as {} connections can carry", plan.connections),
         Pacing::Constant { rate_per_sec } | Pacing::Poisson { rate_per_sec }
             if rate_per_sec > HEAVY_RATE_PER_SEC =>
@@ -69,12 +73,12 @@ mod tests {
             "http://checkout/",
             "http://a.b.svc/",
         ] {
-            assert_eq!(reason(&with(url, fast.clone())), None, "{url}");
+            assert_eq!(reason(&with(url, fast.clone()), None), None, "{url}");
         }
         for url in ["http://example.com/", "http://8.8.8.8/", "http://[2001:db8::1]/"] {
-            assert!(reason(&with(url, fast.clone())).is_some(), "{url}");
-            assert!(reason(&with(url, Pacing::Max)).is_some(), "{url}");
-            assert_eq!(reason(&with(url, Pacing::Constant { rate_per_sec: 1000.0 })), None, "{url}");
+            assert!(reason(&with(url, fast.clone()), None).is_some(), "{url}");
+            assert!(reason(&with(url, Pacing::Max), None).is_some(), "{url}");
+            assert_eq!(reason(&with(url, Pacing::Constant { rate_per_sec: 1000.0 }), None), None, "{url}");
         }
     }
 }

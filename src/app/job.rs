@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Settings};
+use crate::model::{Plan, RunId, Search, Settings};
 
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan};
@@ -19,6 +19,8 @@ pub enum Job {
         id: RunId,
         /// What to run.
         plan: Box<Plan>,
+        /// Look for the highest rate at which the plan's goals are met, instead of running it once.
+        search: Option<Search>,
         /// Threads that send load; 0 for the default.
         threads: u32,
     },

@@ -75,6 +75,7 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
             load_cpu_share: measured.load_cpu_share,
         },
         histograms,
+        capacity: None,
         intervals: measured.intervals.clone(),
     };
     run.warnings = warnings(&run, plan, detail);
@@ -240,6 +241,10 @@ fn incomplete(run: &Run) -> Option<Warning> {
         Ended::Stopped => {
             Some(warning(WarningKind::Incomplete, "The run was stopped before its end".to_owned()))
         }
+        Ended::GaveUp => Some(warning(
+            WarningKind::Incomplete,
+            "The run ended early because a goal could not be reached any more".to_owned(),
+        )),
         Ended::Interrupted => Some(warning(
             WarningKind::Incomplete,
             "Meshbench ended before the run did; at most its last second is missing".to_owned(),
@@ -298,6 +303,7 @@ mod tests {
             connections: Default::default(),
             environment: Environment::default(),
             histograms: Histograms::default(),
+            capacity: None,
             intervals: Vec::new(),
         }
     }

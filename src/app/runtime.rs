@@ -166,14 +166,10 @@ impl Runtime {
     pub fn start(&mut self, job: Job) {
         match job {
             Job::StartTarget => self.start_target(),
-            Job::Run { id, plan, threads } => {
-                self.run = Some(run::RunThread::start(
-                    id,
-                    *plan,
-                    threads,
-                    self.store.desk().clone(),
-                    self.outbox.clone(),
-                ));
+            Job::Run { id, plan, search, threads } => {
+                let order = run::Order { id, plan: *plan, search, threads };
+                let desk = self.store.desk().clone();
+                self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
             Job::Stop(JobKey::ReadRuns) => self.reading.next(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Plan, Run, RunId, RunSummary, Settings};
+use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings};
 
 use super::command::Page;
 
@@ -96,6 +96,8 @@ pub struct Live {
     pub id: RunId,
     /// What is being run, secrets as they are.
     pub plan: Box<Plan>,
+    /// The search of which trials are being run.
+    pub search: Option<Search>,
     /// How far it is.
     pub phase: Phase,
     /// What was measured so far. None until the first news. Its histograms are empty while it runs.
@@ -209,6 +211,8 @@ pub enum Question {
     HeavyLoad {
         /// The plan.
         plan: Box<Plan>,
+        /// The search that it is for.
+        search: Option<Search>,
         /// Why it is asked.
         reason: String,
     },

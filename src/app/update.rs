@@ -27,8 +27,9 @@ impl State {
         match command {
             Command::Go(page) => self.go(page),
             Command::TryIt => self.try_it(),
-            Command::StartRun(plan) => self.start_run(plan, fresh),
-            Command::StartRunConfirmed(plan) => self.start_run_confirmed(plan, fresh),
+            Command::StartRun(plan) => self.start_run(plan, None, fresh),
+            Command::FindMax(plan, search) => self.start_run(plan, Some(search), fresh),
+            Command::AgreeToLoad => self.agree_to_load(fresh),
             Command::DismissLoadQuestion | Command::DismissQuitQuestion => self.dismiss_question(),
             Command::StopRun => self.stop_run(),
             Command::DismissFailedRun => self.dismiss_failed_run(),

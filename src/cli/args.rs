@@ -67,6 +67,7 @@ pub(super) struct OutputArgs {
         meshbench run https://shop.test/cart --rate 1000 --duration 1m --warmup 5s --label mesh=istio\n  \
         meshbench run http://localhost:8080/ --pacing max --connections 64 --requests 100000\n  \
         meshbench run http://localhost:8080/ --goal 'p99<20ms' --goal 'errors<0.1%' --json result.json\n  \
+        meshbench run http://localhost:8080/ --find-max 'p99<20ms,errors<0.1%' --duration 10s\n  \
         meshbench run --plan checkout.toml --rate 200\n\n\
         Times are written with a unit: 250ms, 30s, 2m. Response times count from the moment a request was due.\n\
         Ctrl-C stops the run, keeps it and reports; a second one ends at once.\n\
@@ -135,11 +136,33 @@ pub(super) struct RunArgs {
     /// What must be reached: p50 p90 p95 p99 p99.9 mean max errors rate, with < <= > >=; may be repeated
     #[arg(long, value_name = "GOAL")]
     pub(super) goal: Vec<Goal>,
+    /// End the run as soon as one of its goals cannot be reached any more
+    #[arg(long)]
+    pub(super) give_up: bool,
+    #[command(flatten)]
+    pub(super) search: SearchArgs,
     /// Agree to send much load to an address that is not private
     #[arg(long)]
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// The search for the highest rate.
+#[derive(Debug, Default, Args)]
+pub(super) struct SearchArgs {
+    /// Search for the highest rate at which these goals are met, by trials as long as --duration [default: 10s each]
+    #[arg(long, value_name = "GOAL[,GOAL]", value_delimiter = ',', conflicts_with = "requests")]
+    pub(super) find_max: Vec<Goal>,
+    /// Try no higher rate than this in a search [default: 100000]
+    #[arg(long, value_name = "N", value_parser = rate, requires = "find_max")]
+    pub(super) up_to: Option<f64>,
+    /// How exact the answer of a search is [default: 5%]
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "find_max")]
+    pub(super) resolution: Option<f64>,
+    /// Trials at each edge of the answer of a search [default: 3]
+    #[arg(long, value_name = "N", requires = "find_max")]
+    pub(super) repeats: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,12 +1,32 @@
 //! From the command line to a plan. Pure, but for reading the plan's file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::model::plan::{Field, PLAN_BYTES_MAX};
-use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Stop};
+use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
 use super::Failure;
 use super::args::{PacingKind, RunArgs};
+
+/// The length of a trial when nobody says.
+const TRIAL_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The search that the options ask for, checked against its plan.
+pub(super) fn search(options: &RunArgs, plan: &Plan) -> Result<Option<Search>, Failure> {
+    let asked = &options.search;
+    if asked.find_max.is_empty() {
+        return Ok(None);
+    }
+    let default = Search::default();
+    let search = Search {
+        highest: asked.up_to.unwrap_or(default.highest),
+        resolution: asked.resolution.unwrap_or(default.resolution),
+        repeats: asked.repeats.unwrap_or(default.repeats),
+    };
+    search.check(plan).map_err(|reason| Failure::Input(format!("--find-max: {reason}")))?;
+    Ok(Some(search))
+}
 
 /// The plan that the options ask for, checked.
 pub(super) fn of(options: &RunArgs) -> Result<Plan, Failure> {
@@ -59,7 +79,11 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
         (None, Some(count)) => plan.stop = Stop::Requests(count),
         (None, None) => {}
     }
-    plan.goals.extend(options.goal.iter().cloned());
+    plan.goals.extend(options.goal.iter().chain(&options.search.find_max).cloned());
+    plan.give_up |= options.give_up;
+    if !options.search.find_max.is_empty() && options.duration.is_none() && options.plan.is_none() {
+        plan.stop = Stop::Duration(TRIAL_DEFAULT);
+    }
     for text in &options.label {
         let (key, value) = text
             .split_once('=')
@@ -151,7 +175,6 @@ fn flag(field: &Field) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use clap::Parser as _;
 

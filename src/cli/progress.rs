@@ -16,6 +16,11 @@ pub(super) fn line(live: &Live) -> String {
         Phase::Saving => "saving  ",
         Phase::Failed { .. } => return String::new(),
     };
+    let trial = live.so_far.as_ref().filter(|_| live.search.is_some()).and_then(|run| {
+        let number = run.capacity.as_ref()?.trials.len() + 1;
+        Some(format!("trial {number} at {}  ", number::rate(run.rate.asked?)))
+    });
+    let words = format!("{words}{}", trial.unwrap_or_default());
     let elapsed = number::clock(live.elapsed.as_secs_f64());
     let time = match live.remaining {
         Some(remaining) => {

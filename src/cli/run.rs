@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
 use crate::app::{Command, Keep, Page, document};
-use crate::model::{Plan, Run};
+use crate::model::{Plan, Run, Search};
 
 use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
@@ -24,7 +24,8 @@ pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Resu
         screen.warning("certificates are not checked (--insecure): whoever answers is measured.");
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
-    carry_out(Errand::Plan(Box::new(plan), consent), &options.output, data_dir, screen)
+    let search = plan::search(options, &plan)?;
+    carry_out(Errand::Plan(Box::new(plan), search, consent), &options.output, data_dir, screen)
 }
 
 /// The first run of a new person.
@@ -35,7 +36,7 @@ pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> R
 
 enum Errand {
     Try,
-    Plan(Box<Plan>, Consent),
+    Plan(Box<Plan>, Option<Search>, Consent),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,14 +88,17 @@ fn measure(
     let mut consent = Consent::Given;
     match errand {
         Errand::Try => session.command(Command::TryIt),
-        Errand::Plan(plan, asked) => {
+        Errand::Plan(plan, search, asked) => {
             consent = asked;
-            session.command(Command::StartRun(plan));
+            session.command(match search {
+                Some(search) => Command::FindMax(plan, search),
+                None => Command::StartRun(plan),
+            });
         }
     }
-    if let Some(Question::HeavyLoad { plan, reason }) = session.state().question.clone() {
+    if let Some(Question::HeavyLoad { reason, .. }) = session.state().question.clone() {
         agree(&reason, consent, screen)?;
-        session.command(Command::StartRunConfirmed(plan));
+        session.command(Command::AgreeToLoad);
     }
     let mut stopping = false;
     let mut drawn: Option<Instant> = None;
@@ -215,6 +219,9 @@ fn status(run: &Run, kept: &Kept) -> Result<Status, Failure> {
     }
     if *kept == Kept::Nowhere {
         return failed("the run was carried out, but it could not be kept; --no-save does without");
+    }
+    if let Some(capacity) = &run.capacity {
+        return Ok(if capacity.rate.is_some() { Status::Met } else { Status::Missed });
     }
     if run.is_void() && !run.goals.is_empty() {
         return failed("the run is void: our own generator was too late, so it says nothing about its goals");

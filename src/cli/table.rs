@@ -37,6 +37,12 @@ pub(super) fn result(run: &Run, style: Style) -> String {
     if !run.note.is_empty() {
         line(plain(&run.note));
     }
+    if let Some(capacity) = &run.capacity {
+        line(String::new());
+        for text in super::capacity::lines(capacity, style) {
+            line(text);
+        }
+    }
     line(String::new());
     for text in latency(run, style) {
         line(text);
@@ -65,6 +71,7 @@ fn head(run: &Run, style: Style) -> String {
     let ended = match run.ended {
         Ended::Completed => "completed".to_owned(),
         Ended::Stopped => style.warning("stopped"),
+        Ended::GaveUp => style.warning("gave up"),
         Ended::Interrupted => style.warning("interrupted"),
     };
     let length = if run.elapsed_s < 120.0 {
@@ -269,7 +276,7 @@ fn moment(at: jiff::Timestamp) -> String {
 }
 
 /// Rows with the first `left` columns to the left and the rest to the right.
-fn aligned(rows: &[Vec<String>], left: usize) -> Vec<String> {
+pub(super) fn aligned(rows: &[Vec<String>], left: usize) -> Vec<String> {
     aligned_left(rows, &(0..left).collect::<Vec<_>>())
 }
 
@@ -339,6 +346,7 @@ pub(super) mod tests {
             connections: Connections { opened: 16, waited: 0 },
             environment: Environment::default(),
             histograms: Histograms::default(),
+            capacity: None,
             intervals: Vec::new(),
         }
     }

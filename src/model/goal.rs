@@ -59,7 +59,48 @@ pub struct GoalResult {
     pub met: bool,
 }
 
+/// What is known of a run while it goes: enough to see that a goal is out of reach.
+pub struct SoFar<'a> {
+    /// Counted requests that will have been due at the end.
+    pub planned: u64,
+    /// Length of the counted part in seconds, as planned.
+    pub length_s: f64,
+    /// Failures.
+    pub failed: u64,
+    /// Requests that ended without a whole answer.
+    pub unanswered: u64,
+    /// Response times so far: how many, and their mean in milliseconds.
+    pub count: u64,
+    /// Mean response time in milliseconds.
+    pub mean_ms: f64,
+    /// How many response times were longer than so many milliseconds.
+    pub longer_than: &'a dyn Fn(f64) -> u64,
+}
+
 impl Goal {
+    /// Whether the goal will be missed whatever the rest of the run brings. Never guesses: `false` does not say
+    /// that the goal can be met.
+    #[must_use]
+    pub fn is_hopeless(&self, so_far: &SoFar<'_>) -> bool {
+        if matches!(self.comparison, Comparison::More | Comparison::AtLeast) {
+            let most = so_far.planned.saturating_sub(so_far.unanswered) as f64;
+            return self.metric == Metric::Rate
+                && !self.comparison.holds(most / so_far.length_s.max(f64::MIN_POSITIVE), self.limit);
+        }
+        let planned = so_far.planned as f64;
+        match self.metric {
+            // The quantile is above the limit when fewer than q of all values are not.
+            Metric::Response(q) => {
+                let may_be_longer = so_far.planned.saturating_sub((q * planned).ceil() as u64);
+                (so_far.longer_than)(self.limit) > may_be_longer
+            }
+            Metric::ResponseMax => (so_far.longer_than)(self.limit) > 0,
+            Metric::ResponseMean => so_far.mean_ms * so_far.count as f64 > self.limit * planned,
+            Metric::Errors => so_far.failed as f64 > self.limit * planned,
+            Metric::Rate => false,
+        }
+    }
+
     /// Holds the goal against a run.
     #[must_use]
     pub fn judge(&self, run: &Run) -> GoalResult {
@@ -213,6 +254,39 @@ mod tests {
         {
             let goal: Goal = text.parse().expect(text);
             assert_eq!(goal.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_goal_is_hopeless_only_when_nothing_can_save_it() {
+        let longer = |count: u64| move |_: f64| count;
+        let hopeless = |goal: &str, slow: u64, failed: u64| {
+            let so_far = SoFar {
+                planned: 1000,
+                length_s: 10.0,
+                failed,
+                unanswered: failed,
+                count: 100,
+                mean_ms: 50.0,
+                longer_than: &longer(slow),
+            };
+            goal.parse::<Goal>().expect(goal).is_hopeless(&so_far)
+        };
+        for (goal, slow, failed, expected) in [
+            ("p99<20ms", 10, 0, false),
+            ("p99<20ms", 11, 0, true),
+            ("p50<=20ms", 500, 0, false),
+            ("max<1s", 0, 0, false),
+            ("max<1s", 1, 0, true),
+            ("mean<5ms", 0, 0, false),
+            ("mean<4ms", 0, 0, true),
+            ("errors<1%", 0, 10, false),
+            ("errors<1%", 0, 11, true),
+            ("rate>=95", 0, 50, false),
+            ("rate>=95", 0, 51, true),
+            ("p99>20ms", 1000, 0, false),
+        ] {
+            assert_eq!(hopeless(goal, slow, failed), expected, "{goal} {slow} {failed}");
         }
     }
 

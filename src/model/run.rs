@@ -81,6 +81,9 @@ pub struct Run {
     pub environment: Environment,
     /// The full histograms.
     pub histograms: Histograms,
+    /// What the search for the highest rate has found, of which this run is the trial at the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<super::Capacity>,
     /// What happened over time, in order, without overlap. A gap is a time in which nothing was due or answered.
     pub intervals: Vec<Interval>,
 }
@@ -100,6 +103,8 @@ pub enum Ended {
     Completed,
     /// A person stopped it; requests in flight were cancelled.
     Stopped,
+    /// A goal could not be reached any more, and the plan asks to end then.
+    GaveUp,
     /// The program ended before the run did.
     Interrupted,
 }
@@ -436,6 +441,7 @@ impl Ended {
         match self {
             Self::Completed => "Completed",
             Self::Stopped => "Stopped",
+            Self::GaveUp => "Gave up",
             Self::Interrupted => "Interrupted",
         }
     }

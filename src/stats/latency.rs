@@ -173,6 +173,12 @@ impl Latency {
         (first..).zip(counts).map(|(bucket, count)| (edge_ms(bucket), edge_ms(bucket + 1), count)).collect()
     }
 
+    /// How many values [`Self::quantile_ms`] would show as longer than this, in milliseconds.
+    #[must_use]
+    pub fn longer_than(&self, limit_ms: f64) -> u64 {
+        self.recorded().filter(|(nanos, _)| millis(*nanos) > limit_ms).map(|(_, count)| count).sum()
+    }
+
     /// Pairs of value in nanoseconds and count, ascending, of all values recorded.
     pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_since_last_iteration()))

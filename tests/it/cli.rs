@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use meshbench::load::target::{Target, TargetOptions};
-use meshbench::model::{Run, RunSummary};
+use meshbench::load::target::{Delay, Target, TargetOptions};
+use meshbench::model::{Ended, Run, RunSummary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -536,4 +536,41 @@ fn a_closed_pipe_ends_quietly() {
     drop(going.0.stdout.take());
     let output = going.end();
     assert_eq!((status(&output), err(&output).as_str()), (0, ""));
+}
+
+/// Four connections and 10 ms an answer: 400 requests a second, and no more.
+fn narrow() -> Bench {
+    let delay = Delay::Fixed(Duration::from_millis(10));
+    let target = Target::start(TargetOptions { delay, ..TargetOptions::default() });
+    Bench { dir: tempfile::tempdir().expect("a place"), target: target.expect("a target on loopback") }
+}
+
+#[test]
+fn a_search_finds_the_rate_that_the_target_carries() {
+    let bench = narrow();
+    let options = "--find-max p99<60ms,errors<1% --connections 4 --duration 800ms --rate 50 --repeats 2 \
+                   --resolution 10% --json -";
+    let output = bench.run(options);
+    assert_eq!(status(&output), 0, "{}", err(&output));
+    let run: Run = serde_json::from_slice(&output.stdout).expect("a run");
+    let capacity = run.capacity.expect("what the search found");
+    let rate = capacity.rate.expect("a rate");
+    assert!((250.0..=420.0).contains(&rate), "{}\n{}", capacity.words(), err(&output));
+    assert_eq!(run.rate.asked, Some(rate), "the record is the trial at the answer");
+    assert!(capacity.trials.len() >= 6, "{:?}", capacity.trials);
+    assert!(capacity.fails_at.is_some_and(|fails| fails > rate), "{}", capacity.words());
+    assert!(err(&output).contains("highest rate"), "{}", err(&output));
+    assert_eq!(bench.history().len(), 1, "a search is one entry");
+}
+
+#[test]
+fn a_run_gives_up_when_a_goal_is_out_of_reach() {
+    let bench = narrow();
+    let began = Instant::now();
+    let output = bench.run("--goal p99<5ms --give-up --rate 50 --duration 20s --json -");
+    assert_eq!(status(&output), 1, "{}", err(&output));
+    assert!(began.elapsed() < Duration::from_secs(15), "it should not take its whole time");
+    let run: Run = serde_json::from_slice(&output.stdout).expect("a run");
+    assert_eq!(run.ended, Ended::GaveUp);
+    assert!(!run.goals[0].met);
 }

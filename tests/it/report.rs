@@ -137,6 +137,7 @@ fn empty(number: u8, name: &str) -> Run {
             load_cpu_share: Some(0.21),
         },
         histograms: Histograms::default(),
+        capacity: None,
         intervals: Vec::new(),
     }
 }

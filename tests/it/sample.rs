@@ -239,6 +239,7 @@ fn live_of(so_far: Run, phase: Phase, measured_s: f64) -> Live {
     Live {
         id: so_far.id,
         plan: Box::new(plan),
+        search: None,
         phase,
         in_flight: so_far.intervals.last().map_or(0, |interval| interval.in_flight),
         so_far: Some(Arc::new(so_far)),
@@ -309,6 +310,7 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
             ("503".to_owned(), failed_status),
         ]),
         errors: tally.errors,
+        capacity: None,
         goals: Vec::new(),
         warnings: vec![Warning {
             kind: WarningKind::Overflowed,

@@ -104,6 +104,7 @@ fn run(number: u64) -> Run {
             service: latency.encode(),
             lag: latency.encode(),
         },
+        capacity: None,
         intervals: (0..2 + number % 3).map(interval).collect(),
     }
 }

@@ -386,14 +386,14 @@ fn a_heavy_load_is_agreed_to_or_not() {
     let plan = Box::new(Plan::for_url("http://198.51.100.7/"));
     let mut state = opened(Page::Home);
     let reason = "5 000 requests a second".to_owned();
-    state.question = Some(Question::HeavyLoad { plan: plan.clone(), reason });
+    state.question = Some(Question::HeavyLoad { plan, search: None, reason });
     let mut window = dark(state);
     window.get_by_label_contains("5 000 requests a second");
     window.get_by_label("Cancel").click();
     window.run();
     window.get_by_label("Run test").click();
     window.run();
-    assert_eq!(asked(&window), [Command::DismissLoadQuestion, Command::StartRunConfirmed(plan)]);
+    assert_eq!(asked(&window), [Command::DismissLoadQuestion, Command::AgreeToLoad]);
 }
 
 #[test]

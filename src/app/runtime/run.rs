@@ -6,10 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::app::event::{Event, Progress};
+use crate::app::hopeless::is_hopeless;
 use crate::app::record::{self, Detail};
+use crate::app::search::{Searching, trial_plan};
 use crate::app::state::Phase;
-use crate::load::{self, Measured, StopSwitch};
-use crate::model::{Plan, RunId};
+use crate::load::{self, LoadError, Measured, StopSwitch};
+use crate::model::{Ended, Plan, Run, RunId, Search};
 
 use super::Outbox;
 use super::store::Desk;
@@ -25,10 +27,10 @@ pub(super) struct RunThread {
 }
 
 impl RunThread {
-    pub(super) fn start(id: RunId, plan: Plan, threads: u32, store: Desk, outbox: Outbox) -> Self {
+    pub(super) fn start(order: Order, store: Desk, outbox: Outbox) -> Self {
         let stop = StopSwitch::new();
-        let work =
-            Work { id, plan, threads, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
+        let id = order.id;
+        let work = Work { order, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
         let (hold, alive) = channel::<()>();
         let news = outbox.clone();
         let spawned = std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || {
@@ -56,10 +58,18 @@ impl RunThread {
     }
 }
 
+/// What a run thread is asked for.
+pub(super) struct Order {
+    pub(super) id: RunId,
+    pub(super) plan: Plan,
+    /// Look for the highest rate at which the plan's goals are met, instead of running it once.
+    pub(super) search: Option<Search>,
+    /// Threads that send load; 0 for the default.
+    pub(super) threads: u32,
+}
+
 struct Work {
-    id: RunId,
-    plan: Plan,
-    threads: u32,
+    order: Order,
     cpus: u32,
     stop: StopSwitch,
     store: Desk,
@@ -68,40 +78,93 @@ struct Work {
 
 impl Work {
     fn carry_out(self) {
-        // The first comes with the first news, so that even a run of a moment leaves its trace.
-        let mut due = Duration::ZERO;
-        let mut watch = |measured: &Measured| {
-            self.outbox.offer(Event::RunProgress(Box::new(self.progress(measured))));
-            if measured.phase != load::Phase::Connecting && measured.since_start >= due {
-                due = measured.since_start + CHECKPOINT_EVERY;
-                self.checkpoint(measured);
+        let id = self.order.id;
+        let carried_out = match self.order.search {
+            None => {
+                self.measure(&self.order.plan, None).map(|measured| self.record(&self.order.plan, &measured))
             }
+            Some(search) => self.search(search),
         };
-        let options = load::Options { threads: self.threads };
-        match load::run(&self.plan, &options, &self.stop, &mut watch) {
-            Ok(measured) => {
-                let run = Arc::new(record::run(self.id, &self.plan, &measured, Detail::Full, self.cpus));
+        match carried_out {
+            Ok(run) => {
+                let run = Arc::new(run);
                 self.outbox.send(Event::RunEnded(Arc::clone(&run)));
                 self.store.ask(move |shelf, outbox| shelf.save_run(run, outbox));
             }
             Err(error) => {
-                let id = self.id;
                 self.outbox.send(Event::RunFailed { id, reason: chain(&error) });
                 self.store.ask(move |shelf, _| shelf.discard_checkpoint(id));
             }
         }
     }
 
-    fn progress(&self, measured: &Measured) -> Progress {
+    /// One trial after another; the record is the last one at the rate that was found, with all of them in it.
+    fn search(&self, search: Search) -> Result<Run, LoadError> {
+        let mut searching = Searching::new(&self.order.plan, search);
+        let mut trials: Vec<Run> = Vec::new();
+        while let Some(rate) = searching.next() {
+            let plan = trial_plan(&self.order.plan, rate);
+            let measured = self.measure(&plan, Some(&searching))?;
+            let run = self.record(&plan, &measured);
+            if measured.ended == Ended::Stopped {
+                if trials.is_empty() {
+                    trials.push(run);
+                }
+                break;
+            }
+            searching.add(&run);
+            // The latest at each rate is enough.
+            trials.retain(|trial| trial.rate.asked != run.rate.asked);
+            trials.push(run);
+        }
+        let capacity = searching.capacity();
+        let at = trials.iter().position(|run| run.rate.asked == capacity.rate).unwrap_or(trials.len() - 1);
+        let mut run = trials.swap_remove(at);
+        run.capacity = Some(capacity);
+        Ok(run)
+    }
+
+    fn record(&self, plan: &Plan, measured: &Measured) -> Run {
+        record::run(self.order.id, plan, measured, Detail::Full, self.cpus)
+    }
+
+    fn measure(&self, plan: &Plan, searching: Option<&Searching>) -> Result<Measured, LoadError> {
+        // The first comes with the first news, so that even a run of a moment leaves its trace.
+        let mut due = Duration::ZERO;
+        let mut hopeless = false;
+        // A trial is ended on its own; the search is stopped as a whole.
+        let stop = self.stop.child();
+        let mut watch = |measured: &Measured| {
+            self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
+            if measured.phase != load::Phase::Connecting && measured.since_start >= due {
+                due = measured.since_start + CHECKPOINT_EVERY;
+                self.checkpoint(plan, measured);
+            }
+            if plan.give_up && !hopeless && is_hopeless(plan, measured) {
+                hopeless = true;
+                stop.stop();
+            }
+        };
+        let options = load::Options { threads: self.order.threads };
+        let mut measured = load::run(plan, &options, &stop, &mut watch)?;
+        if hopeless && measured.ended == Ended::Stopped && !self.stop.is_stopped() {
+            measured.ended = Ended::GaveUp;
+        }
+        Ok(measured)
+    }
+
+    fn progress(&self, plan: &Plan, measured: &Measured, searching: Option<&Searching>) -> Progress {
+        let mut so_far = record::run(self.order.id, plan, measured, Detail::Live, self.cpus);
+        so_far.capacity = searching.map(Searching::capacity);
         Progress {
-            id: self.id,
+            id: self.order.id,
             phase: match measured.phase {
                 load::Phase::Connecting => Phase::Connecting,
                 load::Phase::Warmup => Phase::Warmup,
                 load::Phase::Measuring => Phase::Measuring,
                 load::Phase::Draining | load::Phase::Done => Phase::Draining,
             },
-            so_far: Arc::new(record::run(self.id, &self.plan, measured, Detail::Live, self.cpus)),
+            so_far: Arc::new(so_far),
             elapsed: measured.since_start,
             progress: measured.progress,
             remaining: measured.remaining,
@@ -110,8 +173,8 @@ impl Work {
     }
 
     /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
-    fn checkpoint(&self, measured: &Measured) {
-        let run = record::checkpoint(self.id, &self.plan, measured, self.cpus);
+    fn checkpoint(&self, plan: &Plan, measured: &Measured) {
+        let run = record::checkpoint(self.order.id, plan, measured, self.cpus);
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
     }
 }

@@ -11,7 +11,7 @@ use crate::app::job::{Job, JobKey};
 use crate::app::state::{Live, NoticeAction, Open, Phase, Question, State};
 use crate::app::try_it;
 use crate::app::update::Fresh;
-use crate::model::{Ended, Plan, Run, RunId, RunSummary};
+use crate::model::{Ended, Plan, Run, RunId, RunSummary, Search};
 
 impl State {
     pub(super) fn try_it(&mut self) -> Vec<Job> {
@@ -25,7 +25,7 @@ impl State {
         if self.refuse_while_running() {
             return Vec::new();
         }
-        let jobs = self.begin(Box::new(try_it::plan(url)), fresh);
+        let jobs = self.begin(Box::new(try_it::plan(url)), None, fresh);
         if let Some(live) = &mut self.live {
             live.is_try = true;
         }
@@ -36,27 +36,35 @@ impl State {
         self.failed("The built-in target could not be started".to_owned(), reason)
     }
 
-    pub(super) fn start_run(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
-        match heavy::reason(&plan) {
-            Some(reason) if plan.problems().is_empty() && !self.is_running() => {
-                self.question = Some(Question::HeavyLoad { plan, reason });
-                Vec::new()
-            }
-            _ => self.start_run_confirmed(plan, fresh),
-        }
-    }
-
-    pub(super) fn start_run_confirmed(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
-        if matches!(self.question, Some(Question::HeavyLoad { .. })) {
-            self.question = None;
-        }
+    pub(super) fn start_run(&mut self, plan: Box<Plan>, search: Option<Search>, fresh: Fresh) -> Vec<Job> {
         if self.refuse_while_running() {
             return Vec::new();
         }
         if let Some(problem) = plan.problems().into_iter().next() {
             return self.failed("The plan cannot be run yet".to_owned(), problem.reason);
         }
-        self.begin(plan, fresh)
+        if let Some(Err(reason)) = search.map(|search| search.check(&plan)) {
+            return self.failed("The highest rate cannot be searched for yet".to_owned(), reason);
+        }
+        match heavy::reason(&plan, search) {
+            Some(reason) => {
+                self.question = Some(Question::HeavyLoad { plan, search, reason });
+                Vec::new()
+            }
+            None => self.begin(plan, search, fresh),
+        }
+    }
+
+    pub(super) fn agree_to_load(&mut self, fresh: Fresh) -> Vec<Job> {
+        let Some(Question::HeavyLoad { plan, search, .. }) =
+            self.question.take_if(|question| matches!(question, Question::HeavyLoad { .. }))
+        else {
+            return Vec::new();
+        };
+        if self.refuse_while_running() {
+            return Vec::new();
+        }
+        self.begin(plan, search, fresh)
     }
 
     pub(super) fn stop_run(&mut self) -> Vec<Job> {
@@ -111,6 +119,7 @@ impl State {
         let title = match summary.ended {
             Ended::Completed => format!("“{}” is done and saved", summary.name),
             Ended::Stopped => format!("“{}” was stopped; what it measured is saved", summary.name),
+            Ended::GaveUp => format!("“{}” gave up on a goal; what it measured is saved", summary.name),
             Ended::Interrupted => format!("“{}” was interrupted; what it measured is saved", summary.name),
         };
         self.run_is_over(summary, title)
@@ -171,7 +180,7 @@ impl State {
         }
     }
 
-    fn begin(&mut self, plan: Box<Plan>, fresh: Fresh) -> Vec<Job> {
+    fn begin(&mut self, plan: Box<Plan>, search: Option<Search>, fresh: Fresh) -> Vec<Job> {
         // Wherever it was asked for, a run is watched on one page.
         self.go(Page::Load);
         let id = RunId(fresh.id);
@@ -179,6 +188,7 @@ impl State {
         self.live = Some(Live {
             id,
             plan: plan.clone(),
+            search,
             phase: Phase::Connecting,
             so_far: None,
             elapsed: Duration::ZERO,
@@ -187,7 +197,7 @@ impl State {
             in_flight: 0,
             is_try: false,
         });
-        vec![Job::Run { id, plan, threads }]
+        vec![Job::Run { id, plan, search, threads }]
     }
 
     fn refuse_while_running(&mut self) -> bool {

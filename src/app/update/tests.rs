@@ -51,6 +51,7 @@ fn a_run(n: u128) -> Run {
         connections: Default::default(),
         environment: Environment::default(),
         histograms: Histograms::default(),
+        capacity: None,
         intervals: Vec::new(),
     }
 }
@@ -114,7 +115,7 @@ fn heavy_load_on_a_public_address_is_asked_about_first() {
     let plan = Box::new(Plan { pacing: Pacing::Max, ..Plan::for_url("http://example.com/") });
     assert!(state.command(Command::StartRun(plan.clone()), fresh(1)).is_empty());
     assert!(matches!(state.question, Some(Question::HeavyLoad { .. })));
-    let jobs = state.command(Command::StartRunConfirmed(plan), fresh(1));
+    let jobs = state.command(Command::AgreeToLoad, fresh(1));
     assert!(matches!(jobs.as_slice(), [Job::Run { .. }]) && state.question.is_none());
 }
 

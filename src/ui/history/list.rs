@@ -254,7 +254,8 @@ fn severity(run: &RunSummary) -> (bool, u8, u32) {
     let ended = match run.ended {
         Ended::Completed => 0,
         Ended::Stopped => 1,
-        Ended::Interrupted => 2,
+        Ended::GaveUp => 2,
+        Ended::Interrupted => 3,
     };
     (is_void(run), ended, run.goals_missed)
 }

@@ -47,10 +47,10 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
             yes: ("Stop and close", Command::QuitConfirmed),
             no: ("Keep running", Command::DismissQuitQuestion),
         },
-        Question::HeavyLoad { plan, reason } => Dialog {
+        Question::HeavyLoad { plan, reason, .. } => Dialog {
             title: "Send this much load?",
             words: format!("{reason}\n\nTarget: {}", plan.target.url),
-            yes: ("Run test", Command::StartRunConfirmed(plan.clone())),
+            yes: ("Run test", Command::AgreeToLoad),
             no: ("Cancel", Command::DismissLoadQuestion),
         },
     }
