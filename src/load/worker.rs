@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::StopSwitch;
@@ -112,7 +113,7 @@ pub(super) fn run(orders: Orders) {
         // Nobody listens any more only when the run has failed elsewhere.
         let _ = news.blocking_send(News::Failed(error));
     };
-    match tokio::runtime::LocalRuntime::new() {
+    match runtime() {
         Ok(runtime) => {
             if let Err(error) = runtime.block_on(work(orders)) {
                 failed(error);
@@ -122,13 +123,23 @@ pub(super) fn run(orders: Orders) {
     }
 }
 
+/// Where alarms are the system's own, tokio's clock would only cost: it is looked at on every turn.
+fn runtime() -> io::Result<LocalRuntime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io();
+    if cfg!(not(target_os = "linux")) {
+        builder.enable_time();
+    }
+    builder.build_local(LocalOptions::default())
+}
+
 async fn work(orders: Orders) -> io::Result<()> {
     let alarm = Alarm::new()?;
     let schedule = Schedule::new(&orders.plan, orders.share, orders.seed);
     let (mut start, stop) = (orders.start.clone(), orders.stop.clone());
     let sweep_every = (orders.plan.timeout / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), SWEEP_MAX);
     let worker = Rc::new(Worker::new(orders));
-    tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every));
+    tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every, Alarm::new()?));
     tokio::task::spawn_local({
         let worker = Rc::clone(&worker);
         async move {
@@ -162,11 +173,12 @@ async fn work(orders: Orders) -> io::Result<()> {
 }
 
 /// Ends what takes too long, and hands over the tally when there is no outcome to do so.
-async fn sweep(worker: Rc<Worker>, every: Duration) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
     loop {
-        ticks.tick().await;
+        if alarm.after(every).await.is_err() {
+            // Busier, but timeouts are still noticed.
+            tokio::task::yield_now().await;
+        }
         let now = worker.now();
         for slot in &worker.slots {
             slot.sweep(now);
