@@ -11,12 +11,17 @@
 
 mod collector;
 mod connection;
+mod cookies;
+mod data;
+mod datagram;
+mod echo;
 mod exchange;
 mod http1;
 mod lane;
 mod pace;
 mod prepare;
 mod random;
+mod redirect;
 mod request;
 mod response;
 mod schedule;
@@ -24,6 +29,7 @@ mod slot;
 mod source;
 mod tally;
 pub mod target;
+mod template;
 mod timeline;
 mod timer;
 mod tls;
@@ -163,6 +169,17 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// The data file cannot be used.
+    #[error("the data file {} cannot be used: {reason}", path.display())]
+    DataFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A text with `{{names}}` in it cannot be filled.
+    #[error("a template cannot be filled: {0}")]
+    Template(String),
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(String),

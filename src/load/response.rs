@@ -2,12 +2,19 @@
 
 use std::mem::MaybeUninit;
 
+use super::redirect::LOCATION_BYTES_MAX;
+
 /// The largest head of an answer, trailers alike, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The most headers in an answer.
 pub(super) const HEADERS_MAX: usize = 128;
 /// The longest line that announces a chunk, extensions included, in bytes.
 pub(super) const CHUNK_LINE_BYTES_MAX: usize = 4096;
+
+/// The most answers of class 1xx before the real one.
+pub(super) const INTERIM_MAX: u8 = 16;
+/// The most `Set-Cookie` headers of one answer that are looked at.
+const SET_COOKIES_MAX: usize = 50;
 
 /// Reads one answer after another from one connection.
 #[derive(Debug)]
@@ -18,6 +25,21 @@ pub(super) struct Reader {
     head_request: bool,
     status: u16,
     close: bool,
+    /// Answers of class 1xx so far.
+    interim: u8,
+    /// What is kept of a head's headers; none where nobody asks, and then they are not looked at.
+    captured: Option<Box<Captured>>,
+}
+
+/// The headers of an answer that a later request depends on.
+#[derive(Debug, Default)]
+pub(super) struct Captured {
+    /// Of `Location`; empty for none.
+    pub(super) location: Vec<u8>,
+    /// All of `Set-Cookie`, one after another.
+    cookies: Vec<u8>,
+    /// Where each ends.
+    cookie_ends: Vec<usize>,
 }
 
 /// A whole answer.
@@ -83,7 +105,25 @@ enum Chunk {
 impl Reader {
     /// `head_request`: answers have no body, whatever their head says.
     pub(super) fn new(head_request: bool) -> Self {
-        Self { state: State::Head, head: Vec::new(), head_request, status: 0, close: false }
+        Self {
+            state: State::Head,
+            head: Vec::new(),
+            head_request,
+            status: 0,
+            close: false,
+            interim: 0,
+            captured: None,
+        }
+    }
+
+    /// As [`Self::new`], of answers whose cookies and redirects matter.
+    pub(super) fn capturing() -> Self {
+        Self { captured: Some(Box::default()), ..Self::new(false) }
+    }
+
+    /// What the last answer asks for; none unless [`Self::capturing`].
+    pub(super) fn captured(&self) -> Option<&Captured> {
+        self.captured.as_deref()
     }
 
     /// The next answer is to such a request.
@@ -95,6 +135,7 @@ impl Reader {
     pub(super) fn reset(&mut self) {
         self.state = State::Head;
         self.head.clear();
+        self.interim = 0;
     }
 
     /// Takes the next bytes. None: more are needed. After an answer the reader is ready for the next one.
@@ -130,7 +171,7 @@ impl Reader {
         if state == State::Head && !self.head.is_empty() {
             // What was kept may already be wrong although no line of it is whole.
             let head = std::mem::take(&mut self.head);
-            parse_head(&head, self.head_request)?;
+            parse_head(&head, self.head_request, None)?;
         }
         self.reset();
         let answer = Answer { status: self.status, close: true, used: 0 };
@@ -140,7 +181,7 @@ impl Reader {
     /// Bytes used, and whether the answer is whole with its head.
     fn take_head(&mut self, bytes: &[u8]) -> Result<(usize, bool), Malformed> {
         if self.head.is_empty() {
-            if let Some(head) = parse_head(bytes, self.head_request)? {
+            if let Some(head) = parse_head(bytes, self.head_request, self.captured.as_deref_mut())? {
                 return self.begin_body(head).map(|whole| (head.bytes, whole));
             }
             return self.keep_head(bytes).map(|()| (bytes.len(), false));
@@ -151,7 +192,7 @@ impl Reader {
         if !bytes.contains(&b'\n') {
             return Ok((bytes.len(), false));
         }
-        let Some(head) = parse_head(&self.head, self.head_request)? else {
+        let Some(head) = parse_head(&self.head, self.head_request, self.captured.as_deref_mut())? else {
             return Ok((bytes.len(), false));
         };
         self.head.clear();
@@ -162,7 +203,7 @@ impl Reader {
         // What is kept has no end of a head in the part before the limit, or the head is too large.
         let room = HEAD_BYTES_MAX.saturating_sub(self.head.len());
         self.head.extend_from_slice(&bytes[..bytes.len()]);
-        if bytes.len() > room && parse_head(&self.head, self.head_request)?.is_none() {
+        if bytes.len() > room && parse_head(&self.head, self.head_request, None)?.is_none() {
             return Err(Malformed);
         }
         Ok(())
@@ -173,9 +214,11 @@ impl Reader {
             return Err(Malformed);
         }
         if head.interim {
+            self.interim += 1;
             self.state = State::Head;
-            return Ok(false);
+            return if self.interim > INTERIM_MAX { Err(Malformed) } else { Ok(false) };
         }
+        self.interim = 0;
         self.status = head.status;
         self.close = head.close;
         self.state = match head.body {
@@ -241,6 +284,32 @@ impl Chunk {
     }
 }
 
+impl Captured {
+    /// Forgets the head before.
+    fn take(&mut self, headers: &[httparse::Header<'_>]) {
+        self.location.clear();
+        self.cookies.clear();
+        self.cookie_ends.clear();
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("location") && header.value.len() <= LOCATION_BYTES_MAX {
+                self.location.clear();
+                self.location.extend_from_slice(header.value);
+            } else if header.name.eq_ignore_ascii_case("set-cookie")
+                && self.cookie_ends.len() < SET_COOKIES_MAX
+            {
+                self.cookies.extend_from_slice(header.value);
+                self.cookie_ends.push(self.cookies.len());
+            }
+        }
+    }
+
+    /// The values of `Set-Cookie`, in their order.
+    pub(super) fn cookies(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.cookie_ends.iter().copied());
+        starts.zip(&self.cookie_ends).map(|(from, to)| &self.cookies[from..*to])
+    }
+}
+
 /// What is needed of a head.
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -261,7 +330,11 @@ enum BodyKind {
 }
 
 /// The head at the start of `bytes`; none when it is not whole.
-fn parse_head(bytes: &[u8], head_request: bool) -> Result<Option<Head>, Malformed> {
+fn parse_head(
+    bytes: &[u8],
+    head_request: bool,
+    captured: Option<&mut Captured>,
+) -> Result<Option<Head>, Malformed> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -274,10 +347,13 @@ fn parse_head(bytes: &[u8], head_request: bool) -> Result<Option<Head>, Malforme
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(Malformed),
     };
-    let status = response.code.ok_or(Malformed)?;
+    let status = response.code.filter(|code| *code >= 100).ok_or(Malformed)?;
     let mut framing = Framing { close: response.version == Some(0), ..Framing::default() };
     for header in &*response.headers {
         framing.take(header.name, header.value)?;
+    }
+    if let Some(captured) = captured {
+        captured.take(response.headers);
     }
     let without_body = head_request || status < 200 || matches!(status, 204 | 304);
     let body = framing.body(without_body);

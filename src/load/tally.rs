@@ -9,6 +9,8 @@ use super::schedule::Due;
 pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
 /// Status codes have three digits.
 const STATUS_CODES: usize = 1000;
+/// Where answers without a status code are counted among those with one: no code is below 100.
+pub(super) const ECHOED: usize = 0;
 /// Classes of [`ErrorClass`], and one for answers of 400 and above.
 const CLASSES: usize = ErrorClass::ALL.len() + 1;
 const STATUS_CLASS: usize = CLASSES - 1;
@@ -23,6 +25,8 @@ pub(super) struct Errors([u64; CLASSES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Status(u16),
+    /// What was sent came back.
+    Echoed,
     Failed(ErrorClass),
     Cancelled,
 }
@@ -213,6 +217,7 @@ impl Tally {
                 requests.answered += 1;
                 requests.failed += u64::from(status >= 400);
             }
+            End::Echoed => requests.answered += 1,
             End::Failed(_) => requests.failed += 1,
             End::Cancelled => requests.cancelled += 1,
         }
@@ -229,6 +234,10 @@ impl Tally {
                 if status >= 400 {
                     self.errors.add_status();
                 }
+                self.last_answer = self.last_answer.max(outcome.done);
+            }
+            End::Echoed => {
+                self.status[ECHOED] += 1;
                 self.last_answer = self.last_answer.max(outcome.done);
             }
             End::Failed(class) => self.errors.add(class),
