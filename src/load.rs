@@ -212,6 +212,14 @@ pub fn run(
     collector::run(plan, *options, stop, watch)
 }
 
+/// What the engine makes of bytes that a server sends: the status of each whole answer, and whether all of them were
+/// HTTP/1.1. They are read in pieces of this size (at least 1), as from a connection that ends after them. For
+/// tests that make bytes up.
+#[must_use]
+pub fn http1_statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
+    response::statuses(bytes, piece_bytes)
+}
+
 impl StopSwitch {
     /// A switch that is not pressed.
     #[must_use]

@@ -13,11 +13,11 @@ use super::connection::Connector;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
-use super::tally::{ECHOED, Errors, Tally};
+use super::tally::{Errors, Tally, status_name};
 use super::timeline::Timeline;
 use super::worker::{self, News, Orders, TALLIES_MAX};
 use super::{LoadError, Measured, Options, Phase, StopSwitch};
-use crate::model::run::{Bytes, Connections, ECHOED_STATUS, Requests};
+use crate::model::run::{Bytes, Connections, Requests};
 use crate::model::{Ended, Plan, Stop};
 use crate::stats::Latency;
 
@@ -366,8 +366,7 @@ impl<'a> Collector<'a> {
         measured.in_flight = self.in_flight.iter().sum();
         measured.errors = self.errors.named().map(|(name, count)| (name.to_owned(), count)).collect();
         let codes = self.status.iter().enumerate().filter(|(_, count)| **count > 0);
-        let named = |code: usize| if code == ECHOED { ECHOED_STATUS.to_owned() } else { code.to_string() };
-        measured.status = codes.map(|(code, count)| (named(code), *count)).collect();
+        measured.status = codes.map(|(code, count)| (status_name(code), *count)).collect();
         let busiest = self.cpu_share.iter().flatten().copied().reduce(f64::max);
         measured.load_cpu_share = busiest;
     }

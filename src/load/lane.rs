@@ -3,7 +3,7 @@
 use std::task::Context;
 
 use super::slot::{Cells, Job};
-use super::source::{Source, Wire};
+use super::source::Wire;
 use super::tally::Outcome;
 use super::worker::Worker;
 use super::{datagram, echo, http1};
@@ -20,8 +20,8 @@ pub(super) enum Lane {
 
 impl Lane {
     /// The lane of slot number `at`; nothing is opened yet.
-    pub(super) fn new(source: &Source, at: usize) -> Self {
-        match source.wire {
+    pub(super) fn new(worker: &Worker, at: usize) -> Self {
+        match worker.source.wire {
             Wire::TcpEcho => Self::Echo(echo::Lane::new(at)),
             Wire::UdpEcho => Self::Datagram(datagram::Lane::new(at)),
             Wire::Http => Self::Http1(http1::Lane::new(at)),

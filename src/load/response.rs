@@ -249,6 +249,34 @@ impl Reader {
     }
 }
 
+/// See [`super::http1_statuses`].
+pub(super) fn statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
+    let mut reader = Reader::capturing();
+    let mut answers = Vec::new();
+    for mut piece in bytes.chunks(piece_bytes.max(1)) {
+        while !piece.is_empty() {
+            match reader.feed(piece) {
+                Ok(Some(answer)) => {
+                    answers.push(answer.status);
+                    piece = &piece[answer.used..];
+                    if answer.close {
+                        return (answers, true);
+                    }
+                }
+                Ok(None) => break,
+                Err(Malformed) => return (answers, false),
+            }
+        }
+    }
+    match reader.end() {
+        Ok(last) => {
+            answers.extend(last.map(|answer| answer.status));
+            (answers, true)
+        }
+        Err(Malformed) => (answers, false),
+    }
+}
+
 impl Chunk {
     const START: Self = Self::Size { size: 0, digits: 0 };
 
@@ -619,5 +647,46 @@ mod tests {
         let trailers = format!("0\r\nT: {}\r\n\r\n", "x".repeat(HEAD_BYTES_MAX));
         let bytes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{trailers}");
         assert_eq!(read(bytes.as_bytes().chunks(4096), false), Read::Malformed(Vec::new()));
+    }
+
+    #[test]
+    fn answers_before_the_answer_have_a_limit() {
+        let interim = |count: u8| with("103 Early Hints\r\nLocation: /a", "").repeat(usize::from(count));
+        let fits = (interim(INTERIM_MAX) + &with("204 No Content", "")).repeat(3);
+        let over = interim(INTERIM_MAX + 1) + &with("204 No Content", "");
+        for size in [1, 100, 10_000] {
+            assert_eq!(read(fits.as_bytes().chunks(size), false), ok(&[204, 204, 204]), "{size}");
+            assert_eq!(read(over.as_bytes().chunks(size), false), bad(), "{size}");
+        }
+        assert_eq!(read([with("099 Low", "").as_bytes()], false), bad());
+    }
+
+    #[test]
+    fn what_later_requests_depend_on_is_kept_where_somebody_asks() {
+        let first =
+            with("302 Found\r\nlocation: /b\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nContent-Length: 0", "");
+        let second = with("204 No Content\r\nSet-Cookie: c=3", "");
+        for size in [1, 1000] {
+            let mut reader = Reader::capturing();
+            let mut seen = Vec::new();
+            for bytes in [&first, &second] {
+                for piece in bytes.as_bytes().chunks(size) {
+                    if reader.feed(piece) != Ok(None) {
+                        let captured = reader.captured().expect("it is kept");
+                        let cookies: Vec<_> = captured.cookies().map(<[u8]>::to_vec).collect();
+                        seen.push((captured.location.clone(), cookies));
+                    }
+                }
+            }
+            let (a, b, c) = (b"a=1".to_vec(), b"b=2".to_vec(), b"c=3".to_vec());
+            assert_eq!(seen, [(b"/b".to_vec(), vec![a, b]), (Vec::new(), vec![c])], "{size}");
+        }
+        let mut reader = Reader::new(false);
+        assert!(reader.feed(first.as_bytes()).is_ok_and(|answer| answer.is_some()));
+        assert!(reader.captured().is_none());
+        let long = with(&format!("302 Found\r\nLocation: /{}", "x".repeat(LOCATION_BYTES_MAX)), "");
+        let mut reader = Reader::capturing();
+        reader.feed(long.as_bytes()).expect("an answer");
+        assert!(reader.captured().expect("it is kept").location.is_empty());
     }
 }

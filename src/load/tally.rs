@@ -1,6 +1,6 @@
 //! What one worker has measured since it last told: handed over ten times a second and used again.
 
-use crate::model::run::{ErrorClass, Requests, STATUS_ERROR};
+use crate::model::run::{ECHOED_STATUS, ErrorClass, Requests, STATUS_ERROR};
 use crate::stats::Latency;
 
 use super::schedule::Due;
@@ -10,7 +10,7 @@ pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
 /// Status codes have three digits.
 const STATUS_CODES: usize = 1000;
 /// Where answers without a status code are counted among those with one: no code is below 100.
-pub(super) const ECHOED: usize = 0;
+const ECHOED: usize = 0;
 /// Classes of [`ErrorClass`], and one for answers of 400 and above.
 const CLASSES: usize = ErrorClass::ALL.len() + 1;
 const STATUS_CLASS: usize = CLASSES - 1;
@@ -118,6 +118,11 @@ impl Outcome {
     pub(super) fn cancelled(done: u64) -> Self {
         Self::unsent(End::Cancelled, done)
     }
+}
+
+/// What a place among the counts of [`Tally::status`] stands for: `200`, `echoed`.
+pub(super) fn status_name(code: usize) -> String {
+    if code == ECHOED { ECHOED_STATUS.to_owned() } else { code.to_string() }
 }
 
 impl Errors {
