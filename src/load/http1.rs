@@ -202,6 +202,10 @@ impl Lane {
         course.done = worker.now();
         let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
+            // Redirected, and answered until then: it is the whole that takes too long.
+            Err(Interrupt::TimeOver) if course.sent.is_some() => {
+                return Err(End::Failed(ErrorClass::ResponseTimeout));
+            }
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
