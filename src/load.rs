@@ -11,12 +11,17 @@
 
 mod collector;
 mod connection;
+mod cookies;
+mod data;
+mod datagram;
+mod echo;
 mod exchange;
 mod http1;
 mod lane;
 mod pace;
 mod prepare;
 mod random;
+mod redirect;
 mod request;
 mod response;
 mod schedule;
@@ -24,6 +29,7 @@ mod slot;
 mod source;
 mod tally;
 pub mod target;
+mod template;
 mod timeline;
 mod timer;
 mod tls;
@@ -167,6 +173,17 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// The data file cannot be used.
+    #[error("the data file {} cannot be used: {reason}", path.display())]
+    DataFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A text with `{{names}}` in it cannot be filled.
+    #[error("a template cannot be filled: {0}")]
+    Template(String),
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(String),
@@ -197,6 +214,14 @@ pub fn run(
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<Measured, LoadError> {
     collector::run(plan, *options, stop, watch)
+}
+
+/// What the engine makes of bytes that a server sends: the status of each whole answer, and whether all of them were
+/// HTTP/1.1. They are read in pieces of this size (at least 1), as from a connection that ends after them. For
+/// tests that make bytes up.
+#[must_use]
+pub fn http1_statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
+    response::statuses(bytes, piece_bytes)
 }
 
 impl StopSwitch {

@@ -74,7 +74,7 @@ pub(super) struct OutputArgs {
         Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out: nothing was answered,\n\
         the run could not be kept, or it has goals and is void because our own generator was too late.")]
 pub(super) struct RunArgs {
-    /// Where the load goes: http:// or https:// [needed unless --plan names it]
+    /// Where the load goes: http:// or https://, or tcp:// or udp:// for an echo [needed unless --plan names it]
     pub(super) url: Option<String>,
     /// Take the plan from this file; other options override it
     #[arg(long, value_name = "FILE.toml")]
@@ -124,6 +124,8 @@ pub(super) struct RunArgs {
     /// The request's body, or @FILE for the bytes of a file
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(super) body: Option<String>,
+    #[command(flatten)]
+    pub(super) sent: SentArgs,
     /// Accept any certificate: the target could be anyone
     #[arg(long)]
     pub(super) insecure: bool,
@@ -163,6 +165,38 @@ pub(super) struct SearchArgs {
     /// Trials at each edge of the answer of a search [default: 3]
     #[arg(long, value_name = "N", requires = "find_max")]
     pub(super) repeats: Option<u32>,
+}
+
+/// What is sent, beyond one request that is always the same.
+#[derive(Debug, Default, Args)]
+pub(super) struct SentArgs {
+    /// One of several requests, chosen by weight (1 if left out); headers and body are those of the other options.
+    /// May be repeated, for example --request '3 GET /' --request '1 POST /cart'
+    #[arg(long, value_name = "WEIGHT METHOD PATH")]
+    pub(super) request: Vec<String>,
+    /// Fill {{column}} in path, headers, cookies and body from this file: CSV with a line of names, or JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// Which row is next [default: in-turn]
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub(super) data_order: Option<OrderKind>,
+    /// Fill {{$n}}, {{$uuid}}, {{$random 1 100}} and {{$time_ms}}, without a data file
+    #[arg(long)]
+    pub(super) templates: bool,
+    /// Send cookies that answers set with later requests of the same connection slot
+    #[arg(long)]
+    pub(super) keep_cookies: bool,
+    /// Follow up to N redirects within the target's scheme, host and port; all of it is one request [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(super) follow_redirects: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OrderKind {
+    /// One after another, from the first again after the last
+    InTurn,
+    /// Any
+    Random,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

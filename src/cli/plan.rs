@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::plan::{Field, PLAN_BYTES_MAX};
+use crate::model::plan::{Data, Field, Order, PLAN_BYTES_MAX, Request, Variant};
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
 use super::Failure;
-use super::args::{PacingKind, RunArgs};
+use super::args::{OrderKind, PacingKind, RunArgs, SentArgs};
 
 /// The length of a trial when nobody says.
 const TRIAL_DEFAULT: Duration = Duration::from_secs(10);
@@ -91,6 +91,7 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
         plan.labels.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     request(options, &mut plan)?;
+    sent(&options.sent, &mut plan)?;
     Ok(plan)
 }
 
@@ -153,6 +154,55 @@ fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
+/// Variants, data and session.
+fn sent(options: &SentArgs, plan: &mut Plan) -> Result<(), String> {
+    if !options.request.is_empty() {
+        plan.variants =
+            options.request.iter().map(|text| variant(text, &plan.request)).collect::<Result<_, _>>()?;
+    }
+    if let Some(file) = &options.data {
+        let order = plan.data.take().map(|data| data.order).unwrap_or_default();
+        plan.data = Some(Data { file: file.clone(), order });
+    }
+    match (options.data_order, &mut plan.data) {
+        (Some(OrderKind::InTurn), Some(data)) => data.order = Order::InTurn,
+        (Some(OrderKind::Random), Some(data)) => data.order = Order::Random,
+        (Some(_), None) => return Err("--data-order needs --data".to_owned()),
+        (None, _) => {}
+    }
+    plan.templates |= options.templates;
+    plan.session.keep_cookies |= options.keep_cookies;
+    plan.session.follow_redirects = options.follow_redirects.unwrap_or(plan.session.follow_redirects);
+    Ok(())
+}
+
+/// `3 GET /cart`, `GET /cart` or `/cart`: what is not said is 1 and the method of the other options. The path may hold
+/// spaces within `{{…}}`, so it is all of the rest.
+fn variant(text: &str, request: &Request) -> Result<Variant, String> {
+    let (mut rest, mut weight) = (text.trim(), 1.0);
+    let mut request = request.clone();
+    if let Some((first, after)) = rest.split_once(char::is_whitespace)
+        && let Ok(number) = first.parse()
+    {
+        (weight, rest) = (number, after.trim_start());
+    }
+    let is_url = |text: &str| text.starts_with('/') || text.contains("://");
+    if let Some((first, after)) = rest.split_once(char::is_whitespace)
+        && !is_url(first)
+    {
+        first.clone_into(&mut request.method);
+        rest = after.trim_start();
+    }
+    if !is_url(rest) {
+        return Err("--request: write weight, method and path, for example '3 GET /cart'".to_owned());
+    }
+    // A whole URL may hold credentials, and names are shown everywhere.
+    let place =
+        rest.split_once("://").map_or(rest, |(_, place)| place.find('/').map_or("/", |at| &place[at..]));
+    let name = format!("{} {place}", request.method).chars().take(120).collect();
+    Ok(Variant { name, weight, url: Some(rest.to_owned()), request })
+}
+
 /// How the command line calls a field.
 fn flag(field: &Field) -> &'static str {
     match field {
@@ -163,6 +213,9 @@ fn flag(field: &Field) -> &'static str {
         Field::BasicAuth => "--basic-auth",
         Field::ContentType => "--content-type",
         Field::Body => "--body",
+        Field::Variant(_) => "--request",
+        Field::Data => "--data",
+        Field::Session => "--follow-redirects, --keep-cookies",
         Field::Rate => "--rate",
         Field::Connections => "--connections",
         Field::Stop => "--duration or --requests",
@@ -235,6 +288,58 @@ mod tests {
     }
 
     #[test]
+    fn several_requests_share_what_the_other_options_say() {
+        let words = [
+            "meshbench",
+            "run",
+            "http://x/",
+            "--header",
+            "a:b",
+            "--request",
+            "2.5 POST /cart?{{$random 1 2}}",
+        ];
+        let words =
+            words.into_iter().chain(["--request", "/home", "--request", "DELETE http://ada:CANARY@x/a"]);
+        let Some(What::Run(options)) = Arguments::try_parse_from(words).expect("options").what else {
+            panic!("another command");
+        };
+        let plan = merged(&options, None).expect("a plan");
+        let seen: Vec<_> = plan
+            .variants
+            .iter()
+            .map(|variant| (variant.weight, &*variant.request.method, variant.url.as_deref(), &*variant.name))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (2.5, "POST", Some("/cart?{{$random 1 2}}"), "POST /cart?{{$random 1 2}}"),
+                (1.0, "GET", Some("/home"), "GET /home"),
+                (1.0, "DELETE", Some("http://ada:CANARY@x/a"), "DELETE /a"),
+            ]
+        );
+        assert!(plan.variants.iter().all(|variant| variant.request.headers == plan.request.headers));
+        assert!(!plan.redacted().to_toml().contains("CANARY"));
+        for text in ["3", "GET", "3 GET", "cart", "x GET /"] {
+            variant(text, &Request::default()).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn data_and_session_are_taken_from_their_flags() {
+        let plan = plan(
+            "http://x/ --data a.csv --data-order random --templates --keep-cookies --follow-redirects 3",
+        )
+        .expect("a plan");
+        assert_eq!(plan.data, Some(Data { file: "a.csv".into(), order: Order::Random }));
+        assert!(plan.templates && plan.session.keep_cookies && plan.session.follow_redirects == 3);
+        assert_eq!(
+            merged(&options("--data b.csv"), Some(plan)).expect("a plan").data.expect("data").order,
+            Order::Random
+        );
+        super::tests::plan("http://x/ --data-order random").expect_err("no data");
+    }
+
+    #[test]
     fn what_is_wrong_names_its_flag_and_no_secret() {
         let failure = |line: &str| match of(&options(line)) {
             Err(Failure::Input(words)) => words,
@@ -250,6 +355,9 @@ mod tests {
             ("http://x/ --header Host:a\u{7f}CANARY", "--header: the value of Host"),
             ("http://x/ --basic-auth CANARY", "--basic-auth"),
             ("http://x/ --cookie CANARY", "--cookie"),
+            ("http://x/ --request CANARY", "--request"),
+            ("http://x/ --request http://y/", "--request: “GET /”: it leads to another scheme, host or port"),
+            ("http://x/ --follow-redirects 21", "--follow-redirects"),
             ("--plan /nowhere/at/all.toml", "--plan /nowhere/at/all.toml"),
         ] {
             let told = failure(line);

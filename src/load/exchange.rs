@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::io::ReadBuf;
 
 use super::connection::{Stream, exchange_class};
-use super::response::Reader;
+use super::response::{Captured, Reader};
+use crate::model::plan::Session;
 use crate::model::run::ErrorClass;
 
 /// An open connection and what is read from it.
@@ -47,8 +48,15 @@ pub(super) enum Broken {
 }
 
 impl Line {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, reader: Reader::new(false), reused: false }
+    /// `session`: what is remembered of answers; where that is nothing, their headers are not looked at.
+    pub(super) fn new(stream: Stream, session: Session) -> Self {
+        let reader = if session.is_kept() { Reader::capturing() } else { Reader::new(false) };
+        Self { stream, reader, reused: false }
+    }
+
+    /// What the last answer asks later requests for.
+    pub(super) fn captured(&self) -> Option<&Captured> {
+        self.reader.captured()
     }
 
     /// Makes ready for the answer to a request: of one with the method HEAD it has no body.
@@ -66,6 +74,12 @@ impl Line {
         request: &[u8],
         scratch: &mut [u8],
     ) -> Poll<Result<Reply, Broken>> {
+        if !self.reused
+            && progress.written == 0
+            && let Poll::Ready(broken) = self.poll_unasked(cx, scratch)
+        {
+            return Poll::Ready(Err(broken));
+        }
         self.write(cx, progress, request);
         loop {
             let mut buffer = ReadBuf::new(scratch);
@@ -101,6 +115,19 @@ impl Line {
     /// talking without having been asked.
     pub(super) fn poll_dead(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
         self.stream.poll_read(cx, &mut ReadBuf::new(scratch)).map(|_| ())
+    }
+
+    /// Ready when a new connection is over before anything was written to it, or says something unasked: that is no
+    /// answer to what comes next.
+    fn poll_unasked(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Broken> {
+        let mut buffer = ReadBuf::new(scratch);
+        self.stream.poll_read(cx, &mut buffer).map(|read| {
+            Broken::Failed(match read {
+                Err(error) => exchange_class(&error),
+                Ok(()) if buffer.filled().is_empty() => ErrorClass::ClosedEarly,
+                Ok(()) => ErrorClass::Protocol,
+            })
+        })
     }
 
     fn write(&mut self, cx: &mut Context<'_>, progress: &mut Progress, request: &[u8]) {

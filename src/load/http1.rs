@@ -3,23 +3,54 @@
 use std::future::poll_fn;
 use std::task::Context;
 
+use jiff::Timestamp;
+
+use super::cookies::{Jar, Site};
 use super::exchange::{Broken, Line, Progress, Reply};
+use super::redirect::{self, Asked, Hop};
+use super::request::{Pen, Turn};
+use super::response::Captured;
 use super::slot::{Cells, Interrupt, Job};
+use super::source::{Prepared, Source};
 use super::tally::{End, Opening, Outcome, Sent, Trace};
+use super::template::Draw;
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
 
-/// A slot's connection, once it is open.
+/// A slot's connection, once it is open, and what it remembers of answers.
 pub(super) struct Lane {
     number: u32,
     line: Option<Line>,
     /// Where it leads to.
     address: u16,
+    pen: Pen,
+    jar: Jar,
+}
+
+/// How far a request is, over all the redirects that it follows.
+struct Course {
+    trace: Trace,
+    /// When work on it, or on what it was redirected to, began.
+    begun: u64,
+    /// When it was first sent, on the run's clock; and until when it may take.
+    sent: Option<(u64, u64)>,
+    done: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    redirects: u8,
+    /// What the redirect before led to.
+    hop: Option<Hop>,
 }
 
 impl Lane {
     pub(super) fn new(number: usize) -> Self {
-        Self { number: u32::try_from(number).unwrap_or(u32::MAX), line: None, address: 0 }
+        Self {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            line: None,
+            address: 0,
+            pen: Pen::default(),
+            jar: Jar::default(),
+        }
     }
 
     pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
@@ -34,7 +65,7 @@ impl Lane {
         if let Ok(Ok(connected)) = connected {
             worker.note_opened();
             self.address = connected.address;
-            self.line = Some(Line::new(connected.stream));
+            self.line = Some(Line::new(connected.stream, worker.source.session));
         }
     }
 
@@ -47,62 +78,184 @@ impl Lane {
 
     pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
         let request = worker.source.variant(job.variant);
-        let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
-        let mut sent_at = job.begun;
+        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let mut course = Course::new(job.begun, trace);
+        let mut pen = std::mem::take(&mut self.pen);
+        let end = if request.is_fixed && !worker.source.session.is_kept() {
+            let sent = self.send(worker, cells, request, &request.bytes, None, &mut course).await;
+            sent.map_or_else(|end| end, |(status, _)| End::Status(status))
+        } else {
+            self.send_filled(worker, cells, request, &mut pen, &mut course).await
+        };
+        self.pen = pen;
+        course.outcome(end, job.lag)
+    }
+
+    /// Fills the request in, sends it, and follows where it is redirected to.
+    async fn send_filled(
+        &mut self,
+        worker: &Worker,
+        cells: &Cells,
+        request: &Prepared,
+        pen: &mut Pen,
+        course: &mut Course,
+    ) -> End {
+        let draw = if request.is_fixed { Draw::nothing() } else { worker.draw() };
+        loop {
+            let kept = (!self.jar.is_empty()).then(|| (&self.jar, Timestamp::now()));
+            // What is filled in is the same for every redirect of a request.
+            request.form.write(&mut draw.clone(), Turn { hop: course.hop.as_ref(), kept }, pen);
+            let asked = Asked {
+                origin: &worker.source.url,
+                method: &request.form.method,
+                target: pen.target(),
+                as_get: course.hop.as_ref().is_some_and(|hop| hop.as_get),
+            };
+            match self.send(worker, cells, request, &pen.bytes, Some(asked), course).await {
+                Ok((_, Some(hop))) => {
+                    course.begun = course.done;
+                    course.redirects += 1;
+                    course.hop = Some(hop);
+                }
+                Ok((status, None)) => return End::Status(status),
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// One request and its answer's status, and where that redirects to if it is `asked`. Sent again where the
+    /// connection proves to have been closed before.
+    async fn send(
+        &mut self,
+        worker: &Worker,
+        cells: &Cells,
+        request: &Prepared,
+        bytes: &[u8],
+        asked: Option<Asked<'_>>,
+        course: &mut Course,
+    ) -> Result<(u16, Option<Hop>), End> {
+        let mut sent_at = course.begun;
         loop {
             let mut line = match self.line.take() {
                 Some(line) => line,
-                None => match self.connect(worker, cells, sent_at).await {
-                    Ok((line, opening)) => {
-                        trace.opening = Some(opening);
-                        sent_at = worker.now();
-                        line
-                    }
-                    Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
-                },
+                None => {
+                    let (line, opening) = self.connect(worker, cells, sent_at, course).await?;
+                    course.trace.opening = Some(opening);
+                    sent_at = worker.now();
+                    line
+                }
             };
-            trace.address = Some(self.address);
-            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+            course.trace.address = Some(self.address);
+            let (_, deadline) =
+                *course.sent.get_or_insert((sent_at, sent_at.saturating_add(worker.timeout_nanos)));
+            cells.arm(deadline);
             line.expect(request.is_head);
             let mut progress = Progress::default();
             let exchanged = cells
                 .guard(poll_fn(|cx| {
-                    line.poll_exchange(cx, &mut progress, &request.bytes, &mut worker.scratch.borrow_mut())
+                    line.poll_exchange(cx, &mut progress, bytes, &mut worker.scratch.borrow_mut())
                 }))
                 .await;
             let done = worker.now();
             let end = match exchanged {
                 Ok(Ok(Reply { status, reusable })) => {
+                    let hop = asked.zip(line.captured()).and_then(|(asked, captured)| {
+                        self.remember(&worker.source, asked, captured, status, course.redirects)
+                    });
                     self.line = reusable.then_some(line);
-                    End::Status(status)
+                    Ok((status, hop))
                 }
-                // Sent again once: the connection is new then, and cannot be stale.
-                Ok(Err(Broken::Stale)) => {
+                // The connection is new then, and cannot be stale.
+                Ok(Err(Broken::Stale)) if request.is_idempotent => {
+                    if course.redirects == 0 {
+                        course.sent = None;
+                    }
                     sent_at = done;
                     continue;
                 }
-                Ok(Err(Broken::Failed(class))) => End::Failed(class),
-                Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
-                Err(Interrupt::Cancelled) => End::Cancelled,
+                Ok(Err(Broken::Stale)) => Err(End::Failed(ErrorClass::ClosedEarly)),
+                Ok(Err(Broken::Failed(class))) => Err(End::Failed(class)),
+                Err(Interrupt::TimeOver) => Err(End::Failed(ErrorClass::ResponseTimeout)),
+                Err(Interrupt::Cancelled) => Err(End::Cancelled),
             };
             if progress.received > 0 {
                 // Often all comes at once: then there is one moment, and one look at the clock.
-                trace.first_byte = Some(progress.first_byte.map_or(done, |at| worker.at(at)));
+                course.trace.first_byte = Some(progress.first_byte.map_or(done, |at| worker.at(at)));
             }
-            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.written as u64 });
-            return Outcome { end, done, sent, received_bytes: progress.received, trace };
+            course.done = done;
+            course.sent_bytes += progress.written as u64;
+            course.received_bytes += progress.received;
+            return end;
         }
     }
 
-    async fn connect(&mut self, worker: &Worker, cells: &Cells, now: u64) -> Result<(Line, Opening), End> {
-        cells.arm(now.saturating_add(worker.timeout_nanos));
-        let connected = match cells.guard(worker.connector.connect()).await {
+    async fn connect(
+        &mut self,
+        worker: &Worker,
+        cells: &Cells,
+        now: u64,
+        course: &mut Course,
+    ) -> Result<(Line, Opening), End> {
+        let deadline = course.sent.map_or(now.saturating_add(worker.timeout_nanos), |(_, deadline)| deadline);
+        cells.arm(deadline);
+        let connected = cells.guard(worker.connector.connect()).await;
+        course.done = worker.now();
+        let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
+            // Redirected, and answered until then: it is the whole that takes too long.
+            Err(Interrupt::TimeOver) if course.sent.is_some() => {
+                return Err(End::Failed(ErrorClass::ResponseTimeout));
+            }
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
         worker.note_opened();
         self.address = connected.address;
-        Ok((Line::new(connected.stream), connected.opening))
+        Ok((Line::new(connected.stream, worker.source.session), connected.opening))
+    }
+
+    /// Keeps the cookies of an answer; where it redirects to, if that is followed.
+    fn remember(
+        &mut self,
+        source: &Source,
+        asked: Asked<'_>,
+        captured: &Captured,
+        status: u16,
+        redirects: u8,
+    ) -> Option<Hop> {
+        if source.session.keep_cookies {
+            let site = Site {
+                host: asked.origin.host_str().unwrap_or_default(),
+                is_https: asked.origin.scheme() == "https",
+            };
+            for cookie in captured.cookies() {
+                self.jar.take(cookie, asked.target, site, Timestamp::now());
+            }
+        }
+        if redirects >= source.session.follow_redirects {
+            return None;
+        }
+        redirect::follow(asked, status, &captured.location)
+    }
+}
+
+impl Course {
+    fn new(begun: u64, trace: Trace) -> Self {
+        Self {
+            trace,
+            begun,
+            sent: None,
+            done: begun,
+            sent_bytes: 0,
+            received_bytes: 0,
+            redirects: 0,
+            hop: None,
+        }
+    }
+
+    /// One request, however often it was redirected: its time covers all, and so do its bytes.
+    fn outcome(self, end: End, lag: u64) -> Outcome {
+        let sent = self.sent.map(|(at, _)| Sent { at, lag, bytes: self.sent_bytes });
+        Outcome { end, done: self.done, sent, received_bytes: self.received_bytes, trace: self.trace }
     }
 }

@@ -2,27 +2,39 @@
 
 use std::task::Context;
 
-use super::http1;
 use super::slot::{Cells, Job};
+use super::source::Wire;
 use super::tally::Outcome;
 use super::worker::Worker;
+use super::{datagram, echo, http1};
 
 /// A slot's way to the target.
 pub(super) enum Lane {
     /// A connection of its own.
     Http1(http1::Lane),
+    /// A connection of its own, over which what is sent comes back.
+    Echo(echo::Lane),
+    /// A socket of its own; datagrams come back.
+    Datagram(datagram::Lane),
 }
 
 impl Lane {
     /// The lane of slot number `at`; nothing is opened yet.
-    pub(super) fn new(at: usize) -> Self {
-        Self::Http1(http1::Lane::new(at))
+    pub(super) fn new(worker: &Worker, at: usize) -> Self {
+        match worker.source.wire {
+            Wire::TcpEcho => Self::Echo(echo::Lane::new(at)),
+            Wire::UdpEcho => Self::Datagram(datagram::Lane::new(at)),
+            Wire::Http => Self::Http1(http1::Lane::new(at)),
+        }
     }
 
     /// Opens before anything is due. A failure is not one yet: the first request will try again.
     pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
         match self {
             Self::Http1(lane) => lane.open_ahead(worker, cells).await,
+            Self::Echo(lane) => lane.open_ahead(worker, cells).await,
+            // A socket is opened at no cost when it is needed.
+            Self::Datagram(_) => {}
         }
     }
 
@@ -30,6 +42,8 @@ impl Lane {
     pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
         match self {
             Self::Http1(lane) => lane.carry_out(worker, cells, job).await,
+            Self::Echo(lane) => lane.carry_out(worker, cells, job).await,
+            Self::Datagram(lane) => lane.carry_out(worker, cells, job).await,
         }
     }
 
@@ -37,6 +51,8 @@ impl Lane {
     pub(super) fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
         match self {
             Self::Http1(lane) => lane.watch_idle(worker, cx),
+            Self::Echo(lane) => lane.watch_idle(worker, cx),
+            Self::Datagram(_) => {}
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use super::redirect::LOCATION_BYTES_MAX;
+
 /// The largest head of an answer, trailers alike, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A longer head is parsed each time, so that what a connection costs stays small.
@@ -10,6 +12,11 @@ const KNOWN_BYTES_MAX: usize = 1024;
 pub(super) const HEADERS_MAX: usize = 128;
 /// The longest line that announces a chunk, extensions included, in bytes.
 pub(super) const CHUNK_LINE_BYTES_MAX: usize = 4096;
+
+/// The most answers of class 1xx before the real one.
+pub(super) const INTERIM_MAX: u8 = 16;
+/// The most `Set-Cookie` headers of one answer that are looked at.
+const SET_COOKIES_MAX: usize = 50;
 
 /// Reads one answer after another from one connection.
 #[derive(Debug)]
@@ -21,6 +28,21 @@ pub(super) struct Reader {
     status: u16,
     close: bool,
     known: Known,
+    /// Answers of class 1xx so far.
+    interim: u8,
+    /// What is kept of a head's headers; none where nobody asks, and then they are not looked at.
+    captured: Option<Box<Captured>>,
+}
+
+/// The headers of an answer that a later request depends on.
+#[derive(Debug, Default)]
+pub(super) struct Captured {
+    /// Of `Location`; empty for none.
+    pub(super) location: Vec<u8>,
+    /// All of `Set-Cookie`, one after another.
+    cookies: Vec<u8>,
+    /// Where each ends.
+    cookie_ends: Vec<usize>,
 }
 
 /// The last head that came in one piece, and what it said. A server's answers mostly begin alike but for a date that
@@ -94,8 +116,26 @@ enum Chunk {
 impl Reader {
     /// `head_request`: answers have no body, whatever their head says.
     pub(super) fn new(head_request: bool) -> Self {
-        let known = Known::default();
-        Self { state: State::Head, head: Vec::new(), head_request, status: 0, close: false, known }
+        Self {
+            state: State::Head,
+            head: Vec::new(),
+            head_request,
+            status: 0,
+            close: false,
+            known: Known::default(),
+            interim: 0,
+            captured: None,
+        }
+    }
+
+    /// As [`Self::new`], of answers whose cookies and redirects matter.
+    pub(super) fn capturing() -> Self {
+        Self { captured: Some(Box::default()), ..Self::new(false) }
+    }
+
+    /// What the last answer asks for; none unless [`Self::capturing`].
+    pub(super) fn captured(&self) -> Option<&Captured> {
+        self.captured.as_deref()
     }
 
     /// The next answer is to such a request.
@@ -111,6 +151,7 @@ impl Reader {
     pub(super) fn reset(&mut self) {
         self.state = State::Head;
         self.head.clear();
+        self.interim = 0;
     }
 
     /// Takes the next bytes. None: more are needed. After an answer the reader is ready for the next one.
@@ -146,7 +187,7 @@ impl Reader {
         if state == State::Head && !self.head.is_empty() {
             // What was kept may already be wrong although no line of it is whole.
             let head = std::mem::take(&mut self.head);
-            parse_head(&head, self.head_request)?;
+            parse_head(&head, self.head_request, None)?;
         }
         self.reset();
         let answer = Answer { status: self.status, close: true, used: 0 };
@@ -159,8 +200,10 @@ impl Reader {
             if let Some(head) = self.known.head.filter(|_| bytes.starts_with(&self.known.bytes)) {
                 return self.begin_body(head).map(|whole| (head.bytes, whole));
             }
-            if let Some(head) = parse_head(bytes, self.head_request)? {
-                self.known.learn(bytes, head);
+            if let Some(head) = parse_head(bytes, self.head_request, self.captured.as_deref_mut())? {
+                if self.captured.is_none() {
+                    self.known.learn(bytes, head);
+                }
                 return self.begin_body(head).map(|whole| (head.bytes, whole));
             }
             return self.keep_head(bytes).map(|()| (bytes.len(), false));
@@ -171,7 +214,7 @@ impl Reader {
         if !bytes.contains(&b'\n') {
             return Ok((bytes.len(), false));
         }
-        let Some(head) = parse_head(&self.head, self.head_request)? else {
+        let Some(head) = parse_head(&self.head, self.head_request, self.captured.as_deref_mut())? else {
             return Ok((bytes.len(), false));
         };
         self.head.clear();
@@ -182,7 +225,7 @@ impl Reader {
         // What is kept has no end of a head in the part before the limit, or the head is too large.
         let room = HEAD_BYTES_MAX.saturating_sub(self.head.len());
         self.head.extend_from_slice(&bytes[..bytes.len()]);
-        if bytes.len() > room && parse_head(&self.head, self.head_request)?.is_none() {
+        if bytes.len() > room && parse_head(&self.head, self.head_request, None)?.is_none() {
             return Err(Malformed);
         }
         Ok(())
@@ -193,9 +236,11 @@ impl Reader {
             return Err(Malformed);
         }
         if head.interim {
+            self.interim += 1;
             self.state = State::Head;
-            return Ok(false);
+            return if self.interim > INTERIM_MAX { Err(Malformed) } else { Ok(false) };
         }
+        self.interim = 0;
         self.status = head.status;
         self.close = head.close;
         self.state = match head.body {
@@ -236,6 +281,34 @@ impl Known {
     }
 }
 
+/// See [`super::http1_statuses`].
+pub(super) fn statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
+    let mut reader = Reader::capturing();
+    let mut answers = Vec::new();
+    for mut piece in bytes.chunks(piece_bytes.max(1)) {
+        while !piece.is_empty() {
+            match reader.feed(piece) {
+                Ok(Some(answer)) => {
+                    answers.push(answer.status);
+                    piece = &piece[answer.used..];
+                    if answer.close {
+                        return (answers, true);
+                    }
+                }
+                Ok(None) => break,
+                Err(Malformed) => return (answers, false),
+            }
+        }
+    }
+    match reader.end() {
+        Ok(last) => {
+            answers.extend(last.map(|answer| answer.status));
+            (answers, true)
+        }
+        Err(Malformed) => (answers, false),
+    }
+}
+
 impl Chunk {
     const START: Self = Self::Size { size: 0, digits: 0 };
 
@@ -271,6 +344,32 @@ impl Chunk {
     }
 }
 
+impl Captured {
+    /// Forgets the head before.
+    fn take(&mut self, headers: &[httparse::Header<'_>]) {
+        self.location.clear();
+        self.cookies.clear();
+        self.cookie_ends.clear();
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("location") && header.value.len() <= LOCATION_BYTES_MAX {
+                self.location.clear();
+                self.location.extend_from_slice(header.value);
+            } else if header.name.eq_ignore_ascii_case("set-cookie")
+                && self.cookie_ends.len() < SET_COOKIES_MAX
+            {
+                self.cookies.extend_from_slice(header.value);
+                self.cookie_ends.push(self.cookies.len());
+            }
+        }
+    }
+
+    /// The values of `Set-Cookie`, in their order.
+    pub(super) fn cookies(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.cookie_ends.iter().copied());
+        starts.zip(&self.cookie_ends).map(|(from, to)| &self.cookies[from..*to])
+    }
+}
+
 /// What is needed of a head.
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -291,7 +390,11 @@ enum BodyKind {
 }
 
 /// The head at the start of `bytes`; none when it is not whole.
-fn parse_head(bytes: &[u8], head_request: bool) -> Result<Option<Head>, Malformed> {
+fn parse_head(
+    bytes: &[u8],
+    head_request: bool,
+    captured: Option<&mut Captured>,
+) -> Result<Option<Head>, Malformed> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -304,10 +407,13 @@ fn parse_head(bytes: &[u8], head_request: bool) -> Result<Option<Head>, Malforme
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(Malformed),
     };
-    let status = response.code.ok_or(Malformed)?;
+    let status = response.code.filter(|code| *code >= 100).ok_or(Malformed)?;
     let mut framing = Framing { close: response.version == Some(0), ..Framing::default() };
     for header in &*response.headers {
         framing.take(header.name, header.value)?;
+    }
+    if let Some(captured) = captured {
+        captured.take(response.headers);
     }
     let without_body = head_request || status < 200 || matches!(status, 204 | 304);
     let body = framing.body(without_body);
@@ -573,5 +679,46 @@ mod tests {
         let trailers = format!("0\r\nT: {}\r\n\r\n", "x".repeat(HEAD_BYTES_MAX));
         let bytes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{trailers}");
         assert_eq!(read(bytes.as_bytes().chunks(4096), false), Read::Malformed(Vec::new()));
+    }
+
+    #[test]
+    fn answers_before_the_answer_have_a_limit() {
+        let interim = |count: u8| with("103 Early Hints\r\nLocation: /a", "").repeat(usize::from(count));
+        let fits = (interim(INTERIM_MAX) + &with("204 No Content", "")).repeat(3);
+        let over = interim(INTERIM_MAX + 1) + &with("204 No Content", "");
+        for size in [1, 100, 10_000] {
+            assert_eq!(read(fits.as_bytes().chunks(size), false), ok(&[204, 204, 204]), "{size}");
+            assert_eq!(read(over.as_bytes().chunks(size), false), bad(), "{size}");
+        }
+        assert_eq!(read([with("099 Low", "").as_bytes()], false), bad());
+    }
+
+    #[test]
+    fn what_later_requests_depend_on_is_kept_where_somebody_asks() {
+        let first =
+            with("302 Found\r\nlocation: /b\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nContent-Length: 0", "");
+        let second = with("204 No Content\r\nSet-Cookie: c=3", "");
+        for size in [1, 1000] {
+            let mut reader = Reader::capturing();
+            let mut seen = Vec::new();
+            for bytes in [&first, &second] {
+                for piece in bytes.as_bytes().chunks(size) {
+                    if reader.feed(piece) != Ok(None) {
+                        let captured = reader.captured().expect("it is kept");
+                        let cookies: Vec<_> = captured.cookies().map(<[u8]>::to_vec).collect();
+                        seen.push((captured.location.clone(), cookies));
+                    }
+                }
+            }
+            let (a, b, c) = (b"a=1".to_vec(), b"b=2".to_vec(), b"c=3".to_vec());
+            assert_eq!(seen, [(b"/b".to_vec(), vec![a, b]), (Vec::new(), vec![c])], "{size}");
+        }
+        let mut reader = Reader::new(false);
+        assert!(reader.feed(first.as_bytes()).is_ok_and(|answer| answer.is_some()));
+        assert!(reader.captured().is_none());
+        let long = with(&format!("302 Found\r\nLocation: /{}", "x".repeat(LOCATION_BYTES_MAX)), "");
+        let mut reader = Reader::capturing();
+        reader.feed(long.as_bytes()).expect("an answer");
+        assert!(reader.captured().expect("it is kept").location.is_empty());
     }
 }

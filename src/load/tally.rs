@@ -1,6 +1,6 @@
 //! What one worker has measured since it last told: handed over ten times a second and used again.
 
-use crate::model::run::{ErrorClass, Requests, STATUS_ERROR};
+use crate::model::run::{ECHOED_STATUS, ErrorClass, Requests, STATUS_ERROR};
 use crate::stats::Latency;
 
 use super::schedule::Due;
@@ -9,6 +9,8 @@ use super::schedule::Due;
 pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
 /// Status codes have three digits.
 const STATUS_CODES: usize = 1000;
+/// Where answers without a status code are counted among those with one: no code is below 100.
+const ECHOED: usize = 0;
 /// Classes of [`ErrorClass`], and one for answers of 400 and above.
 const CLASSES: usize = ErrorClass::ALL.len() + 1;
 const STATUS_CLASS: usize = CLASSES - 1;
@@ -23,6 +25,8 @@ pub(super) struct Errors([u64; CLASSES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Status(u16),
+    /// What was sent came back.
+    Echoed,
     Failed(ErrorClass),
     Cancelled,
 }
@@ -114,6 +118,11 @@ impl Outcome {
     pub(super) fn cancelled(done: u64) -> Self {
         Self::unsent(End::Cancelled, done)
     }
+}
+
+/// What a place among the counts of [`Tally::status`] stands for: `200`, `echoed`.
+pub(super) fn status_name(code: usize) -> String {
+    if code == ECHOED { ECHOED_STATUS.to_owned() } else { code.to_string() }
 }
 
 impl Errors {
@@ -213,6 +222,7 @@ impl Tally {
                 requests.answered += 1;
                 requests.failed += u64::from(status >= 400);
             }
+            End::Echoed => requests.answered += 1,
             End::Failed(_) => requests.failed += 1,
             End::Cancelled => requests.cancelled += 1,
         }
@@ -229,6 +239,10 @@ impl Tally {
                 if status >= 400 {
                     self.errors.add_status();
                 }
+                self.last_answer = self.last_answer.max(outcome.done);
+            }
+            End::Echoed => {
+                self.status[ECHOED] += 1;
                 self.last_answer = self.last_answer.max(outcome.done);
             }
             End::Failed(class) => self.errors.add(class),

@@ -17,6 +17,7 @@ use super::schedule::{Due, Schedule, Share, Turns, nanos};
 use super::slot::{self, Cells};
 use super::source::{Picker, Source};
 use super::tally::{INTERVAL_NANOS, Outcome, Tally};
+use super::template::Draw;
 use super::timer::{Alarm, thread_cpu_time};
 use crate::model::Plan;
 
@@ -243,6 +244,11 @@ impl Worker {
     #[inline]
     pub(super) fn pick(&self) -> u16 {
         self.picker.borrow_mut().pick(&self.source)
+    }
+
+    /// What the next request with templates is filled with.
+    pub(super) fn draw(&self) -> Draw<'_> {
+        self.picker.borrow_mut().draw(&self.source)
     }
 
     pub(super) fn stage(&self) -> Stage {

@@ -12,8 +12,8 @@ use super::{Goal, Labels, duration};
 
 pub use pacing::{Pacing, Stop};
 pub use request::{
-    BasicAuth, Body, Cookie, DATA_BYTES_MAX, Data, Grpc, Header, Order, REDIRECTS_MAX, Request, Session,
-    VARIANTS_MAX, Variant,
+    BasicAuth, Body, Cookie, DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_MAX, DATAGRAM_BYTES_MAX, Data, Grpc,
+    Header, Order, REDIRECTS_MAX, Request, Session, VARIANTS_MAX, Variant,
 };
 pub use target::{
     ClientCertificate, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, STREAMS_MAX, Schema, Target, Tls,
@@ -105,6 +105,12 @@ pub enum Field {
     ContentType,
     /// `request.body`
     Body,
+    /// `variants[n]`; none for all of them together.
+    Variant(Option<usize>),
+    /// `data`
+    Data,
+    /// `session`
+    Session,
     /// `pacing.rate_per_sec`
     Rate,
     /// `connections`
@@ -165,26 +171,68 @@ impl Plan {
         };
         check(Field::Name, check_name(&self.name));
         check(Field::Url, check_url(&self.target.url));
-        check(Field::Method, check_method(&self.request.method));
-        for (at, header) in self.request.headers.iter().enumerate() {
-            check(Field::Header(at), check_header(&header.name, &header.value));
-        }
-        for (at, cookie) in self.request.cookies.iter().enumerate() {
-            check(Field::Cookie(at), check_cookie(cookie));
-        }
-        if let Some(auth) = &self.request.basic_auth {
-            check(Field::BasicAuth, check_basic_auth(auth));
-        }
-        if let Some(value) = &self.request.content_type {
-            check(Field::ContentType, check_header("Content-Type", value));
-        }
-        check(Field::Body, check_body(&self.request.body));
+        found.extend(self.request.problems(self.has_templates()));
+        found.extend(self.sent_problems());
+        let mut check = |field, result: Result<(), String>| {
+            if let Err(reason) = result {
+                found.push(Problem { field, reason });
+            }
+        };
         check(Field::Rate, self.pacing.rate_per_sec().map_or(Ok(()), check_rate));
         check(Field::Connections, check_connections(self.connections));
         check(Field::Stop, check_stop(self.stop));
         check(Field::Timeout, check_timeout(self.timeout));
         check(Field::Labels, self.labels.iter().try_for_each(|(key, value)| check_label(key, value)));
         found
+    }
+
+    /// What is wrong with variants, data and session.
+    fn sent_problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut check = |field, result: Result<(), String>| {
+            if let Err(reason) = result {
+                found.push(Problem { field, reason });
+            }
+        };
+        check(Field::Variant(None), self.check_variants());
+        for (at, variant) in self.variants.iter().enumerate().take(VARIANTS_MAX) {
+            let checked = variant.check(&self.target.url, self.has_templates());
+            check(
+                Field::Variant(Some(at)),
+                checked.map_err(|reason| format!("“{}”: {reason}", variant.name)),
+            );
+        }
+        if self.data.as_ref().is_some_and(|data| data.file.as_os_str().is_empty()) {
+            check(Field::Data, Err("a data file is missing".to_owned()));
+        }
+        check(Field::Session, self.session.check());
+        if self.is_echo() && self.session.is_kept() {
+            check(Field::Session, Err("an echo has no cookies and no redirects".to_owned()));
+        }
+        found
+    }
+
+    fn check_variants(&self) -> Result<(), String> {
+        if self.variants.len() > VARIANTS_MAX {
+            return Err(format!("a plan has at most {VARIANTS_MAX} requests"));
+        }
+        if !self.variants.is_empty() && self.variants.iter().all(|variant| variant.weight <= 0.0) {
+            return Err("no request has a weight above 0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether `{{name}}` stands for something.
+    #[must_use]
+    pub fn has_templates(&self) -> bool {
+        self.templates || self.data.is_some()
+    }
+
+    /// Whether the target sends back what it is sent (`tcp://` and `udp://`), and speaks no HTTP.
+    #[must_use]
+    pub fn is_echo(&self) -> bool {
+        let scheme = self.target.url.split_once("://").map_or("", |(scheme, _)| scheme);
+        ["tcp", "udp"].iter().any(|echo| scheme.trim().eq_ignore_ascii_case(echo))
     }
 
     /// How long counted requests are due by plan; none where answers or chance decide.
@@ -201,17 +249,10 @@ impl Plan {
     pub fn redacted(&self) -> Self {
         let mut plan = self.clone();
         plan.target.url = redacted_url(&plan.target.url);
-        for header in &mut plan.request.headers {
-            if header.is_secret() {
-                header.secret = true;
-                REDACTED.clone_into(&mut header.value);
-            }
-        }
-        for cookie in &mut plan.request.cookies {
-            REDACTED.clone_into(&mut cookie.value);
-        }
-        if let Some(auth) = &mut plan.request.basic_auth {
-            REDACTED.clone_into(&mut auth.password);
+        plan.request.redact();
+        for variant in &mut plan.variants {
+            variant.url = variant.url.as_deref().map(redacted_url);
+            variant.request.redact();
         }
         plan
     }
@@ -284,16 +325,34 @@ pub fn check_url(text: &str) -> Result<(), String> {
         // `localhost:8080` parses, with the scheme `localhost`.
         return Err(format!("write the scheme too, for example http://{text}"));
     }
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{} is not supported; use http or https", url.scheme()));
+    if !matches!(url.scheme(), "http" | "https" | "tcp" | "udp") {
+        return Err(format!("{} is not supported; use http, https, tcp or udp", url.scheme()));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("the URL names no host".to_owned());
+    }
+    if matches!(url.scheme(), "tcp" | "udp") {
+        check_echo(&url)?;
     }
     if url.password() == Some(REDACTED_IN_URL) || url.username() == REDACTED_IN_URL {
         return Err(
             "the credentials in the URL were not kept because they are secret; enter them again".to_owned()
         );
+    }
+    Ok(())
+}
+
+/// Of an echo, a URL says host and port and nothing else.
+fn check_echo(url: &url::Url) -> Result<(), String> {
+    let scheme = url.scheme();
+    if url.port().is_none_or(|port| port == 0) {
+        return Err(format!("name the port too, for example {scheme}://localhost:7"));
+    }
+    let more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
+    if more || !url.username().is_empty() || url.password().is_some() {
+        return Err(format!(
+            "{scheme} has a host and a port and nothing else, for example {scheme}://localhost:7"
+        ));
     }
     Ok(())
 }
@@ -421,16 +480,6 @@ pub fn check_name(name: &str) -> Result<(), String> {
         return Err("a name has at most 120 characters and no line breaks".to_owned());
     }
     Ok(())
-}
-
-fn check_body(body: &Body) -> Result<(), String> {
-    match body {
-        Body::Text(text) if text.len() as u64 > BODY_BYTES_MAX => {
-            Err("the body is larger than 16 MiB".to_owned())
-        }
-        Body::File(path) if path.as_os_str().is_empty() => Err("a file for the body is missing".to_owned()),
-        _ => Ok(()),
-    }
 }
 
 fn check_stop(stop: Stop) -> Result<(), String> {
@@ -562,6 +611,71 @@ mod tests {
                 Field::Timeout
             ]
         );
+    }
+
+    #[test]
+    fn an_echo_has_a_host_and_a_port() {
+        for url in ["tcp://localhost:7", "udp://127.0.0.1:7", "tcp://[::1]:7/"] {
+            assert_eq!(check_url(url), Ok(()), "{url}");
+            assert!(Plan::for_url(url).is_echo(), "{url}");
+        }
+        for url in
+            ["tcp://localhost", "udp://localhost:7/a", "tcp://me@localhost:7", "tcp://:7", "tcp:localhost:7"]
+        {
+            check_url(url).expect_err(url);
+        }
+        let mut plan = Plan::for_url("udp://localhost:7");
+        plan.session.follow_redirects = 1;
+        assert_eq!(plan.problems()[0].field, Field::Session);
+    }
+
+    fn variant(name: &str, url: Option<&str>, weight: f64) -> Variant {
+        Variant { name: name.to_owned(), weight, url: url.map(str::to_owned), request: Request::default() }
+    }
+
+    #[test]
+    fn variants_are_checked_and_redacted_as_the_one_request_is() {
+        let mut plan = Plan::for_url("http://localhost:8080/a");
+        plan.variants = vec![
+            variant("path", Some("/b?c={{d}}"), 1.0),
+            variant("whole", Some("http://ada:CANARY@localhost:8080/c"), 0.0),
+            variant("same", None, 2.5),
+        ];
+        plan.variants[2].request.cookies.push(Cookie { name: "a".to_owned(), value: "CANARY".to_owned() });
+        assert_eq!(plan.problems(), []);
+        assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan.clone()), "{}", plan.to_toml());
+        assert!(!plan.redacted().to_toml().contains("CANARY"));
+        assert_eq!(
+            plan.redacted().problems().into_iter().map(|problem| problem.field).collect::<Vec<_>>(),
+            [Field::Variant(Some(1)), Field::Variant(Some(2))]
+        );
+        for (wrong, reason) in [
+            (variant("away", Some("http://other.test/"), 1.0), "another scheme, host or port"),
+            (variant("away", Some("//other.test/"), 1.0), "another scheme, host or port"),
+            (variant("no path", Some("b"), 1.0), "begins with /"),
+            (variant("", None, 1.0), "name"),
+            (variant("weight", None, -1.0), "weight"),
+            (variant("weight", None, f64::NAN), "weight"),
+        ] {
+            plan.variants[0] = wrong;
+            let problems = plan.problems();
+            assert!(problems.len() == 1 && problems[0].reason.contains(reason), "{problems:?}");
+        }
+        plan.variants = vec![variant("never", None, 0.0)];
+        assert_eq!(plan.problems()[0].field, Field::Variant(None));
+        plan.variants = vec![variant("many", None, 1.0); VARIANTS_MAX + 1];
+        assert_eq!(plan.problems()[0].field, Field::Variant(None));
+    }
+
+    #[test]
+    fn a_template_may_stand_in_a_cookie_where_templates_are_meant() {
+        let mut plan = Plan::for_url("http://localhost/");
+        plan.request.cookies.push(Cookie { name: "a".to_owned(), value: "x{{$random 1 2}}y".to_owned() });
+        assert_eq!(plan.problems()[0].field, Field::Cookie(0));
+        plan.templates = true;
+        assert_eq!(plan.problems(), []);
+        plan.request.cookies[0].value = "{{a}};".to_owned();
+        assert_eq!(plan.problems()[0].field, Field::Cookie(0));
     }
 
     #[test]

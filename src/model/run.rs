@@ -415,6 +415,9 @@ impl ErrorClass {
 /// The class under which answers with a status of 400 or above are counted among the failures.
 pub const STATUS_ERROR: &str = "status";
 
+/// Stands among the status codes for answers that have none: what was sent to an echo came back.
+pub const ECHOED_STATUS: &str = "echoed";
+
 /// What people read for a key of [`Run::errors`].
 #[must_use]
 pub fn error_words(class: &str) -> &str {
@@ -425,7 +428,7 @@ pub fn error_words(class: &str) -> &str {
         "tls" => "TLS failed",
         "reset" => "Connection reset",
         "closed_early" => "Closed early",
-        "protocol" => "Not valid HTTP",
+        "protocol" => "Not a valid answer",
         "response_timeout" => "Response timed out",
         "overflow" => "No free connection in time",
         "cancelled" => "Cancelled",

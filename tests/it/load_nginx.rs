@@ -14,7 +14,7 @@ use crate::peer::{assert_balanced, closed_port, measure};
 
 const NGINX: &str = "/usr/sbin/nginx";
 
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
     address: SocketAddr,
     folder: tempfile::TempDir,
@@ -22,6 +22,16 @@ struct Nginx {
 
 impl Nginx {
     fn start() -> Self {
+        Self::serving(
+            "$status",
+            "location / { return 200 'hello'; }
+             location /missing { return 404 'nothing here'; }
+             location /empty { return 204; }",
+        )
+    }
+
+    /// `log`: what its log has of each request; `locations`: what it serves.
+    pub(crate) fn serving(log: &str, locations: &str) -> Self {
         assert!(
             Path::new(NGINX).exists(),
             "{NGINX} is missing; install the Debian package nginx-light (apt-get install nginx-light)"
@@ -32,15 +42,13 @@ impl Nginx {
             "daemon off; master_process off; pid nginx.pid; error_log error.log;
              events {{ worker_connections 512; }}
              http {{
-                 log_format status '$status'; access_log access.log status;
+                 log_format wanted '{log}'; access_log access.log wanted;
                  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
                  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
                  keepalive_requests 37;
                  server {{
                      listen {address};
-                     location / {{ return 200 'hello'; }}
-                     location /missing {{ return 404 'nothing here'; }}
-                     location /empty {{ return 204; }}
+                     {locations}
                  }}
              }}"
         );
@@ -68,12 +76,12 @@ impl Nginx {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Ends it in good order, so that the log is whole; status codes and their counts.
-    fn logged(mut self) -> BTreeMap<String, u64> {
+    /// Ends it in good order, so that the log is whole; its lines and their counts.
+    pub(crate) fn logged(mut self) -> BTreeMap<String, u64> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::QUIT).expect("it runs");
         self.child.wait().expect("a child");

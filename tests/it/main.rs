@@ -5,8 +5,11 @@
 
 mod cli;
 mod floors;
+mod load_echo;
+mod load_hostile;
 mod load_nginx;
 mod load_outcomes;
+mod load_sent;
 mod load_truth;
 mod peer;
 #[cfg(feature = "gui")]

@@ -350,7 +350,7 @@ impl Reading {
             Field::Warmup => At::Warmup,
             Field::Timeout => At::Timeout,
             Field::Name => At::Name,
-            Field::Labels => return None,
+            Field::Variant(_) | Field::Data | Field::Session | Field::Labels => return None,
         })
     }
 }

@@ -1,0 +1,144 @@
+//! Echo over UDP: a datagram goes out with its number, and the same comes back, or nothing does.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use super::slot::{Cells, Interrupt, Job};
+use super::tally::{End, Opening, Outcome, Sent, Trace};
+use super::worker::Worker;
+use crate::model::run::ErrorClass;
+
+/// The number of a datagram comes first, most significant byte first.
+const NUMBER_BYTES: usize = 8;
+
+/// A slot's socket, once it is open.
+pub(super) struct Lane {
+    number: u32,
+    socket: Option<UdpSocket>,
+    /// Of the datagram sent last; a late answer to an earlier one is known by it.
+    sent: u64,
+    datagram: Vec<u8>,
+}
+
+impl Lane {
+    pub(super) fn new(number: usize) -> Self {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Self { number, socket: None, sent: 0, datagram: Vec::new() }
+    }
+
+    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
+        let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => match open(worker.connector.address).await {
+                Ok(socket) => {
+                    worker.note_opened();
+                    trace.opening = Some(Opening::default());
+                    socket
+                }
+                Err(_) => {
+                    let end = End::Failed(ErrorClass::ConnectRefused);
+                    return Outcome { trace, ..Outcome::unsent(end, worker.now()) };
+                }
+            },
+        };
+        trace.address = Some(0);
+        self.fill(worker, job);
+        let sent_at = if trace.opening.is_some() { worker.now() } else { job.begun };
+        cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+        let mut progress = Progress::default();
+        let echoed =
+            cells.guard(poll_fn(|cx| poll_echo(cx, &socket, worker, &mut progress, &self.datagram))).await;
+        let done = worker.now();
+        let end = match echoed {
+            Ok(Ok(())) => End::Echoed,
+            Ok(Err(class)) => End::Failed(class),
+            Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
+            Err(Interrupt::Cancelled) => End::Cancelled,
+        };
+        self.socket = Some(socket);
+        trace.first_byte = (progress.received > 0).then_some(done);
+        let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.sent });
+        Outcome { end, done, sent, received_bytes: progress.received, trace }
+    }
+
+    /// Makes the next datagram ready.
+    fn fill(&mut self, worker: &Worker, job: Job) {
+        let request = worker.source.variant(job.variant);
+        self.sent += 1;
+        self.datagram.clear();
+        self.datagram.extend_from_slice(&self.sent.to_be_bytes());
+        if request.is_fixed {
+            self.datagram.extend_from_slice(&request.bytes);
+        } else {
+            request.form.body.fill(&mut worker.draw(), &mut self.datagram);
+        }
+    }
+}
+
+/// How far one echo is, in bytes.
+#[derive(Debug, Default)]
+struct Progress {
+    sent: u64,
+    received: u64,
+}
+
+async fn open(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any = match to {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    // From then on the system drops what others send, and tells of a closed port.
+    socket.connect(to).await?;
+    Ok(socket)
+}
+
+fn poll_echo(
+    cx: &mut Context<'_>,
+    socket: &UdpSocket,
+    worker: &Worker,
+    progress: &mut Progress,
+    datagram: &[u8],
+) -> Poll<Result<(), ErrorClass>> {
+    while progress.sent == 0 {
+        match socket.poll_send(cx, datagram) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(sent)) => progress.sent = sent as u64,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(class(&error))),
+        }
+    }
+    let mut scratch = worker.scratch.borrow_mut();
+    loop {
+        let mut buffer = ReadBuf::new(&mut scratch);
+        match socket.poll_recv(cx, &mut buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(class(&error))),
+            Poll::Ready(Ok(())) => {}
+        }
+        let bytes = buffer.filled();
+        progress.received += bytes.len() as u64;
+        if bytes == datagram {
+            return Poll::Ready(Ok(()));
+        }
+        // The answer to another one: too late, or a second time.
+        if bytes.len() >= NUMBER_BYTES && bytes[..NUMBER_BYTES] != datagram[..NUMBER_BYTES] {
+            continue;
+        }
+        return Poll::Ready(Err(ErrorClass::Protocol));
+    }
+}
+
+fn class(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        // What the other host said when nobody listens on the port.
+        io::ErrorKind::ConnectionRefused => ErrorClass::ConnectRefused,
+        io::ErrorKind::TimedOut => ErrorClass::ResponseTimeout,
+        _ => ErrorClass::Reset,
+    }
+}

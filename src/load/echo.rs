@@ -1,0 +1,183 @@
+//! Echo over TCP: what is sent comes back, byte for byte.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
+use super::connection::{Stream, exchange_class};
+use super::slot::{Cells, Interrupt, Job};
+use super::tally::{End, Outcome, Sent, Trace};
+use super::worker::Worker;
+use crate::model::run::ErrorClass;
+
+/// A slot's connection, once it is open.
+pub(super) struct Lane {
+    number: u32,
+    line: Option<Line>,
+    /// Where it leads to.
+    address: u16,
+    payload: Vec<u8>,
+}
+
+struct Line {
+    stream: Stream,
+    /// Echoes that came over it.
+    echoes: u64,
+}
+
+/// How far one echo is.
+#[derive(Debug, Default)]
+struct Progress {
+    written: usize,
+    /// Bytes that came back, each compared.
+    returned: usize,
+    /// When the first of them came, on the run's clock.
+    first_byte: Option<u64>,
+}
+
+impl Lane {
+    pub(super) fn new(number: usize) -> Self {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Self { number, line: None, address: 0, payload: Vec::new() }
+    }
+
+    pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
+        cells.arm(worker.now() + worker.connect_ahead_nanos);
+        let connected = cells
+            .guard(async {
+                let _turn = worker.connecting.acquire().await;
+                worker.connector.connect().await
+            })
+            .await;
+        cells.disarm();
+        if let Ok(Ok(connected)) = connected {
+            worker.note_opened();
+            self.address = connected.address;
+            self.line = Some(Line { stream: connected.stream, echoes: 0 });
+        }
+    }
+
+    pub(super) fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        let mut scratch = worker.scratch.borrow_mut();
+        let over = |line: &mut Line| line.stream.poll_read(cx, &mut ReadBuf::new(&mut scratch)).is_ready();
+        if self.line.as_mut().is_some_and(over) {
+            self.line = None;
+        }
+    }
+
+    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
+        let request = worker.source.variant(job.variant);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        if !request.is_fixed {
+            request.form.body.fill(&mut worker.draw(), &mut payload);
+        }
+        let bytes = if request.is_fixed { &request.bytes[..] } else { &payload };
+        let outcome = self.echo(worker, cells, job, bytes).await;
+        self.payload = payload;
+        outcome
+    }
+
+    async fn echo(&mut self, worker: &Worker, cells: &Cells, job: Job, payload: &[u8]) -> Outcome {
+        let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let mut sent_at = job.begun;
+        loop {
+            let mut line = match self.line.take() {
+                Some(line) => line,
+                None => match self.connect(worker, cells, sent_at, &mut trace).await {
+                    Ok(line) => line,
+                    Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
+                },
+            };
+            if trace.opening.is_some() {
+                sent_at = worker.now();
+            }
+            trace.address = Some(self.address);
+            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+            let mut progress = Progress::default();
+            let echoed = cells.guard(poll_fn(|cx| line.poll_echo(cx, worker, &mut progress, payload))).await;
+            let done = worker.now();
+            let end = match echoed {
+                Ok(Ok(())) => {
+                    line.echoes += 1;
+                    self.line = Some(line);
+                    End::Echoed
+                }
+                // Closed while it was kept, before any of this came back: an echo may be asked for twice.
+                Ok(Err(_)) if line.echoes > 0 && progress.returned == 0 && trace.opening.is_none() => {
+                    sent_at = done;
+                    continue;
+                }
+                Ok(Err(class)) => End::Failed(class),
+                Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
+                Err(Interrupt::Cancelled) => End::Cancelled,
+            };
+            trace.first_byte = progress.first_byte;
+            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.written as u64 });
+            return Outcome { end, done, sent, received_bytes: progress.returned as u64, trace };
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        worker: &Worker,
+        cells: &Cells,
+        now: u64,
+        trace: &mut Trace,
+    ) -> Result<Line, End> {
+        cells.arm(now.saturating_add(worker.timeout_nanos));
+        let connected = match cells.guard(worker.connector.connect()).await {
+            Ok(connected) => connected.map_err(End::Failed)?,
+            Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
+            Err(Interrupt::Cancelled) => return Err(End::Cancelled),
+        };
+        worker.note_opened();
+        self.address = connected.address;
+        trace.opening = Some(connected.opening);
+        Ok(Line { stream: connected.stream, echoes: 0 })
+    }
+}
+
+impl Line {
+    /// Writes and reads at once: an echo of much may begin before all of it was sent.
+    fn poll_echo(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        progress: &mut Progress,
+        payload: &[u8],
+    ) -> Poll<Result<(), ErrorClass>> {
+        while progress.written < payload.len() {
+            match self.stream.poll_write(cx, &payload[progress.written..]) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorClass::ClosedEarly)),
+                Poll::Ready(Ok(written)) => progress.written += written,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(exchange_class(&error))),
+            }
+        }
+        let mut scratch = worker.scratch.borrow_mut();
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(exchange_class(&error))),
+                Poll::Ready(Ok(())) => {}
+            }
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(Err(ErrorClass::ClosedEarly));
+            }
+            progress.first_byte.get_or_insert_with(|| worker.now());
+            // Only what was sent can come back.
+            let expected = &payload[progress.returned..progress.written];
+            progress.returned += bytes.len();
+            if !expected.starts_with(bytes) {
+                return Poll::Ready(Err(ErrorClass::Protocol));
+            }
+            if progress.returned == payload.len() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
