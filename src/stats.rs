@@ -1,5 +1,6 @@
 //! Histograms and quantiles: pure functions on numbers, wherever they come from.
 
+pub mod heat;
 pub mod latency;
 pub mod sketch;
 

@@ -137,6 +137,10 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
             WarningKind::GeneratorLagged => {
                 "Do not trust the numbers: lower the rate, close other programs, or send from another machine."
             }
+            WarningKind::GeneratorThrottled => {
+                "Do not trust the numbers: raise the limit, or lower the rate."
+            }
+            WarningKind::ProcessorStolen => "Send from a quieter machine where exact numbers matter.",
             WarningKind::GeneratorSaturated => "Lower the rate, or give the load more threads in Settings.",
             WarningKind::Overflowed => "More connections would keep requests from waiting for one.",
             WarningKind::Insecure => "Certificates are not checked in this run.",
@@ -145,11 +149,11 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
         };
         let words = format!("{}. {advice}", warning.text.trim_end_matches('.'));
         match warning.kind {
-            WarningKind::GeneratorLagged => void = Some(words),
+            kind if kind.voids() => void = Some(words),
             _ => others.push(words),
         }
     }
-    let void = void.as_deref().map(|words| ("This run is void: the generator is late", words));
+    let void = void.as_deref().map(|words| ("This run is void: the generator is late or held back", words));
     let others: Vec<_> = others.iter().map(String::as_str).collect();
     widgets::notes(ui, cx.theme, void, &others);
 }

@@ -51,6 +51,7 @@ fn a_run(n: u128) -> Run {
         connections: Default::default(),
         environment: Environment::default(),
         histograms: Histograms::default(),
+        detail: Default::default(),
         intervals: Vec::new(),
     }
 }
