@@ -14,6 +14,7 @@ mod core;
 mod curves;
 pub mod document;
 pub mod event;
+mod heat;
 mod heavy;
 mod hopeless;
 pub mod job;
@@ -30,6 +31,7 @@ pub use command::{Command, ExportFormat, Page};
 pub use core::{Core, EVENTS_PER_TURN};
 pub use curves::{Curve, Curves, curves};
 pub use event::Event;
+pub use heat::{HeatColumn, HeatMap};
 pub use job::{Job, JobKey};
 pub use place::{DATA_DIR_VARIABLE, default_data_dir};
 pub use runtime::{

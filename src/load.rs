@@ -27,6 +27,8 @@ mod response;
 mod schedule;
 mod slot;
 mod source;
+mod strain;
+mod tables;
 mod tally;
 pub mod target;
 mod template;
@@ -44,7 +46,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::model::run::{Bytes, Connections, Requests};
+use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
 use crate::model::{Ended, Interval, Plan};
 use crate::stats::Latency;
 
@@ -97,6 +99,10 @@ pub struct Measured {
     pub service: Latency,
     /// How late the generator was, of requests that were sent.
     pub lag: Latency,
+    /// Phases, tables and the slowest requests. Histograms are only in the final one.
+    pub detail: Detail,
+    /// What kept the machine from sending, from the first due time.
+    pub strain: Strain,
     /// Bytes of counted requests.
     pub bytes: Bytes,
     /// Connections opened and requests that waited for one.

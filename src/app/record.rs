@@ -16,6 +16,10 @@ pub(super) const LAG_MS_MIN: f64 = 1.0;
 const RATE_SHARE_MIN: f64 = 0.99;
 /// The load threads are nearly out of processor time above this share.
 const CPU_SHARE_MAX: f64 = 0.85;
+/// Held back for more than this share of its length, a run is void: that many requests may have left late.
+const THROTTLED_SHARE_MAX: f64 = 0.01;
+/// More than this share of the processor time given to others is said.
+const STOLEN_SHARE_MAX: f64 = 0.02;
 /// A larger share of failures bends the response times.
 const FAILED_SHARE_MAX: f64 = 0.01;
 /// A quantile needs this many requests beyond it.
@@ -73,9 +77,11 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
             load_threads: measured.threads,
             address: measured.address.clone(),
             load_cpu_share: measured.load_cpu_share,
+            strain: measured.strain,
         },
         histograms,
         capacity: None,
+        detail: measured.detail.clone(),
         intervals: measured.intervals.clone(),
     };
     run.warnings = warnings(&run, plan, detail);
@@ -111,7 +117,9 @@ fn warnings(run: &Run, plan: &Plan, detail: Detail) -> Vec<Warning> {
     let found = [
         plan.target.insecure.then(insecure),
         lagged(run),
+        throttled(run),
         saturated(run),
+        stolen(run),
         overflowed(run),
         failures(run),
         if full { rate_missed(run) } else { None },
@@ -149,6 +157,33 @@ fn lagged(run: &Run) -> Option<Warning> {
             ),
         )
     })
+}
+
+fn throttled(run: &Run) -> Option<Warning> {
+    let held_s = run.environment.strain.throttled_s?;
+    let length_s = run.elapsed_s + run.plan.warmup.as_secs_f64();
+    (held_s > length_s * THROTTLED_SHARE_MAX).then(|| {
+        warning(
+            WarningKind::GeneratorThrottled,
+            format!(
+                "Our own generator was held back for {} in {} periods, because its control group had used up its \
+                 processor time. Do not use this run; raise the limit or lower the rate",
+                number::millis(held_s * 1e3),
+                number::count(run.environment.strain.throttled_periods.unwrap_or_default())
+            ),
+        )
+    })
+}
+
+fn stolen(run: &Run) -> Option<Warning> {
+    let share = run.environment.strain.stolen_share.filter(|share| *share > STOLEN_SHARE_MAX)?;
+    Some(warning(
+        WarningKind::ProcessorStolen,
+        format!(
+            "The host of this machine gave {} of its processor time to others: latencies may be theirs",
+            number::percent(share)
+        ),
+    ))
 }
 
 fn saturated(run: &Run) -> Option<Warning> {
@@ -304,6 +339,7 @@ mod tests {
             environment: Environment::default(),
             histograms: Histograms::default(),
             capacity: None,
+            detail: Default::default(),
             intervals: Vec::new(),
         }
     }
@@ -362,6 +398,27 @@ mod tests {
         let goal = judge(&run, "p99<20ms");
         assert_eq!((goal.met, goal.value), (false, Some(5.0)));
         assert!(judge(&run, "errors<1%").met, "whoever was late, these were answered");
+    }
+
+    #[test]
+    fn a_generator_that_was_held_back_voids_the_run_and_stolen_time_is_said() {
+        let kinds = |strain: crate::model::run::Strain| {
+            let mut run = run();
+            run.environment.strain = strain;
+            run.warnings = warnings(&run, &run.plan, Detail::Live);
+            (run.is_void(), run.warnings.iter().map(|warning| warning.kind).collect::<Vec<_>>())
+        };
+        let throttled = |seconds| crate::model::run::Strain {
+            throttled_periods: Some(7),
+            throttled_s: Some(seconds),
+            ..Default::default()
+        };
+        assert_eq!(kinds(Default::default()), (false, vec![]));
+        assert_eq!(kinds(throttled(0.05)), (false, vec![]), "half a percent of ten seconds");
+        assert_eq!(kinds(throttled(0.2)), (true, vec![WarningKind::GeneratorThrottled]));
+        let stolen = |share| crate::model::run::Strain { stolen_share: Some(share), ..Default::default() };
+        assert_eq!(kinds(stolen(0.005)), (false, vec![]));
+        assert_eq!(kinds(stolen(0.08)), (false, vec![WarningKind::ProcessorStolen]));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Results as aligned text. Pure: runs in, text out.
 
+mod detail;
+
 use jiff::tz::TimeZone;
 
 use crate::model::goal::Metric;
-use crate::model::run::{QUANTILES, WarningKind, error_words};
+use crate::model::run::{QUANTILES, error_words};
 use crate::model::{Ended, Goal, Quantiles, Run, RunSummary, number};
 
 use super::screen::{Style, plain};
@@ -49,6 +51,9 @@ pub(super) fn result(run: &Run, style: Style) -> String {
     }
     line(String::new());
     for text in facts(run, style) {
+        line(text);
+    }
+    for text in detail::sections(run, style) {
         line(text);
     }
     if !run.goals.is_empty() {
@@ -235,7 +240,7 @@ pub(super) fn list(runs: &[&RunSummary], all: &[RunSummary], style: Style) -> St
 /// What must be known about a run in a list.
 fn marks(run: &RunSummary) -> String {
     let mut marks = Vec::new();
-    if run.warnings.contains(&WarningKind::GeneratorLagged) {
+    if run.warnings.iter().any(|kind| kind.voids()) {
         marks.push("void".to_owned());
     }
     if run.ended != Ended::Completed {
@@ -300,7 +305,9 @@ fn aligned_left(rows: &[Vec<String>], left: &[usize]) -> Vec<String> {
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
-    use crate::model::run::{Bytes, Connections, Environment, Histograms, Rate, Requests, Warning};
+    use crate::model::run::{
+        Bytes, Connections, Environment, Histograms, Rate, Requests, Warning, WarningKind,
+    };
     use crate::model::{GoalResult, Labels, Plan};
 
     use super::*;
@@ -347,6 +354,7 @@ pub(super) mod tests {
             environment: Environment::default(),
             histograms: Histograms::default(),
             capacity: None,
+            detail: Default::default(),
             intervals: Vec::new(),
         }
     }

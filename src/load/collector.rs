@@ -13,11 +13,13 @@ use super::connection::Connector;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
+use super::strain::Meter;
+use super::tables::{Merged, Names};
 use super::tally::{Errors, Tally, status_name};
 use super::timeline::Timeline;
 use super::worker::{self, News, Orders, TALLIES_MAX};
 use super::{LoadError, Measured, Options, Phase, StopSwitch};
-use crate::model::run::{Bytes, Connections, Requests};
+use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
 use crate::model::{Ended, Plan, Stop};
 use crate::stats::Latency;
 
@@ -29,6 +31,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(100);
 const SETTLED_AFTER: Duration = Duration::from_millis(30);
 /// From all connections being open to the first due time, so that every worker knows of it before.
 const START_AHEAD: Duration = Duration::from_millis(2);
+/// While a run goes, the system is asked this often whether it holds us back.
+const STRAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// See [`super::run`].
 pub(super) fn run(
@@ -71,6 +75,10 @@ async fn conduct(
         connector = prepared.connector() => connector?,
     };
     collector.measured.address = connector.address.to_string();
+    collector.names = Names {
+        variants: vec![format!("{} {}", plan.request.method, path_of(plan))],
+        addresses: vec![connector.address.to_string()],
+    };
     let (workers, mut news) = Workers::start(plan, prepared, &connector, threads, stop, collector.epoch)?;
     let result = collect(&mut collector, &workers, &mut news, watch).await;
     if result.is_err() {
@@ -190,6 +198,10 @@ struct Collector<'a> {
     stopped_at: Option<u64>,
     measured: Measured,
     timeline: Timeline,
+    tables: Merged,
+    names: Names,
+    /// From the first due time.
+    meter: Option<(Meter, Instant)>,
     errors: Errors,
     status: Vec<u64>,
     /// The last known of each worker.
@@ -212,6 +224,9 @@ impl<'a> Collector<'a> {
             stopped_at: None,
             measured: nothing(threads),
             timeline: Timeline::default(),
+            tables: Merged::new(workers),
+            names: Names::default(),
+            meter: None,
             errors: Errors::default(),
             status: Vec::new(),
             in_flight: vec![0; workers],
@@ -228,6 +243,7 @@ impl<'a> Collector<'a> {
         let start = nanos(self.epoch.elapsed() + START_AHEAD);
         self.measured.first_due = Timestamp::now() + START_AHEAD;
         self.start = Some(start);
+        self.meter = Some((Meter::new(), Instant::now()));
         start
     }
 
@@ -248,6 +264,9 @@ impl<'a> Collector<'a> {
             *sum += count;
         }
         let measured = &mut self.measured;
+        let response = (&measured.response, &tally.response);
+        let service = (&measured.service, &tally.service);
+        self.tables.add(worker, &tally.tables, response, service);
         add_requests(&mut measured.requests, tally.counted);
         add_requests(&mut measured.warmup, tally.warmup);
         for (sum, latency) in [
@@ -283,7 +302,10 @@ impl<'a> Collector<'a> {
         let elapsed = if phase == Phase::Draining { self.counted_nanos().min(told) } else { told };
         let (progress, remaining) = self.outlook(Duration::from_nanos(since_start));
         let intervals = self.timeline.over_by(counted.saturating_sub(nanos(SETTLED_AFTER)));
+        self.read_strain(STRAIN_EVERY);
+        let detail = self.tables.detail(&self.names, self.origin(), false);
         let measured = &mut self.measured;
+        measured.detail = detail;
         measured.phase = phase;
         measured.since_start = Duration::from_nanos(since_start);
         measured.elapsed = Duration::from_nanos(elapsed);
@@ -295,8 +317,11 @@ impl<'a> Collector<'a> {
     /// The state at the end.
     fn finish(mut self) -> Measured {
         self.name_counts();
+        self.read_strain(Duration::ZERO);
         let counted = self.counted_nanos();
+        let detail = self.tables.detail(&self.names, self.origin(), true);
         let mut measured = self.measured;
+        measured.detail = detail;
         measured.phase = Phase::Done;
         measured.ended = if self.stopped_at.is_some() { Ended::Stopped } else { Ended::Completed };
         let now = nanos(self.epoch.elapsed());
@@ -361,6 +386,16 @@ impl<'a> Collector<'a> {
         (Some(share.clamp(0.0, 1.0)), Some(whole.saturating_sub(since_start)))
     }
 
+    /// Asks the system what held us back, if it was not asked for so long.
+    fn read_strain(&mut self, every: Duration) {
+        if let Some((meter, asked)) = &mut self.meter
+            && asked.elapsed() >= every
+        {
+            self.measured.strain = meter.so_far();
+            *asked = Instant::now();
+        }
+    }
+
     fn name_counts(&mut self) {
         let measured = &mut self.measured;
         measured.in_flight = self.in_flight.iter().sum();
@@ -388,6 +423,8 @@ fn nothing(threads: u32) -> Measured {
         response: Latency::new(),
         service: Latency::new(),
         lag: Latency::new(),
+        detail: Detail::default(),
+        strain: Strain::default(),
         bytes: Bytes::default(),
         connections: Connections::default(),
         intervals: Vec::new(),
@@ -396,6 +433,11 @@ fn nothing(threads: u32) -> Measured {
         load_cpu_share: None,
         first_due: Timestamp::now(),
     }
+}
+
+/// Path and query of the target, for people.
+fn path_of(plan: &Plan) -> String {
+    url::Url::parse(&plan.target.url).map_or_else(|_| String::new(), |url| url.path().to_owned())
 }
 
 fn add_requests(sum: &mut Requests, more: Requests) {

@@ -64,6 +64,7 @@ impl Lane {
         cells.disarm();
         if let Ok(Ok(connected)) = connected {
             worker.note_opened();
+            worker.note_opening(self.number, &connected.opening);
             self.address = connected.address;
             self.line = Some(Line::new(connected.stream, worker.source.session));
         }

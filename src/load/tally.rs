@@ -4,6 +4,7 @@ use crate::model::run::{ECHOED_STATUS, ErrorClass, Requests, STATUS_ERROR};
 use crate::stats::Latency;
 
 use super::schedule::Due;
+use super::tables::Tables;
 
 /// The length of the finest interval, in nanoseconds: 100 ms.
 pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
@@ -85,6 +86,7 @@ pub(super) struct Tally {
     pub(super) response: Latency,
     pub(super) service: Latency,
     pub(super) lag: Latency,
+    pub(super) tables: Tables,
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
     pub(super) opened: u64,
@@ -117,6 +119,22 @@ impl Outcome {
 
     pub(super) fn cancelled(done: u64) -> Self {
         Self::unsent(End::Cancelled, done)
+    }
+
+    /// Whether it is counted among the failures.
+    #[inline]
+    pub(super) fn is_failure(&self) -> bool {
+        match self.end {
+            End::Status(status) => status >= 400,
+            End::Failed(_) => true,
+            End::Echoed | End::Cancelled => false,
+        }
+    }
+
+    /// Whether a whole answer came.
+    #[inline]
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self.end, End::Status(_) | End::Echoed)
     }
 }
 
@@ -159,6 +177,7 @@ impl Tally {
             response: Latency::new(),
             service: Latency::new(),
             lag: Latency::new(),
+            tables: Tables::new(),
             sent_bytes: 0,
             received_bytes: 0,
             opened: 0,
@@ -185,6 +204,7 @@ impl Tally {
                 latency.clear();
             }
         }
+        self.tables.clear();
         self.status = kept;
         self.due = due;
         self.interval = 0;
@@ -216,6 +236,9 @@ impl Tally {
     /// A request that was due has its outcome.
     #[inline]
     pub(super) fn note(&mut self, due: Due, outcome: &Outcome) {
+        if let Some(opening) = &outcome.trace.opening {
+            self.tables.note_opening(outcome.trace.connection, opening);
+        }
         let requests = if due.counted { &mut self.counted } else { &mut self.warmup };
         match outcome.end {
             End::Status(status) => {
@@ -248,6 +271,7 @@ impl Tally {
             End::Failed(class) => self.errors.add(class),
             End::Cancelled => return,
         }
+        self.tables.note(due, outcome, &self.response, &self.service);
         self.response.record_nanos(outcome.done.saturating_sub(due.at));
         if let Some(sent) = outcome.sent {
             self.service.record_nanos(outcome.done.saturating_sub(sent.at));

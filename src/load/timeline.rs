@@ -2,7 +2,7 @@
 
 use crate::model::Interval;
 use crate::model::run::INTERVALS_MAX;
-use crate::stats::Sketch;
+use crate::stats::{Sketch, heat};
 
 use super::tally::{Errors, INTERVAL_NANOS, Tally};
 
@@ -23,7 +23,7 @@ struct Slice {
     response: Sketch,
     service: Sketch,
     lag: Sketch,
-    /// The slice as the record has it, without its histogram; none when it changed since.
+    /// The slice as the record has it, with its heat instead of its histogram; none when it changed since.
     shown: Option<Interval>,
 }
 
@@ -71,6 +71,7 @@ impl Timeline {
             }
             if slice.response.count() > 0 {
                 interval.histogram = slice.response.to_latency().encode();
+                interval.heat.clear();
             }
             intervals.push(interval);
         }
@@ -139,6 +140,7 @@ impl Slice {
             service_ms: self.service.quantiles(),
             lag_p99_ms: self.lag.quantiles().p99,
             histogram: String::new(),
+            heat: heat::compact(&heat::fold(self.response.recorded())),
         })
     }
 }

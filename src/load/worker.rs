@@ -16,7 +16,7 @@ use super::pace::pace;
 use super::schedule::{Due, Schedule, Share, Turns, nanos};
 use super::slot::{self, Cells};
 use super::source::{Picker, Source};
-use super::tally::{INTERVAL_NANOS, Outcome, Tally};
+use super::tally::{INTERVAL_NANOS, Opening, Outcome, Tally};
 use super::template::Draw;
 use super::timer::{Alarm, thread_cpu_time};
 use crate::model::Plan;
@@ -268,6 +268,11 @@ impl Worker {
 
     pub(super) fn note_opened(&self) {
         self.tally.borrow_mut().opened += 1;
+    }
+
+    /// A connection was opened before anything was due.
+    pub(super) fn note_opening(&self, connection: u32, opening: &Opening) {
+        self.tally.borrow_mut().tables.note_opening(Some(connection), opening);
     }
 
     /// In a closed loop, the request that is due because a slot is free at `now`.

@@ -3,6 +3,13 @@
 //! The JSON is lossless: the three histograms are in it (HdrHistogram V2, deflated, base64), and every
 //! interval. Fields are only ever added; [`RUN_VERSION`] grows when a meaning changes.
 
+mod detail;
+
+pub use detail::{
+    CONNECTION_ROWS_MAX, ConnectionRow, ConnectionTable, Detail, PhaseTimes, Phases, Row, SLOWEST_MAX, Slow,
+    SlowPhases, Strain,
+};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -84,6 +91,9 @@ pub struct Run {
     /// What the search for the highest rate has found, of which this run is the trial at the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<super::Capacity>,
+    /// Phases, tables and the slowest requests.
+    #[serde(default)]
+    pub detail: Detail,
     /// What happened over time, in order, without overlap. A gap is a time in which nothing was due or answered.
     pub intervals: Vec<Interval>,
 }
@@ -189,6 +199,9 @@ pub struct Environment {
     /// Processor time of the load threads as a share of their elapsed time, 0 to 1; none where the system does not tell.
     #[serde(default)]
     pub load_cpu_share: Option<f64>,
+    /// What kept the machine from sending load.
+    #[serde(default)]
+    pub strain: Strain,
 }
 
 /// HdrHistogram V2, deflated, base64; values are nanoseconds.
@@ -228,6 +241,10 @@ pub struct Interval {
     /// Response times as HdrHistogram V2, deflated, base64; two significant digits; nanoseconds. Empty while running.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub histogram: String,
+    /// Response times in the rows of a heat map: the first row, then counts up to the last. Empty where
+    /// [`Self::histogram`] has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heat: Vec<u64>,
 }
 
 /// What a reader must know before trusting the numbers.
@@ -245,6 +262,10 @@ pub struct Warning {
 pub enum WarningKind {
     /// Our own generator was so late that the run is void.
     GeneratorLagged,
+    /// Our control group had used up its processor time so often that the run is void.
+    GeneratorThrottled,
+    /// The machine's host gave much of its processor time to others.
+    ProcessorStolen,
     /// Requests had to wait because every connection was busy.
     Overflowed,
     /// The achieved rate stayed below the rate asked for.
@@ -366,7 +387,15 @@ impl Run {
     /// Whether the numbers must not be used: our own generator was the slow part.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.warnings.iter().any(|warning| warning.kind == WarningKind::GeneratorLagged)
+        self.warnings.iter().any(|warning| warning.kind.voids())
+    }
+}
+
+impl WarningKind {
+    /// Whether the numbers must not be used.
+    #[must_use]
+    pub fn voids(self) -> bool {
+        matches!(self, Self::GeneratorLagged | Self::GeneratorThrottled)
     }
 }
 

@@ -3,6 +3,7 @@
 //! No script and nothing from elsewhere: the page's own policy forbids both. Plots are SVG in the page.
 
 mod compare;
+mod detail;
 mod notes;
 mod plan;
 mod summary;
@@ -69,6 +70,7 @@ fn run_section(body: &mut Markup, run: &Run, letter: Option<String>) {
         });
         section(main, "Requests", |inner| summary::outcomes(inner, run));
         plots(main, run);
+        detail::sections(main, run);
         section(main, "Plan", |inner| plan::table(inner, run));
         section(main, "Environment", |inner| plan::environment(inner, run));
         section(main, "Plan as TOML", |inner| plan::toml(inner, run));
@@ -122,6 +124,7 @@ fn plots(main: &mut Markup, run: &Run) {
     }
     let figures = [
         plot::response_over_time(run),
+        plot::heat_over_time(run),
         plot::rate_over_time(run),
         plot::errors_over_time(run),
         plot::quantile_curves("Quantiles by the number of nines", &curves),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::run::error_words;
 use crate::model::{Interval, Quantiles, Run, number};
-use crate::stats::Latency;
+use crate::stats::{Latency, heat};
 
 use super::axis::{self, Axis};
 use super::markup::Markup;
@@ -21,6 +21,8 @@ const BUCKETS_PER_DECADE: u32 = 20;
 const BAR_LEAST: f64 = 1.5;
 /// Classes of error that have a shade of their own.
 const ERROR_SHADES: usize = 6;
+/// Shades of a heat map in the sheet.
+const HEAT_SHADES: usize = 6;
 /// Class of the sheet, words, and which of the quantiles it is.
 const QUANTILE_SERIES: [QuantileSeries; 5] = [
     ("q50", "p50", |q| q.p50),
@@ -82,6 +84,47 @@ pub(super) fn response_over_time(run: &Run) -> Option<Figure> {
         legend: QUANTILE_SERIES.map(|(class, words, _)| (class.to_owned(), words.to_owned())).into(),
         note: time_note(median_count),
     })
+}
+
+/// How many requests of each interval took how long.
+pub(super) fn heat_over_time(run: &Run) -> Option<Figure> {
+    let columns: Vec<(&Interval, heat::Column)> =
+        run.intervals.iter().map(|each| (each, heat::column(each))).collect();
+    let filled = |row: usize| columns.iter().any(|(_, column)| column[row] > 0);
+    let first = (0..heat::ROWS).find(|row| filled(*row))?;
+    let last = (0..heat::ROWS).rfind(|row| filled(*row))?;
+    let most = columns.iter().flat_map(|(_, column)| column).copied().max().unwrap_or_default();
+    let length_s = length_s(run);
+    let (low, high) = (heat::edge_ms(first), heat::edge_ms(last + 1));
+    let frame =
+        Frame::new(250.0, |a, b| Axis::time(0.0, length_s, a, b), |a, b| Axis::log_exact(low, high, a, b));
+    let mut shades = vec![String::new(); HEAT_SHADES];
+    for (each, column) in &columns {
+        for row in (first..=last).filter(|row| column[*row] > 0) {
+            let shade = (heat::strength(column[row], most) * HEAT_SHADES as f32) as usize;
+            let stretch = (each.start_s, each.start_s + each.length_s);
+            let values = (heat::edge_ms(row), heat::edge_ms(row + 1));
+            frame.column(&mut shades[shade.min(HEAT_SHADES - 1)], stretch, values, 0.0);
+        }
+    }
+    let summary = format!(
+        "Response times over the run as a heat map, from {} to {}: median {}, 99th percentile {}",
+        number::millis(low),
+        number::millis(high),
+        number::millis(run.response_ms.p50),
+        number::millis(run.response_ms.p99)
+    );
+    let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &millis_ticks(&frame.y), |svg| {
+        for (at, cells) in shades.iter().enumerate() {
+            path(svg, &format!("heat h{at}"), cells);
+        }
+    });
+    let note = format!(
+        "Each cell counts the requests of one interval that took so long; the strongest holds {}. Shades are \
+         logarithmic: one request can be seen beside thousands.",
+        number::count(most)
+    );
+    Some(Figure { title: "Response time as a heat map", picture, legend: Vec::new(), note })
 }
 
 /// Requests due and answered per second in each interval.

@@ -54,6 +54,19 @@ impl Latency {
         Self::with_digits(DIGITS)
     }
 
+    /// An empty histogram with the two digits of an interval: an eighth of the memory.
+    #[must_use]
+    pub fn coarse() -> Self {
+        Self::with_digits(super::sketch::DIGITS)
+    }
+
+    /// Adds all values of a histogram of any digits, as coarse or fine as this one is.
+    pub fn absorb(&mut self, other: &Self) {
+        for (nanos, count) in other.recorded() {
+            self.record_n(nanos, count);
+        }
+    }
+
     pub(super) fn with_digits(digits: u8) -> Self {
         // Bounded: an auto-resizing histogram clamps when recording saturates.
         Self(

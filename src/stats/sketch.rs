@@ -44,6 +44,11 @@ impl Sketch {
         self.values = merged;
     }
 
+    /// Pairs of value in nanoseconds and count, ascending.
+    pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.values.iter().copied()
+    }
+
     /// Number of values.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -5,7 +5,7 @@ use eframe::egui::{
 };
 
 use super::plot::axis::Scale;
-use super::plot::time::{self, TimeView, Timing};
+use super::plot::time::{self, Drawing, TimeView, Timing};
 use super::theme::{CONTROL_HEIGHT, SPACE};
 use super::{Cx, widgets};
 use crate::app::Command;
@@ -18,6 +18,8 @@ use crate::model::{Run, RunId, Stop};
 const FOOT_HEIGHT: f32 = 44.0;
 /// Room for the choices beside the title, in points.
 pub(super) const CHOICE_WIDTH: f32 = 293.0;
+/// Room for the choice of drawing beside those, in points.
+pub(super) const DRAWING_WIDTH: f32 = 150.0;
 /// The time axis of a short run shows all of it from the start, in seconds.
 const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
@@ -91,14 +93,29 @@ fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
     ui.horizontal(|ui| {
         widgets::heading(ui, name_of(live));
         let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
-        let room = vec2((ui.available_width() - CHOICE_WIDTH - SPACE[1]).max(0.0), CONTROL_HEIGHT);
+        let room = vec2(
+            (ui.available_width() - CHOICE_WIDTH - DRAWING_WIDTH - 2.0 * SPACE[1]).max(0.0),
+            CONTROL_HEIGHT,
+        );
         ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_width(room.x);
             ui.add_space(SPACE[0]);
             ui.add(Label::new(url).truncate());
         });
+        drawing_choice(cx, ui, &mut view.time);
         timing_choice(cx, ui, &mut view.time);
     });
+}
+
+/// Lines of quantiles, or a heat map. The map has one timing and one scale, so those rest while it is shown.
+pub(super) fn drawing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    widgets::segmented(
+        ui,
+        cx.theme,
+        "Drawing of latency over time",
+        &mut view.drawing,
+        &[(Drawing::Lines, "Lines"), (Drawing::Heat, "Heat map")],
+    );
 }
 
 /// Response or service time, on a logarithmic or a linear axis.
@@ -137,6 +154,10 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
             WarningKind::GeneratorLagged => {
                 "Do not trust the numbers: lower the rate, close other programs, or send from another machine."
             }
+            WarningKind::GeneratorThrottled => {
+                "Do not trust the numbers: raise the limit, or lower the rate."
+            }
+            WarningKind::ProcessorStolen => "Send from a quieter machine where exact numbers matter.",
             WarningKind::GeneratorSaturated => "Lower the rate, or give the load more threads in Settings.",
             WarningKind::Overflowed => "More connections would keep requests from waiting for one.",
             WarningKind::Insecure => "Certificates are not checked in this run.",
@@ -145,13 +166,20 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
         };
         let words = format!("{}. {advice}", warning.text.trim_end_matches('.'));
         match warning.kind {
-            WarningKind::GeneratorLagged => void = Some(words),
+            kind if kind.voids() => void = Some((void_words(kind), words)),
             _ => others.push(words),
         }
     }
-    let void = void.as_deref().map(|words| ("This run is void: the generator is late", words));
+    let void = void.as_ref().map(|(title, words)| (*title, words.as_str()));
     let others: Vec<_> = others.iter().map(String::as_str).collect();
     widgets::notes(ui, cx.theme, void, &others);
+}
+
+fn void_words(kind: WarningKind) -> &'static str {
+    match kind {
+        WarningKind::GeneratorThrottled => "This run is void: the generator is held back",
+        _ => "This run is void: the generator is late",
+    }
 }
 
 /// The four numbers that matter.

@@ -7,6 +7,7 @@
 pub mod axis;
 pub mod columns;
 pub mod distribution;
+pub mod heat;
 mod image;
 pub mod items;
 pub mod table;
@@ -22,6 +23,7 @@ use eframe::egui::{
 use egui_plot::{Plot, PlotTransform};
 
 use super::theme::{self, Theme};
+use crate::app::HeatMap;
 use axis::Axis;
 use columns::{Cache, Columns, Look, Span};
 use items::{Bars, Curve};
@@ -113,6 +115,15 @@ pub enum Layer<'a> {
         color: Color32,
         /// Its thickness in points.
         width: f32,
+    },
+    /// Counts by interval and row; the vertical axis is logarithmic.
+    Heat {
+        /// Its name.
+        name: &'a str,
+        /// What is drawn.
+        map: &'a HeatMap,
+        /// Of a cell without requests, and of the fullest.
+        colors: (Color32, Color32),
     },
     /// Bars that stand on the axis.
     Bars {
@@ -421,7 +432,10 @@ fn drag_rect(frame: Rect, from: Pos2, to: Pos2) -> Rect {
 impl Layer<'_> {
     fn name(&self) -> &str {
         match self {
-            Self::Spans { name, .. } | Self::Curve { name, .. } | Self::Bars { name, .. } => name,
+            Self::Spans { name, .. }
+            | Self::Curve { name, .. }
+            | Self::Heat { name, .. }
+            | Self::Bars { name, .. } => name,
         }
     }
 
@@ -429,6 +443,7 @@ impl Layer<'_> {
         match self {
             Self::Spans { spans, .. } => spans.is_empty(),
             Self::Curve { points, .. } => points.is_empty(),
+            Self::Heat { map, .. } => map.most == 0,
             Self::Bars { bars, .. } => bars.is_empty(),
         }
     }
@@ -444,6 +459,7 @@ impl Layer<'_> {
                 let places = points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
                 plot_ui.add(Curve::new(name, places, Stroke::new(*width, *color)));
             }
+            Self::Heat { name, map, colors } => plot_ui.add(heat::Cells::new(name, map, *colors)),
             Self::Bars { name, bars, color } => plot_ui.add(Bars::new(name, bars, x_scale, y_scale, *color)),
         }
     }

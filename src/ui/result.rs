@@ -1,5 +1,6 @@
 //! One run's result: what was measured, how far it can be trusted, and ways on.
 
+mod detail;
 mod head;
 mod summary;
 
@@ -18,7 +19,7 @@ use crate::model::plan::REDACTED;
 use crate::model::{Run, RunId};
 
 /// Room for the tabs, in points.
-const TABS_WIDTH: f32 = 440.0;
+const TABS_WIDTH: f32 = 540.0;
 /// What stands for the password in a URL.
 const REDACTED_IN_URL: &str = ":redacted@";
 /// Room for the quantile curve on the first tab, in points.
@@ -39,6 +40,8 @@ pub struct ResultView {
     /// The plan as text, and whether secrets are missing from it.
     plan: String,
     is_redacted: bool,
+    /// Whether all of the slowest requests are listed.
+    all_slowest: bool,
 }
 
 /// The parts of the page.
@@ -48,6 +51,7 @@ enum Tab {
     Summary,
     Distribution,
     Time,
+    Breakdown,
     Plan,
 }
 
@@ -88,13 +92,22 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
             Tab::Summary => summary_tab(cx, ui, view, run),
             Tab::Distribution => distribution_tab(cx, ui, view, run, height),
             Tab::Time => time::ui(cx, ui, &mut view.time, Some(run), run.elapsed_s, height),
+            Tab::Breakdown => detail::ui(cx, ui, run, &mut view.all_slowest),
             Tab::Plan => plan_tab(cx, ui, view, run),
         }
     });
 }
 
 fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
-    let beside = ui.available_width() > TABS_WIDTH + live::CHOICE_WIDTH;
+    let (is_time, has_choice) = (view.tab == Tab::Time, !matches!(view.tab, Tab::Plan | Tab::Breakdown));
+    let width = live::CHOICE_WIDTH + if is_time { live::DRAWING_WIDTH + SPACE[1] } else { 0.0 };
+    let beside = ui.available_width() > TABS_WIDTH + width;
+    let choices = |ui: &mut Ui, view: &mut ResultView| {
+        if is_time {
+            live::drawing_choice(cx, ui, &mut view.time);
+        }
+        live::timing_choice(cx, ui, &mut view.time);
+    };
     ui.horizontal(|ui| {
         widgets::segmented(
             ui,
@@ -105,16 +118,17 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
                 (Tab::Summary, "Summary"),
                 (Tab::Distribution, "Distribution"),
                 (Tab::Time, "Over time"),
+                (Tab::Breakdown, "Breakdown"),
                 (Tab::Plan, "Plan and machine"),
             ],
         );
-        if view.tab != Tab::Plan && beside {
-            ui.add_space((ui.available_width() - live::CHOICE_WIDTH).max(0.0));
-            live::timing_choice(cx, ui, &mut view.time);
+        if has_choice && beside {
+            ui.add_space((ui.available_width() - width).max(0.0));
+            choices(ui, view);
         }
     });
-    if view.tab != Tab::Plan && !beside {
-        ui.horizontal(|ui| live::timing_choice(cx, ui, &mut view.time));
+    if has_choice && !beside {
+        ui.horizontal(|ui| choices(ui, view));
     }
     ui.add_space(SPACE[0]);
 }

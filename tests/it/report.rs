@@ -73,6 +73,7 @@ fn measured(number: u8, name: &str, seconds: u32, median_ms: f64) -> Run {
             service_ms: of_service.quantiles(),
             lag_p99_ms: 0.079,
             histogram: Sketch::of(&of_interval).to_latency().encode(),
+            heat: Vec::new(),
         });
     }
     let mut run = empty(number, name);
@@ -135,9 +136,11 @@ fn empty(number: u8, name: &str) -> Run {
             load_threads: 2,
             address: "10.2.3.4:8080".to_owned(),
             load_cpu_share: Some(0.21),
+            strain: Default::default(),
         },
         histograms: Histograms::default(),
         capacity: None,
+        detail: Default::default(),
         intervals: Vec::new(),
     }
 }

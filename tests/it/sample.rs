@@ -11,7 +11,7 @@ use meshbench::model::run::{
     Warning, WarningKind,
 };
 use meshbench::model::{Ended, Goal, Interval, Labels, Pacing, Plan, Run, RunId, RunSummary, Stop};
-use meshbench::stats::{Latency, Sketch};
+use meshbench::stats::{Latency, Sketch, heat};
 use uuid::Uuid;
 
 const RATE_PER_SEC: f64 = 1000.0;
@@ -326,6 +326,7 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
             load_threads: 7,
             address: "10.20.0.17:8080".to_owned(),
             load_cpu_share: Some(0.18),
+            strain: Default::default(),
         },
         histograms: Histograms {
             response: tally.response.encode(),
@@ -406,6 +407,7 @@ fn interval(start_s: f64, behaviour: &Behaviour, random: &mut Random, whole: &mu
         response_ms: quantiles,
         service_ms: service.quantiles(),
         lag_p99_ms: lag.quantile_ms(QUANTILES[3]),
+        heat: heat::compact(&heat::fold(Sketch::of(&response).recorded())),
         histogram: Sketch::of(&response).to_latency().encode(),
     }
 }

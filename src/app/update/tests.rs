@@ -52,6 +52,7 @@ fn a_run(n: u128) -> Run {
         environment: Environment::default(),
         histograms: Histograms::default(),
         capacity: None,
+        detail: Default::default(),
         intervals: Vec::new(),
     }
 }

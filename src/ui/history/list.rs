@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use crate::model::run::WarningKind;
 use crate::model::{Ended, KNOWN_LABELS, RunSummary};
 
 /// A column of the table.
@@ -149,7 +148,7 @@ impl View {
 /// Whether the numbers of a run must not be used: our own generator was the slow part.
 #[must_use]
 pub(super) fn is_void(run: &RunSummary) -> bool {
-    run.warnings.contains(&WarningKind::GeneratorLagged)
+    run.warnings.iter().any(|kind| kind.voids())
 }
 
 /// Failed requests as a share of those due; none when nothing was due.
@@ -269,6 +268,8 @@ mod tests {
 
     use crate::model::RunId;
     use crate::model::run::{Quantiles, Rate, Requests};
+
+    use crate::model::run::WarningKind;
 
     use super::*;
 

@@ -8,6 +8,7 @@ use super::axis::{self, Axis, Scale};
 use super::columns::{Look, Span};
 use super::table::{self, Row};
 use super::{Chart, Layer, PlotsView, Shown, menu, readout, readout_lines};
+use crate::app::HeatMap;
 use crate::model::number::{self, UNKNOWN};
 use crate::model::run::{ErrorClass, STATUS_ERROR, error_words};
 use crate::model::{Interval, Quantiles, Run, RunId};
@@ -18,6 +19,7 @@ const QUANTILE_NAMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 const DUE: &str = "due";
 const ACHIEVED: &str = "achieved";
 const IN_FLIGHT: &str = "in flight";
+const HEAT: &str = "requests by response time";
 /// Of their lines, in points.
 const QUANTILE_THICKNESS: [f32; 5] = [1.6, 1.6, 2.2, 1.2, 2.0];
 /// Heights in points.
@@ -39,6 +41,16 @@ pub enum Timing {
     Service,
 }
 
+/// How latency over time is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drawing {
+    /// Lines of quantiles.
+    #[default]
+    Lines,
+    /// A heat map of response times.
+    Heat,
+}
+
 /// What a person has made of the plots over time.
 #[derive(Debug, Default)]
 pub struct TimeView {
@@ -48,7 +60,10 @@ pub struct TimeView {
     pub scale: Scale,
     /// Which latency.
     pub timing: Timing,
+    /// Lines or a heat map.
+    pub drawing: Drawing,
     series: Option<Series>,
+    heat: Option<(Key, HeatMap)>,
 }
 
 /// What is drawn, prepared once for each news.
@@ -70,7 +85,7 @@ impl TimeView {
     /// The same choices, for another run.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self { scale: self.scale, timing: self.timing, ..Self::default() }
+        Self { scale: self.scale, timing: self.timing, drawing: self.drawing, ..Self::default() }
     }
 }
 
@@ -119,7 +134,9 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
     if series.is_none() {
         series = run.map(|run| Series::of(run, view.timing));
     }
-    let drawn = Drawn { cx, run, series: series.as_ref(), full: (0.0, end_s.max(1.0)) };
+    let heat = heat(view, run);
+    let map = heat.as_ref().map(|(_, map)| map);
+    let drawn = Drawn { cx, run, series: series.as_ref(), map, full: (0.0, end_s.max(1.0)) };
     let spacing = ui.spacing().item_spacing;
     ui.spacing_mut().item_spacing.y = 0.0;
     let tables = drawn.tables(view);
@@ -128,22 +145,37 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
     let small = RATE_HEIGHT + 2.0 * SMALL_HEIGHT + AXIS_ROOM + 4.0 * CAPTION_HEIGHT;
     let main = (height - below - small).max(MAIN_HEIGHT_MIN);
     let shown = [
-        drawn.latency(ui, view, main),
+        match view.drawing {
+            Drawing::Lines => drawn.latency(ui, view, main),
+            Drawing::Heat => drawn.heat(ui, view, main),
+        },
         drawn.rates(ui, view),
         drawn.errors(ui, view),
         drawn.in_flight(ui, view),
     ];
     let whole = super::around(shown[0].frame, shown[3].frame);
-    for plot in &shown {
+    for (row, plot) in shown.iter().enumerate() {
         menu(&mut view.plots, plot, whole, || run.map_or_else(String::new, tsv));
         if let (Some(at), Some(run)) = (view.plots.crosshair(), run) {
-            readout(ui, plot, |ui| drawn.readout(ui, view.timing, run, at));
+            readout(ui, plot, |ui| match (view.drawing, plot.pointer) {
+                (Drawing::Heat, Some((_, ms))) if row == 0 => drawn.heat_readout(ui, at, ms),
+                _ => drawn.readout(ui, view.timing, run, at),
+            });
         }
     }
     ui.add_space(SPACE[1]);
     show_tables(ui, theme, &mut view.plots, &tables);
     ui.spacing_mut().item_spacing = spacing;
     view.series = series;
+    view.heat = heat;
+}
+
+/// The heat map, made once for each news, and only while it is on show.
+fn heat(view: &mut TimeView, run: Option<&Run>) -> Option<(Key, HeatMap)> {
+    let run = run.filter(|_| view.drawing == Drawing::Heat)?;
+    let now = key(run, Timing::Response);
+    let kept = view.heat.take().filter(|(of, _)| *of == now);
+    Some(kept.unwrap_or_else(|| (now, HeatMap::of(run))))
 }
 
 /// The rows of one table and the names of its columns.
@@ -178,6 +210,7 @@ struct Drawn<'a> {
     cx: &'a Cx<'a>,
     run: Option<&'a Run>,
     series: Option<&'a Series>,
+    map: Option<&'a HeatMap>,
     full: (f64, f64),
 }
 
@@ -224,6 +257,54 @@ impl<'a> Drawn<'a> {
             empty: if self.run.is_none() { "Waiting for the first answers" } else { "No answers" },
         };
         chart.show(ui, theme, &mut view.plots)
+    }
+
+    fn heat(&self, ui: &mut Ui, view: &mut TimeView, height: f32) -> Shown {
+        let theme = self.cx.theme;
+        caption(ui, theme, Timing::Response.words(), "how many requests took how long; stronger is more");
+        let (low, high) = self.map.and_then(HeatMap::range_ms).unwrap_or((1.0, 100.0));
+        let colors = (theme.background, theme.quantiles[3]);
+        let chart = Chart {
+            id: "heat map over time",
+            summary: self.heat_summary(),
+            height,
+            x: Axis::Time,
+            x_full: self.full,
+            x_labels: false,
+            y: Axis::Latency(Scale::Log),
+            y_full: Scale::Log.bounds(low, high),
+            layers: self.map.map(|map| Layer::Heat { name: HEAT, map, colors }).into_iter().collect(),
+            empty: if self.run.is_none() { "Waiting for the first answers" } else { "No answers" },
+        };
+        chart.show(ui, theme, &mut view.plots)
+    }
+
+    fn heat_summary(&self) -> String {
+        let found = self.map.and_then(|map| Some((map.range_ms()?, map.fullest_ms()?)));
+        match found {
+            Some(((low, high), (from, to))) => format!(
+                "Heat map of response times over time: from {} to {}, most between {} and {}",
+                number::millis(low),
+                number::millis(high),
+                number::millis(from),
+                number::millis(to)
+            ),
+            None => "Heat map of response times over time: nothing was answered yet".to_owned(),
+        }
+    }
+
+    fn heat_readout(&self, ui: &mut Ui, at: f64, ms: f64) {
+        let title = axis::time(at, 1.0);
+        let lines = match self.map.and_then(|map| map.cell(at, ms)) {
+            None => vec![(None, "Nothing was answered", String::new())],
+            Some((low, high, count, all)) => vec![
+                (None, "from", number::millis(low)),
+                (None, "to", number::millis(high)),
+                (None, "requests", number::count(count)),
+                (None, "of this interval's", number::count(all)),
+            ],
+        };
+        readout_lines(ui, self.cx.theme, &title, &lines);
     }
 
     fn latency_summary(&self, timing: Timing) -> String {

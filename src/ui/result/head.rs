@@ -8,7 +8,7 @@ use eframe::egui::{
 use super::ResultView;
 use crate::app::{Command, ExportFormat};
 use crate::model::plan::{check_label, check_name};
-use crate::model::run::{RunEdit, WarningKind};
+use crate::model::run::RunEdit;
 use crate::model::{Ended, KNOWN_LABELS, Labels, Run, number};
 use crate::ui::theme::{CONTROL_HEIGHT, CORNER, SIZE_BODY, SIZE_SMALL, SPACE};
 use crate::ui::{Cx, icon, widgets};
@@ -262,8 +262,7 @@ fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
 
 /// What must be known before the numbers are trusted; loudest first.
 pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
-    let (void, others): (Vec<_>, Vec<_>) =
-        run.warnings.iter().partition(|warning| warning.kind == WarningKind::GeneratorLagged);
+    let (void, others): (Vec<_>, Vec<_>) = run.warnings.iter().partition(|warning| warning.kind.voids());
     let void =
         void.first().map(|warning| ("This run is void: do not use its numbers", warning.text.as_str()));
     let others: Vec<_> = others.iter().map(|warning| warning.text.as_str()).collect();

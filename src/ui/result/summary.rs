@@ -208,6 +208,14 @@ pub(super) fn environment(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
         ("Processors", number::count(u64::from(machine.cpus))),
         ("Threads that sent load", number::count(u64::from(machine.load_threads))),
         ("Their processor time", machine.load_cpu_share.map_or_else(|| UNKNOWN.to_owned(), number::percent)),
+        (
+            "Held back by a limit",
+            machine.strain.throttled_s.map_or_else(|| UNKNOWN.to_owned(), |held| number::millis(held * 1e3)),
+        ),
+        (
+            "Taken by the host",
+            machine.strain.stolen_share.map_or_else(|| UNKNOWN.to_owned(), number::percent),
+        ),
         ("Run", run.id.to_string()),
     ];
     block(cx, ui, "Machine", 290.0, &lines);
