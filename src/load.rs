@@ -12,7 +12,9 @@
 mod collector;
 mod connection;
 mod exchange;
+mod grpc;
 mod http1;
+mod http2;
 mod lane;
 mod pace;
 mod prepare;
@@ -27,6 +29,7 @@ pub mod target;
 mod timeline;
 mod timer;
 mod tls;
+mod wire;
 mod worker;
 
 use std::collections::BTreeMap;

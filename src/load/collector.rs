@@ -13,7 +13,7 @@ use super::connection::Connector;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
-use super::tally::{Errors, Tally};
+use super::tally::{Errors, Tally, status_name};
 use super::timeline::Timeline;
 use super::worker::{self, News, Orders, TALLIES_MAX};
 use super::{LoadError, Measured, Options, Phase, StopSwitch};
@@ -366,7 +366,7 @@ impl<'a> Collector<'a> {
         measured.in_flight = self.in_flight.iter().sum();
         measured.errors = self.errors.named().map(|(name, count)| (name.to_owned(), count)).collect();
         let codes = self.status.iter().enumerate().filter(|(_, count)| **count > 0);
-        measured.status = codes.map(|(code, count)| (code.to_string(), *count)).collect();
+        measured.status = codes.map(|(code, count)| (status_name(code), *count)).collect();
         let busiest = self.cpu_share.iter().flatten().copied().reduce(f64::max);
         measured.load_cpu_share = busiest;
     }

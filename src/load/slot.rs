@@ -106,7 +106,7 @@ pub(super) async fn serve(worker: Rc<Worker>, at: usize) {
         Poll::Ready(())
     })
     .await;
-    let mut lane = Lane::new(at);
+    let mut lane = Lane::new(&worker, at);
     lane.open_ahead(&worker, cells).await;
     worker.slot_ready();
     if !started(&worker, cells).await {

@@ -2,14 +2,16 @@
 
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use url::Url;
 
+use super::http2::Prebuilt;
 use super::random::Random;
 use super::schedule::Share;
 use super::{LoadError, request};
 use crate::model::Plan;
-use crate::model::plan::{BODY_BYTES_MAX, Body};
+use crate::model::plan::{BODY_BYTES_MAX, Body, Protocol};
 
 /// The requests of a plan; shared by all workers, and never changed.
 pub(super) struct Source {
@@ -22,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) bytes: Box<[u8]>,
     /// Whether its answer has no body, whatever its head says.
     pub(super) is_head: bool,
+    /// The same as HTTP/2 sends it; of gRPC set once the messages' shapes are known.
+    pub(super) http2: OnceLock<Prebuilt>,
 }
 
 /// Which request is next: one for each worker.
@@ -33,13 +37,28 @@ pub(super) struct Picker {
 impl Source {
     pub(super) fn new(plan: &Plan, url: &Url) -> Result<Self, LoadError> {
         let request = &plan.request;
-        let bytes = request::encode(request, url, &body(&request.body)?).into();
-        Ok(Self { variants: vec![Prepared { bytes, is_head: request.method == "HEAD" }] })
+        let bytes: Box<[u8]> = request::encode(request, url, &body(&request.body)?).into();
+        let http2 = OnceLock::new();
+        if matches!(plan.target.protocol, Protocol::Http2 { .. }) {
+            let built = Prebuilt::from_http1(&bytes, url.scheme() == "https").map_err(LoadError::Plan)?;
+            let _ = http2.set(built);
+        }
+        Ok(Self { variants: vec![Prepared { bytes, is_head: request.method == "HEAD", http2 }] })
     }
 
     #[inline]
     pub(super) fn variant(&self, variant: u16) -> &Prepared {
         &self.variants[usize::from(variant)]
+    }
+}
+
+impl Prepared {
+    /// As HTTP/2 sends it.
+    #[inline]
+    pub(super) fn http2(&self) -> &Prebuilt {
+        self.http2
+            .get()
+            .expect("set before the first worker starts, wherever the plan's protocol is on HTTP/2")
     }
 }
 

@@ -3,12 +3,16 @@
 use crate::model::run::{ErrorClass, Requests, STATUS_ERROR};
 use crate::stats::Latency;
 
+use super::grpc::status;
+
 use super::schedule::Due;
 
 /// The length of the finest interval, in nanoseconds: 100 ms.
 pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
 /// Status codes have three digits.
 const STATUS_CODES: usize = 1000;
+/// After them come the codes of gRPC.
+const CODES: usize = STATUS_CODES + status::NAMES.len();
 /// Classes of [`ErrorClass`], and one for answers of 400 and above.
 const CLASSES: usize = ErrorClass::ALL.len() + 1;
 const STATUS_CLASS: usize = CLASSES - 1;
@@ -23,6 +27,8 @@ pub(super) struct Errors([u64; CLASSES]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Status(u16),
+    /// A gRPC call, by its code.
+    Grpc(u8),
     Failed(ErrorClass),
     Cancelled,
 }
@@ -116,6 +122,12 @@ impl Outcome {
     }
 }
 
+/// What a place among the counts of [`Tally::status`] stands for: `200`, `UNAVAILABLE`.
+pub(super) fn status_name(code: usize) -> String {
+    let of_grpc = code.checked_sub(STATUS_CODES).and_then(|code| status::NAMES.get(code));
+    of_grpc.map_or_else(|| code.to_string(), |name| (*name).to_owned())
+}
+
 impl Errors {
     fn add(&mut self, class: ErrorClass) {
         // The order of `ALL` is the order of the variants.
@@ -146,7 +158,7 @@ impl Tally {
             counted: Requests::default(),
             warmup: Requests::default(),
             errors: Errors::default(),
-            status: vec![0; STATUS_CODES],
+            status: vec![0; CODES],
             response: Latency::new(),
             service: Latency::new(),
             lag: Latency::new(),
@@ -213,6 +225,10 @@ impl Tally {
                 requests.answered += 1;
                 requests.failed += u64::from(status >= 400);
             }
+            End::Grpc(code) => {
+                requests.answered += 1;
+                requests.failed += u64::from(code != status::OK);
+            }
             End::Failed(_) => requests.failed += 1,
             End::Cancelled => requests.cancelled += 1,
         }
@@ -227,6 +243,14 @@ impl Tally {
             End::Status(status) => {
                 self.status[usize::from(status) % STATUS_CODES] += 1;
                 if status >= 400 {
+                    self.errors.add_status();
+                }
+                self.last_answer = self.last_answer.max(outcome.done);
+            }
+            End::Grpc(code) => {
+                let code = usize::from(code).min(CODES - 1 - STATUS_CODES);
+                self.status[STATUS_CODES + code] += 1;
+                if code != usize::from(status::OK) {
                     self.errors.add_status();
                 }
                 self.last_answer = self.last_answer.max(outcome.done);
