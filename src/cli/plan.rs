@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use crate::model::plan::{Field, PLAN_BYTES_MAX};
+use crate::model::plan::{
+    Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, PLAN_BYTES_MAX, Protocol, Schema,
+};
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Stop};
 
 use super::Failure;
-use super::args::{PacingKind, RunArgs};
+use super::args::{PacingKind, ProtocolKind, RunArgs};
 
 /// The plan that the options ask for, checked.
 pub(super) fn of(options: &RunArgs) -> Result<Plan, Failure> {
@@ -67,6 +69,7 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
         plan.labels.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     request(options, &mut plan)?;
+    protocol(options, &mut plan)?;
     Ok(plan)
 }
 
@@ -129,10 +132,74 @@ fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
+/// What is spoken, and the gRPC call.
+fn protocol(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
+    let base = plan.target.protocol.clone();
+    let asks_for_grpc =
+        options.grpc_method.is_some() || options.proto.is_some() || options.descriptors.is_some();
+    let kind = options.protocol.unwrap_or(match base {
+        _ if asks_for_grpc => ProtocolKind::Grpc,
+        Protocol::Http1 => ProtocolKind::Http1,
+        Protocol::Http2 { .. } => ProtocolKind::Http2,
+        Protocol::Grpc { .. } => ProtocolKind::Grpc,
+    });
+    let streams = options.streams.unwrap_or(base.streams());
+    if kind != ProtocolKind::Grpc && (asks_for_grpc || options.grpc_message.is_some()) {
+        return Err(
+            "--grpc-method, --grpc-message, --proto and --descriptors need --protocol grpc".to_owned()
+        );
+    }
+    plan.target.protocol = match (kind, base) {
+        (ProtocolKind::Http1, _) if options.streams.is_some() => {
+            return Err("--streams needs --protocol http2 or grpc".to_owned());
+        }
+        (ProtocolKind::Http1, _) => Protocol::Http1,
+        (ProtocolKind::Http2, _) => Protocol::Http2 { streams },
+        (ProtocolKind::Grpc, base) => {
+            grpc_call(options, plan)?;
+            let schema = match (&options.proto, &options.descriptors, base) {
+                (Some(file), ..) => {
+                    Schema::Proto { file: file.clone(), include: options.proto_include.clone() }
+                }
+                (None, Some(file), _) => Schema::Descriptors(file.clone()),
+                (None, None, Protocol::Grpc { schema, .. }) => schema,
+                (None, None, _) => Schema::Reflection,
+            };
+            Protocol::Grpc { streams, schema }
+        }
+    };
+    Ok(())
+}
+
+fn grpc_call(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
+    let call = plan
+        .request
+        .grpc
+        .get_or_insert_with(|| Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() });
+    if let Some(method) = &options.grpc_method {
+        call.method.clone_from(method);
+    }
+    match options.grpc_message.as_deref().map(|text| (text, text.strip_prefix('@'))) {
+        None => {}
+        Some((text, None)) => text.clone_into(&mut call.message),
+        Some((_, Some(path))) => {
+            let failed = |reason: &str| format!("--grpc-message {path}: {reason}");
+            let length = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?.len();
+            if length > GRPC_MESSAGE_BYTES_MAX as u64 {
+                return Err(failed("the file is larger than 16 MiB"));
+            }
+            call.message = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
 /// How the command line calls a field.
 fn flag(field: &Field) -> &'static str {
     match field {
         Field::Url => "URL",
+        Field::Protocol => "--protocol or --streams",
+        Field::Grpc => "--grpc-method or --grpc-message",
         Field::Method => "--method",
         Field::Header(_) => "--header",
         Field::Cookie(_) => "--cookie",

@@ -350,7 +350,7 @@ impl Reading {
             Field::Warmup => At::Warmup,
             Field::Timeout => At::Timeout,
             Field::Name => At::Name,
-            Field::Labels => return None,
+            Field::Protocol | Field::Grpc | Field::Labels => return None,
         })
     }
 }
