@@ -12,7 +12,7 @@
 mod collector;
 mod connection;
 mod exchange;
-mod grpc;
+pub mod grpc;
 mod http1;
 mod http2;
 mod lane;
@@ -166,6 +166,9 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// The gRPC call could not be made ready: its method, its message, or their shapes.
+    #[error("the gRPC call cannot be made: {0}")]
+    Grpc(String),
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(String),

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::connection::Connector;
+use super::grpc;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
@@ -70,6 +71,14 @@ async fn conduct(
         }
         connector = prepared.connector() => connector?,
     };
+    tokio::select! {
+        biased;
+        () = stop.stopped() => {
+            collector.stopped_at = Some(0);
+            return Ok(collector.finish());
+        }
+        fit = grpc::fit(plan, &prepared.source, &connector) => fit?,
+    }
     collector.measured.address = connector.address.to_string();
     let (workers, mut news) = Workers::start(plan, prepared, &connector, threads, stop, collector.epoch)?;
     let result = collect(&mut collector, &workers, &mut news, watch).await;

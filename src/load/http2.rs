@@ -1,6 +1,6 @@
 //! HTTP/2 and gRPC: the slots of a worker share connections, a stream for each request.
 
-mod head;
+pub(super) mod head;
 mod link;
 
 use std::rc::Rc;
@@ -10,8 +10,8 @@ use h2::RecvStream;
 use h2::client::SendRequest;
 
 pub(super) use head::Prebuilt;
-pub(super) use link::Link;
 use link::{Line, Verdict};
+pub(super) use link::{Link, settings};
 
 use super::grpc;
 use super::slot::{Cells, Interrupt, Job};

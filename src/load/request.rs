@@ -37,10 +37,10 @@ pub(super) fn encode(request: &Request, url: &Url, body: &[u8]) -> Vec<u8> {
             request.cookies.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
         line("Cookie", &pairs.join("; "));
     }
-    if let Some(credentials) = credentials(request, url)
+    if let Some(credentials) = basic(request, url)
         && !given("authorization")
     {
-        line("Authorization", &format!("Basic {}", STANDARD.encode(credentials)));
+        line("Authorization", &credentials);
     }
     if let Some(content_type) = &request.content_type
         && !given("content-type")
@@ -54,6 +54,11 @@ pub(super) fn encode(request: &Request, url: &Url, body: &[u8]) -> Vec<u8> {
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);
     bytes
+}
+
+/// The value of `Authorization`, where the plan or the URL has credentials.
+pub(super) fn basic(request: &Request, url: &Url) -> Option<String> {
+    credentials(request, url).map(|credentials| format!("Basic {}", STANDARD.encode(credentials)))
 }
 
 /// `user:password`, of the plan or else of the URL.
