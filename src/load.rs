@@ -16,7 +16,9 @@ mod data;
 mod datagram;
 mod echo;
 mod exchange;
+pub mod grpc;
 mod http1;
+mod http2;
 mod lane;
 mod pace;
 mod prepare;
@@ -35,6 +37,7 @@ mod template;
 mod timeline;
 mod timer;
 mod tls;
+mod wire;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -190,6 +193,9 @@ pub enum LoadError {
     /// A text with `{{names}}` in it cannot be filled.
     #[error("a template cannot be filled: {0}")]
     Template(String),
+    /// The gRPC call could not be made ready: its method, its message, or their shapes.
+    #[error("the gRPC call cannot be made: {0}")]
+    Grpc(String),
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(String),

@@ -126,6 +126,27 @@ pub(super) struct RunArgs {
     pub(super) body: Option<String>,
     #[command(flatten)]
     pub(super) sent: SentArgs,
+    /// What is spoken with the target [default: http1, or grpc with --grpc-method, --proto or --descriptors]
+    #[arg(long, value_enum)]
+    pub(super) protocol: Option<ProtocolKind>,
+    /// Requests in flight on one connection at most, with HTTP/2 and gRPC [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(super) streams: Option<u32>,
+    /// The gRPC method: package.Service/Method [default: grpc.health.v1.Health/Check]
+    #[arg(long, value_name = "METHOD")]
+    pub(super) grpc_method: Option<String>,
+    /// The gRPC request message as JSON, or @FILE for that of a file [default: {}]
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(super) grpc_message: Option<String>,
+    /// Take the shapes of gRPC messages from this .proto file, and not from server reflection
+    #[arg(long, value_name = "FILE", conflicts_with = "descriptors")]
+    pub(super) proto: Option<PathBuf>,
+    /// A folder in which imports of --proto are looked for; may be repeated
+    #[arg(long, value_name = "DIR", requires = "proto")]
+    pub(super) proto_include: Vec<PathBuf>,
+    /// Take them from this file of descriptors (protoc --include_imports --descriptor_set_out)
+    #[arg(long, value_name = "FILE")]
+    pub(super) descriptors: Option<PathBuf>,
     /// Accept any certificate: the target could be anyone
     #[arg(long)]
     pub(super) insecure: bool,
@@ -197,6 +218,16 @@ pub(super) enum OrderKind {
     InTurn,
     /// Any
     Random,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProtocolKind {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2: agreed on inside TLS, taken for granted without
+    Http2,
+    /// gRPC, unary or with streamed answers
+    Grpc,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::plan::{Data, Field, Order, PLAN_BYTES_MAX, Request, Variant};
+use crate::model::plan::{
+    Data, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order, PLAN_BYTES_MAX, Protocol, Request, Schema,
+    Variant,
+};
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
 use super::Failure;
-use super::args::{OrderKind, PacingKind, RunArgs, SentArgs};
+use super::args::{OrderKind, PacingKind, ProtocolKind, RunArgs, SentArgs};
 
 /// The length of a trial when nobody says.
 const TRIAL_DEFAULT: Duration = Duration::from_secs(10);
@@ -91,6 +94,7 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
         plan.labels.insert(key.trim().to_owned(), value.trim().to_owned());
     }
     request(options, &mut plan)?;
+    protocol(options, &mut plan)?;
     sent(&options.sent, &mut plan)?;
     Ok(plan)
 }
@@ -203,10 +207,74 @@ fn variant(text: &str, request: &Request) -> Result<Variant, String> {
     Ok(Variant { name, weight, url: Some(rest.to_owned()), request })
 }
 
+/// What is spoken, and the gRPC call.
+fn protocol(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
+    let base = plan.target.protocol.clone();
+    let asks_for_grpc =
+        options.grpc_method.is_some() || options.proto.is_some() || options.descriptors.is_some();
+    let kind = options.protocol.unwrap_or(match base {
+        _ if asks_for_grpc => ProtocolKind::Grpc,
+        Protocol::Http1 => ProtocolKind::Http1,
+        Protocol::Http2 { .. } => ProtocolKind::Http2,
+        Protocol::Grpc { .. } => ProtocolKind::Grpc,
+    });
+    let streams = options.streams.unwrap_or(base.streams());
+    if kind != ProtocolKind::Grpc && (asks_for_grpc || options.grpc_message.is_some()) {
+        return Err(
+            "--grpc-method, --grpc-message, --proto and --descriptors need --protocol grpc".to_owned()
+        );
+    }
+    plan.target.protocol = match (kind, base) {
+        (ProtocolKind::Http1, _) if options.streams.is_some() => {
+            return Err("--streams needs --protocol http2 or grpc".to_owned());
+        }
+        (ProtocolKind::Http1, _) => Protocol::Http1,
+        (ProtocolKind::Http2, _) => Protocol::Http2 { streams },
+        (ProtocolKind::Grpc, base) => {
+            grpc_call(options, plan)?;
+            let schema = match (&options.proto, &options.descriptors, base) {
+                (Some(file), ..) => {
+                    Schema::Proto { file: file.clone(), include: options.proto_include.clone() }
+                }
+                (None, Some(file), _) => Schema::Descriptors(file.clone()),
+                (None, None, Protocol::Grpc { schema, .. }) => schema,
+                (None, None, _) => Schema::Reflection,
+            };
+            Protocol::Grpc { streams, schema }
+        }
+    };
+    Ok(())
+}
+
+fn grpc_call(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
+    let call = plan
+        .request
+        .grpc
+        .get_or_insert_with(|| Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() });
+    if let Some(method) = &options.grpc_method {
+        call.method.clone_from(method);
+    }
+    match options.grpc_message.as_deref().map(|text| (text, text.strip_prefix('@'))) {
+        None => {}
+        Some((text, None)) => text.clone_into(&mut call.message),
+        Some((_, Some(path))) => {
+            let failed = |reason: &str| format!("--grpc-message {path}: {reason}");
+            let length = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?.len();
+            if length > GRPC_MESSAGE_BYTES_MAX as u64 {
+                return Err(failed("the file is larger than 16 MiB"));
+            }
+            call.message = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
 /// How the command line calls a field.
 fn flag(field: &Field) -> &'static str {
     match field {
         Field::Url => "URL",
+        Field::Protocol => "--protocol or --streams",
+        Field::Grpc => "--grpc-method or --grpc-message",
         Field::Method => "--method",
         Field::Header(_) => "--header",
         Field::Cookie(_) => "--cookie",

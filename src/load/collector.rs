@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::connection::Connector;
+use super::grpc;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
@@ -74,6 +75,14 @@ async fn conduct(
         }
         connector = prepared.connector() => connector?,
     };
+    tokio::select! {
+        biased;
+        () = stop.stopped() => {
+            collector.stopped_at = Some(0);
+            return Ok(collector.finish());
+        }
+        fit = grpc::fit(plan, &prepared.source, &connector) => fit?,
+    }
     collector.measured.address = connector.address.to_string();
     collector.names = Names {
         variants: vec![format!("{} {}", plan.request.method, path_of(plan))],

@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::schedule::nanos;
 use super::tally::Opening;
+use super::wire::handshake_class;
 use crate::model::run::ErrorClass;
 
 /// Opens connections to one address.
@@ -53,7 +54,7 @@ impl Connector {
         let stream = TlsConnector::from(Arc::clone(config))
             .connect(name.clone(), stream)
             .await
-            .map_err(|_| ErrorClass::Tls)?;
+            .map_err(|error| handshake_class(&error))?;
         opening.tls = Some(nanos(began.elapsed()));
         Ok(Connected { stream: Stream::Tls(Box::new(stream)), address: 0, opening })
     }

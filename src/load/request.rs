@@ -148,10 +148,10 @@ impl Form {
             let value = reading.read(&cookie.value, Place::Cookie, &cookie.name)?;
             form.cookies.push((cookie.name.as_str().into(), value));
         }
-        if let Some(credentials) = credentials(request, &url)
+        if let Some(credentials) = basic(request, &url)
             && !given("authorization")
         {
-            form.add("Authorization", Template::fixed(format!("Basic {}", STANDARD.encode(credentials))));
+            form.add("Authorization", Template::fixed(credentials));
         }
         if let Some(content_type) = &request.content_type
             && !given("content-type")
@@ -266,6 +266,11 @@ fn line(name: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(b": ");
     value(out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The value of `Authorization`, where the plan or the URL has credentials.
+pub(super) fn basic(request: &Request, url: &Url) -> Option<String> {
+    credentials(request, url).map(|credentials| format!("Basic {}", STANDARD.encode(credentials)))
 }
 
 /// `user:password`, of the plan or else of the URL.

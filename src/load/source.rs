@@ -2,17 +2,20 @@
 
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use url::Url;
 
 use super::LoadError;
 use super::data::Table;
+use super::grpc::Filler;
+use super::http2::Prebuilt;
 use super::random::Random;
 use super::request::{Form, Pen, Reading, Turn};
 use super::schedule::Share;
 use super::template::{Draw, Place, Template};
 use crate::model::Plan;
-use crate::model::plan::{BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Request, Session};
+use crate::model::plan::{BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Protocol, Request, Session};
 
 /// What an echo is sent where the plan names no body.
 const ECHO_DEFAULT: &[u8; 24] = b"Meshbench echo, 24 bytes";
@@ -46,12 +49,17 @@ pub(super) struct Prepared {
     pub(super) is_fixed: bool,
     pub(super) form: Form,
     /// Of a gRPC call: its message as JSON.
-    #[expect(dead_code, reason = "the lane of gRPC fills it")]
     pub(super) message: Option<Template>,
     /// Whether its answer has no body, whatever its head says.
     pub(super) is_head: bool,
     /// Whether it may be sent again where nobody knows if it was carried out: by its method (RFC 9110, 9.2.2).
     pub(super) is_idempotent: bool,
+    /// The same as HTTP/2 sends it; of gRPC set once the messages' shapes are known. What differs from request to
+    /// request is filled in for each.
+    pub(super) http2: OnceLock<Prebuilt>,
+    /// Of a gRPC call whose message or metadata differ: how to fill them in.
+    pub(super) filler: OnceLock<Filler>,
+    is_secure: bool,
 }
 
 /// Which request is next, and what it is filled with: one for each worker.
@@ -89,7 +97,18 @@ impl Source {
             weights.push(1.0);
         }
         let order = plan.data.as_ref().map_or(Order::InTurn, |data| data.order);
+        if matches!(plan.target.protocol, Protocol::Http2 { .. }) {
+            for variant in variants.iter().filter(|variant| variant.is_fixed) {
+                let built = Prebuilt::from_http1(&variant.bytes, url.scheme() == "https");
+                let _ = variant.http2.set(built.map_err(LoadError::Plan)?);
+            }
+        }
         Ok(Self { variants, weights, table, order, wire, session: plan.session, url: url.clone() })
+    }
+
+    /// What the first request would be filled with: to see before the start whether it can be.
+    pub(super) fn sample(&self) -> Draw<'_> {
+        Draw { row: self.table.as_ref().map(|table| table.row(0)), ..Draw::nothing() }
     }
 
     #[inline]
@@ -115,7 +134,12 @@ impl Prepared {
             return Err(LoadError::Plan(words));
         }
         let form = Form::new(request, text, base, &body, reading)?;
-        let is_fixed = if wire == Wire::Http { form.is_fixed() } else { form.body.is_fixed() };
+        let message = request.grpc.as_ref();
+        let message = message.map(|call| reading.read(&call.message, Place::Body, "message")).transpose()?;
+        let is_fixed = match wire {
+            Wire::Http => form.is_fixed() && message.as_ref().is_none_or(Template::is_fixed),
+            Wire::TcpEcho | Wire::UdpEcho => form.body.is_fixed(),
+        };
         let mut pen = Pen::default();
         let mut nothing = Draw::nothing();
         if wire == Wire::Http {
@@ -123,19 +147,41 @@ impl Prepared {
         } else {
             form.body.fill(&mut nothing, &mut pen.bytes);
         }
-        let message = request.grpc.as_ref();
-        let message = message.map(|call| reading.read(&call.message, Place::Body, "message")).transpose()?;
         Ok(Self {
             bytes: if is_fixed { pen.bytes.into() } else { Box::default() },
             is_fixed,
             form,
             message,
+            http2: OnceLock::new(),
+            filler: OnceLock::new(),
+            is_secure: base.scheme() == "https",
             is_head: request.method == "HEAD",
             is_idempotent: matches!(
                 request.method.as_str(),
                 "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE"
             ),
         })
+    }
+
+    /// As HTTP/2 sends it this time.
+    ///
+    /// # Errors
+    /// Why what was filled in cannot be sent.
+    pub(super) fn fill_http2(&self, draw: &mut Draw<'_>) -> Result<Prebuilt, String> {
+        if let Some(filler) = self.filler.get() {
+            return filler.fill(self, draw);
+        }
+        let mut pen = Pen::default();
+        self.form.write(draw, Turn::default(), &mut pen);
+        Prebuilt::from_http1(&pen.bytes, self.is_secure)
+    }
+
+    /// As HTTP/2 sends it, where nothing in it differs.
+    #[inline]
+    pub(super) fn http2(&self) -> &Prebuilt {
+        self.http2
+            .get()
+            .expect("set before the first worker starts, wherever the plan's protocol is on HTTP/2")
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::run::{
 };
 use crate::stats::Latency;
 
+use super::grpc::status;
 use super::schedule::Due;
 use super::tally::{End, Opening, Outcome, Trace};
 use crate::model::run::{ECHOED_STATUS, ErrorClass};
@@ -507,6 +508,7 @@ fn outcome_name(end: End) -> String {
     match end {
         End::Status(status) => status.to_string(),
         End::Echoed => ECHOED_STATUS.to_owned(),
+        End::Grpc(code) => status::name(code).to_owned(),
         End::Failed(class) => class.name().to_owned(),
         End::Cancelled => ErrorClass::Cancelled.name().to_owned(),
     }

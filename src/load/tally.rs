@@ -3,6 +3,8 @@
 use crate::model::run::{ECHOED_STATUS, ErrorClass, Requests, STATUS_ERROR};
 use crate::stats::Latency;
 
+use super::grpc::status;
+
 use super::schedule::Due;
 use super::tables::Tables;
 
@@ -12,6 +14,8 @@ pub(super) const INTERVAL_NANOS: u64 = 100_000_000;
 const STATUS_CODES: usize = 1000;
 /// Where answers without a status code are counted among those with one: no code is below 100.
 const ECHOED: usize = 0;
+/// After them come the codes of gRPC.
+const CODES: usize = STATUS_CODES + status::NAMES.len();
 /// Classes of [`ErrorClass`], and one for answers of 400 and above.
 const CLASSES: usize = ErrorClass::ALL.len() + 1;
 const STATUS_CLASS: usize = CLASSES - 1;
@@ -28,6 +32,8 @@ pub(super) enum End {
     Status(u16),
     /// What was sent came back.
     Echoed,
+    /// A gRPC call, by its code.
+    Grpc(u8),
     Failed(ErrorClass),
     Cancelled,
 }
@@ -126,6 +132,7 @@ impl Outcome {
     pub(super) fn is_failure(&self) -> bool {
         match self.end {
             End::Status(status) => status >= 400,
+            End::Grpc(code) => code != status::OK,
             End::Failed(_) => true,
             End::Echoed | End::Cancelled => false,
         }
@@ -134,13 +141,17 @@ impl Outcome {
     /// Whether a whole answer came.
     #[inline]
     pub(super) fn is_answer(&self) -> bool {
-        matches!(self.end, End::Status(_) | End::Echoed)
+        matches!(self.end, End::Status(_) | End::Echoed | End::Grpc(_))
     }
 }
 
-/// What a place among the counts of [`Tally::status`] stands for: `200`, `echoed`.
+/// What a place among the counts of [`Tally::status`] stands for: `200`, `echoed`, `UNAVAILABLE`.
 pub(super) fn status_name(code: usize) -> String {
-    if code == ECHOED { ECHOED_STATUS.to_owned() } else { code.to_string() }
+    if code == ECHOED {
+        return ECHOED_STATUS.to_owned();
+    }
+    let of_grpc = code.checked_sub(STATUS_CODES).and_then(|code| status::NAMES.get(code));
+    of_grpc.map_or_else(|| code.to_string(), |name| (*name).to_owned())
 }
 
 impl Errors {
@@ -173,7 +184,7 @@ impl Tally {
             counted: Requests::default(),
             warmup: Requests::default(),
             errors: Errors::default(),
-            status: vec![0; STATUS_CODES],
+            status: vec![0; CODES],
             response: Latency::new(),
             service: Latency::new(),
             lag: Latency::new(),
@@ -246,6 +257,10 @@ impl Tally {
                 requests.failed += u64::from(status >= 400);
             }
             End::Echoed => requests.answered += 1,
+            End::Grpc(code) => {
+                requests.answered += 1;
+                requests.failed += u64::from(code != status::OK);
+            }
             End::Failed(_) => requests.failed += 1,
             End::Cancelled => requests.cancelled += 1,
         }
@@ -266,6 +281,14 @@ impl Tally {
             }
             End::Echoed => {
                 self.status[ECHOED] += 1;
+                self.last_answer = self.last_answer.max(outcome.done);
+            }
+            End::Grpc(code) => {
+                let code = usize::from(code).min(CODES - 1 - STATUS_CODES);
+                self.status[STATUS_CODES + code] += 1;
+                if code != usize::from(status::OK) {
+                    self.errors.add_status();
+                }
                 self.last_answer = self.last_answer.max(outcome.done);
             }
             End::Failed(class) => self.errors.add(class),

@@ -9,7 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::LoadError;
-use crate::model::plan::Target;
+use super::wire::ALPN_HTTP2;
+use crate::model::plan::{Protocol, Target};
 
 /// The largest file of certificate authorities, in bytes.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -28,7 +29,10 @@ pub(super) fn config(target: &Target) -> Result<Arc<ClientConfig>, LoadError> {
     } else {
         builder.with_root_certificates(authorities(target)?).with_no_client_auth()
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![match target.protocol {
+        Protocol::Http1 => b"http/1.1".to_vec(),
+        Protocol::Http2 { .. } | Protocol::Grpc { .. } => ALPN_HTTP2.to_vec(),
+    }];
     Ok(Arc::new(config))
 }
 

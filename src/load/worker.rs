@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::StopSwitch;
 use super::connection::Connector;
+use super::http2::Link;
 use super::pace::pace;
 use super::schedule::{Due, Schedule, Share, Turns, nanos};
 use super::slot::{self, Cells};
@@ -80,6 +81,8 @@ pub(super) struct Worker {
     pub(super) slots: Vec<Cells>,
     pub(super) connector: Connector,
     pub(super) source: Arc<Source>,
+    /// Connections that slots share; empty where each slot has its own.
+    pub(super) links: Vec<Link>,
     picker: RefCell<Picker>,
     pub(super) timeout_nanos: u64,
     pub(super) connect_ahead_nanos: u64,
@@ -192,10 +195,14 @@ async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
 impl Worker {
     fn new(orders: Orders) -> Self {
         let (plan, share) = (&orders.plan, orders.share);
-        let slots = usize::try_from(share.of(u64::from(plan.connections))).unwrap_or(usize::MAX);
+        let connections = usize::try_from(share.of(u64::from(plan.connections))).unwrap_or(usize::MAX);
+        let protocol = &plan.target.protocol;
+        let slots = connections.saturating_mul(protocol.streams() as usize);
+        let links = if protocol.is_on_http2() { connections } else { 0 };
         Self {
             slots: std::iter::repeat_with(Cells::default).take(slots).collect(),
             connector: orders.connector,
+            links: std::iter::repeat_with(Link::default).take(links).collect(),
             picker: RefCell::new(Picker::new(&orders.source, share, orders.seed)),
             source: orders.source,
             timeout_nanos: nanos(plan.timeout),
@@ -309,6 +316,11 @@ impl Worker {
     fn count(&self, due: Due, outcome: &Outcome) {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         self.tally.borrow_mut().note(due, outcome);
+    }
+
+    /// A request has to wait, though a slot was free for it.
+    pub(super) fn note_waited(&self, due: Due) {
+        self.tally.borrow_mut().waited += u64::from(due.counted);
     }
 
     fn note_due(&self, due: Due) {

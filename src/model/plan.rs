@@ -3,6 +3,7 @@
 mod pacing;
 mod request;
 mod target;
+mod wire;
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub use request::{
 };
 pub use target::{
     ClientCertificate, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, STREAMS_MAX, Schema, Target, Tls,
+};
+pub use wire::{
+    GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, IN_FLIGHT_MAX, check_grpc_method, check_metadata, check_streams,
 };
 
 /// The version of the plan format that this program writes.
@@ -93,6 +97,10 @@ pub struct Plan {
 pub enum Field {
     /// `target.url`
     Url,
+    /// `target.protocol`
+    Protocol,
+    /// `request.grpc`
+    Grpc,
     /// `request.method`
     Method,
     /// `request.headers[n]`
@@ -183,6 +191,7 @@ impl Plan {
         check(Field::Stop, check_stop(self.stop));
         check(Field::Timeout, check_timeout(self.timeout));
         check(Field::Labels, self.labels.iter().try_for_each(|(key, value)| check_label(key, value)));
+        found.extend(wire::problems(self));
         found
     }
 

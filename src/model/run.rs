@@ -301,6 +301,8 @@ pub enum ErrorClass {
     ClosedEarly,
     /// The answer was not HTTP, or broke a limit.
     Protocol,
+    /// The target does not speak the protocol that the plan asks for.
+    WrongProtocol,
     /// No whole answer in time.
     ResponseTimeout,
     /// No connection became free in time, so the request was never sent.
@@ -410,7 +412,7 @@ impl Quantiles {
 
 impl ErrorClass {
     /// All classes, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Dns,
         Self::ConnectRefused,
         Self::ConnectTimeout,
@@ -418,6 +420,7 @@ impl ErrorClass {
         Self::Reset,
         Self::ClosedEarly,
         Self::Protocol,
+        Self::WrongProtocol,
         Self::ResponseTimeout,
         Self::Overflow,
         Self::Cancelled,
@@ -434,6 +437,7 @@ impl ErrorClass {
             Self::Reset => "reset",
             Self::ClosedEarly => "closed_early",
             Self::Protocol => "protocol",
+            Self::WrongProtocol => "wrong_protocol",
             Self::ResponseTimeout => "response_timeout",
             Self::Overflow => "overflow",
             Self::Cancelled => "cancelled",
@@ -458,6 +462,7 @@ pub fn error_words(class: &str) -> &str {
         "reset" => "Connection reset",
         "closed_early" => "Closed early",
         "protocol" => "Not a valid answer",
+        "wrong_protocol" => "Target does not speak this protocol",
         "response_timeout" => "Response timed out",
         "overflow" => "No free connection in time",
         "cancelled" => "Cancelled",

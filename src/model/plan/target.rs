@@ -180,6 +180,12 @@ impl Protocol {
         matches!(self, Self::Http1)
     }
 
+    /// Whether connections carry several requests at once.
+    #[must_use]
+    pub fn is_on_http2(&self) -> bool {
+        matches!(self, Self::Http2 { .. } | Self::Grpc { .. })
+    }
+
     /// Requests in flight on one connection at most.
     #[must_use]
     pub fn streams(&self) -> u32 {

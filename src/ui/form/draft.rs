@@ -350,7 +350,12 @@ impl Reading {
             Field::Warmup => At::Warmup,
             Field::Timeout => At::Timeout,
             Field::Name => At::Name,
-            Field::Variant(_) | Field::Data | Field::Session | Field::Labels => return None,
+            Field::Protocol
+            | Field::Grpc
+            | Field::Variant(_)
+            | Field::Data
+            | Field::Session
+            | Field::Labels => return None,
         })
     }
 }

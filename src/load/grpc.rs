@@ -1,0 +1,184 @@
+//! gRPC: calls over HTTP/2, and what the target offers to be called.
+
+mod call;
+mod frames;
+mod message;
+mod reflection;
+mod schema;
+pub(super) mod status;
+
+use h2::RecvStream;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use url::{Position, Url};
+
+use super::LoadError;
+use super::connection::Connector;
+use super::http2::next;
+use super::prepare::Prepared;
+use super::source::Source;
+use super::tally::End;
+use crate::model::Plan;
+use crate::model::plan::{GRPC_HEALTH, Grpc, Protocol, Request, Target};
+use crate::model::run::ErrorClass;
+pub(super) use call::Filler;
+use frames::Frames;
+use schema::Wanted;
+
+/// What a target offers to be called: its services and methods, and the shapes of their messages.
+#[derive(Clone, Debug)]
+pub struct Description {
+    pool: DescriptorPool,
+    services: Vec<Service>,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `package.Service`.
+    pub name: String,
+    /// In the order of its definition.
+    pub methods: Vec<Method>,
+}
+
+/// One method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// `package.Service/Method`, as a plan names it.
+    pub name: String,
+    /// The full name of the message that it takes.
+    pub request: String,
+    /// The full name of the message that it answers with.
+    pub response: String,
+    /// Whether it takes a stream of messages; such a method cannot be measured.
+    pub takes_stream: bool,
+    /// Whether it answers with a stream of messages.
+    pub answers_stream: bool,
+}
+
+/// Asks for what `target` offers, where its protocol says that shapes come from: the target itself, or files.
+///
+/// # Errors
+/// [`LoadError`], in words for a person.
+pub async fn describe(target: &Target) -> Result<Description, LoadError> {
+    let mut target = target.clone();
+    let schema = match &target.protocol {
+        Protocol::Grpc { schema, .. } => schema.clone(),
+        _ => crate::model::plan::Schema::Reflection,
+    };
+    target.protocol = Protocol::Grpc { streams: 1, schema: schema.clone() };
+    let call = Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() };
+    let request = Request { grpc: Some(call), ..Request::default() };
+    let plan = Plan { target, request, ..Plan::for_url("") };
+    let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
+    let connector = Prepared::new(&plan)?.connector().await?;
+    let pool = schema::shapes(&schema, Wanted::All, &connector, authority(&url)).await?;
+    Ok(Description::of(pool))
+}
+
+impl Description {
+    fn of(pool: DescriptorPool) -> Self {
+        let method = |method: MethodDescriptor| Method {
+            name: format!("{}/{}", method.parent_service().full_name(), method.name()),
+            request: method.input().full_name().to_owned(),
+            response: method.output().full_name().to_owned(),
+            takes_stream: method.is_client_streaming(),
+            answers_stream: method.is_server_streaming(),
+        };
+        let services = pool
+            .services()
+            .map(|service| Service {
+                name: service.full_name().to_owned(),
+                methods: service.methods().map(method).collect(),
+            })
+            .collect();
+        Self { pool, services }
+    }
+
+    /// What can be called.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// Whether `json` is a request message of `method` (`package.Service/Method`).
+    ///
+    /// # Errors
+    /// What is wrong, with the field and the line, in words for a person.
+    pub fn check(&self, method: &str, json: &str) -> Result<(), String> {
+        message::from_json(&schema::method(&self.pool, method)?.input(), json).map(|_| ())
+    }
+
+    /// A JSON text with every field of the request message of `method`, to be filled in.
+    ///
+    /// # Errors
+    /// Why there is none: no such method, or one that takes a stream.
+    pub fn skeleton(&self, method: &str) -> Result<String, String> {
+        schema::method(&self.pool, method).map(|method| message::skeleton(&method.input()))
+    }
+}
+
+/// Makes the calls of a plan ready: the target may have to be asked for the shapes of their messages.
+pub(super) async fn fit(plan: &Plan, source: &Source, connector: &Connector) -> Result<(), LoadError> {
+    let Protocol::Grpc { schema, .. } = &plan.target.protocol else { return Ok(()) };
+    let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
+    let requests: Vec<&Request> = match plan.variants.as_slice() {
+        [] => vec![&plan.request],
+        variants => variants.iter().map(|variant| &variant.request).collect(),
+    };
+    let calls = requests.iter().filter_map(|request| request.grpc.as_ref());
+    let methods: Vec<&str> = calls.map(|call| call.method.as_str()).collect();
+    let pool = schema::shapes(schema, Wanted::Methods(&methods), connector, authority(&url)).await?;
+    for (variant, request) in (0u16..).zip(requests) {
+        let prepared = source.variant(variant);
+        let sample = prepared.message.as_ref().filter(|_| !prepared.is_fixed).map(|message| {
+            let mut text = Vec::new();
+            message.fill(&mut source.sample(), &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let built = call::prebuilt(request, sample, &url, plan.timeout, &pool).map_err(LoadError::Grpc)?;
+        // Set once: a source is made for one run.
+        if prepared.is_fixed {
+            let _ = prepared.http2.set(built);
+        } else {
+            let method = request.grpc.as_ref().map_or("", |call| call.method.as_str());
+            let shape = schema::method(&pool, method).map_err(LoadError::Grpc)?.input();
+            let _ = prepared.filler.set(Filler { built, shape });
+        }
+    }
+    Ok(())
+}
+
+fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
+
+/// Reads the answer to a call to its end; `first_message` is told when the first bytes of it come.
+pub(super) async fn answer(
+    head: &http::response::Parts,
+    mut body: RecvStream,
+    mut first_message: impl FnMut(),
+) -> Result<End, h2::Error> {
+    if let Some(code) = status::given(&head.headers) {
+        return Ok(End::Grpc(code));
+    }
+    let content_type = head.headers.get(http::header::CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let mut frames = Frames::default();
+    let mut is_sound = true;
+    let mut is_first = true;
+    while let Some(data) = next(&mut body).await {
+        let data = data?;
+        if std::mem::take(&mut is_first) {
+            first_message();
+        }
+        is_sound &= !is_grpc || frames.feed(&data).is_ok();
+    }
+    let trailers = body.trailers().await?;
+    Ok(match trailers.as_ref().and_then(status::given) {
+        Some(status::OK) if !(is_sound && frames.is_whole()) => End::Failed(ErrorClass::Protocol),
+        Some(code) => End::Grpc(code),
+        None if head.status != http::StatusCode::OK => End::Grpc(status::of_http(head.status)),
+        None if !is_grpc => End::Failed(ErrorClass::WrongProtocol),
+        None => End::Grpc(status::UNKNOWN),
+    })
+}
