@@ -17,11 +17,13 @@ mod lane;
 mod pace;
 mod prepare;
 mod random;
+mod replay;
 mod request;
 mod response;
 mod schedule;
 mod slot;
 mod source;
+mod steer;
 mod tally;
 pub mod target;
 mod timeline;
@@ -32,26 +34,25 @@ mod worker;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use crate::model::run::{Bytes, Connections, Requests};
+use crate::model::run::{Bytes, Connections, Mark, Requests};
 use crate::model::{Ended, Interval, Plan};
 use crate::stats::Latency;
+
+pub use crate::model::settings::Timer;
+pub use steer::{Control, FACTOR_MAX, FACTOR_MIN};
 
 /// How to carry out a plan; says nothing about what is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Threads that send load; 0 for one less than there are processors. Never more than connections.
     pub threads: u32,
+    /// How exactly requests leave when they are due.
+    pub timer: Timer,
 }
-
-/// Ends a run from another thread. Clones press the same switch.
-#[derive(Clone, Debug)]
-pub struct StopSwitch(Arc<watch::Sender<bool>>);
 
 /// What was measured so far; cumulative, and of the same shape while running and at the end.
 #[derive(Clone, Debug)]
@@ -67,6 +68,14 @@ pub struct Measured {
     /// time. While requests are due, to the moment up to which every worker has told what it measured, so
     /// that counts and time always belong together.
     pub elapsed: Duration,
+    /// How much of the counted part was paused.
+    pub paused: Duration,
+    /// Whether it is paused now.
+    pub is_paused: bool,
+    /// What the plan's rate is multiplied by now.
+    pub factor: f64,
+    /// What a person wrote beside it while it went, and what was changed.
+    pub marks: Vec<Mark>,
     /// How much of the plan is done, 0 to 1; none when it cannot be known.
     pub progress: Option<f64>,
     /// Time left where it can be known; waiting for the last answers is not in it.
@@ -163,6 +172,14 @@ pub enum LoadError {
         /// Which.
         path: PathBuf,
     },
+    /// The file of recorded moments cannot be used.
+    #[error("the recording {} cannot be used: {reason}", path.display())]
+    Recording {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// TLS could not be set up.
     #[error("TLS could not be set up: {0}")]
     Tls(String),
@@ -189,39 +206,11 @@ pub enum LoadError {
 pub fn run(
     plan: &Plan,
     options: &Options,
-    stop: &StopSwitch,
+    control: &Control,
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<Measured, LoadError> {
-    collector::run(plan, *options, stop, watch)
+    collector::run(plan, *options, control, watch)
 }
 
-impl StopSwitch {
-    /// A switch that is not pressed.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
-    }
-
-    /// Ends the run now: what is in flight or waiting is cancelled.
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Whether it was pressed.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Returns once it was pressed.
-    async fn stopped(&self) {
-        // An error would mean that the sender is gone; `self` holds it.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
-    }
-}
-
-impl Default for StopSwitch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+#[cfg(test)]
+mod simulated;

@@ -166,16 +166,21 @@ impl Runtime {
     pub fn start(&mut self, job: Job) {
         match job {
             Job::StartTarget => self.start_target(),
-            Job::Run { id, plan, threads } => {
+            Job::Run { id, plan, threads, timer } => {
                 self.run = Some(run::RunThread::start(
                     id,
                     *plan,
-                    threads,
+                    load::Options { threads, timer },
                     self.store.desk().clone(),
                     self.outbox.clone(),
                 ));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
+            Job::Steer(steer) => {
+                if let Some(run) = &self.run {
+                    run.steer(steer);
+                }
+            }
             Job::Stop(JobKey::ReadRuns) => self.reading.next(),
             Job::ReadRuns(ids) => {
                 self.reading.next();

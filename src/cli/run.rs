@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
 use crate::app::{Command, Keep, Page, document};
-use crate::model::{Plan, Run};
+use crate::model::{Plan, Run, Timer};
 
 use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
@@ -24,7 +24,12 @@ pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Resu
         screen.warning("certificates are not checked (--insecure): whoever answers is measured.");
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
-    carry_out(Errand::Plan(Box::new(plan), consent), &options.output, data_dir, screen)
+    carry_out(
+        Errand::Plan(Box::new(plan), consent, options.timer.map(Timer::from)),
+        &options.output,
+        data_dir,
+        screen,
+    )
 }
 
 /// The first run of a new person.
@@ -35,7 +40,7 @@ pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> R
 
 enum Errand {
     Try,
-    Plan(Box<Plan>, Consent),
+    Plan(Box<Plan>, Consent, Option<Timer>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,7 +92,10 @@ fn measure(
     let mut consent = Consent::Given;
     match errand {
         Errand::Try => session.command(Command::TryIt),
-        Errand::Plan(plan, asked) => {
+        Errand::Plan(plan, asked, timer) => {
+            if let Some(timer) = timer {
+                session.command(Command::UseTimer(timer));
+            }
             consent = asked;
             session.command(Command::StartRun(plan));
         }

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::app::event::{Event, Progress};
+use crate::app::job::Steer;
 use crate::app::record::{self, Detail};
 use crate::app::state::Phase;
-use crate::load::{self, Measured, StopSwitch};
+use crate::load::{self, Control, Measured};
 use crate::model::{Plan, RunId};
 
 use super::Outbox;
@@ -19,16 +20,16 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 /// A run that is going.
 pub(super) struct RunThread {
-    stop: StopSwitch,
+    control: Control,
     /// Ends when the thread does; nothing is ever sent.
     alive: Receiver<()>,
 }
 
 impl RunThread {
-    pub(super) fn start(id: RunId, plan: Plan, threads: u32, store: Desk, outbox: Outbox) -> Self {
-        let stop = StopSwitch::new();
+    pub(super) fn start(id: RunId, plan: Plan, options: load::Options, store: Desk, outbox: Outbox) -> Self {
+        let control = Control::new();
         let work =
-            Work { id, plan, threads, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
+            Work { id, plan, options, cpus: cpus(), control: control.clone(), store, outbox: outbox.clone() };
         let (hold, alive) = channel::<()>();
         let news = outbox.clone();
         let spawned = std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || {
@@ -42,11 +43,20 @@ impl RunThread {
         if let Err(error) = spawned {
             outbox.offer(Event::RunFailed { id, reason: format!("no thread could be started: {error}") });
         }
-        Self { stop, alive }
+        Self { control, alive }
     }
 
     pub(super) fn stop(&self) {
-        self.stop.stop();
+        self.control.stop();
+    }
+
+    pub(super) fn steer(&self, steer: Steer) {
+        match steer {
+            Steer::Factor(factor) => self.control.set_factor(factor),
+            Steer::Pause => self.control.pause(),
+            Steer::Resume => self.control.resume(),
+            Steer::Mark(text) => self.control.mark(&text),
+        }
     }
 
     /// Waits for the end of the thread, but not beyond `deadline`; whether it has ended.
@@ -59,9 +69,9 @@ impl RunThread {
 struct Work {
     id: RunId,
     plan: Plan,
-    threads: u32,
+    options: load::Options,
     cpus: u32,
-    stop: StopSwitch,
+    control: Control,
     store: Desk,
     outbox: Outbox,
 }
@@ -77,8 +87,7 @@ impl Work {
                 self.checkpoint(measured);
             }
         };
-        let options = load::Options { threads: self.threads };
-        match load::run(&self.plan, &options, &self.stop, &mut watch) {
+        match load::run(&self.plan, &self.options, &self.control, &mut watch) {
             Ok(measured) => {
                 let run = Arc::new(record::run(self.id, &self.plan, &measured, Detail::Full, self.cpus));
                 self.outbox.send(Event::RunEnded(Arc::clone(&run)));
@@ -106,6 +115,8 @@ impl Work {
             progress: measured.progress,
             remaining: measured.remaining,
             in_flight: measured.in_flight,
+            factor: measured.factor,
+            is_paused: measured.is_paused,
         }
     }
 
