@@ -264,7 +264,7 @@ impl<'a> Collector<'a> {
 
     /// Takes in what was asked for so far.
     fn steer(&mut self, log: Log) {
-        self.log = log.from_start(self.start.unwrap_or(0));
+        self.log = log.held_from(self.start.unwrap_or(0));
     }
 
     fn add(&mut self, worker: u32, tally: &Tally) {

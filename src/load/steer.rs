@@ -172,7 +172,7 @@ impl Default for Control {
 
 impl Log {
     /// What was asked for before the first due time holds from there.
-    pub(super) fn from_start(mut self, start: u64) -> Self {
+    pub(super) fn held_from(mut self, start: u64) -> Self {
         for change in &mut self.changes {
             change.at = change.at.max(start);
         }

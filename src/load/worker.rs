@@ -364,7 +364,7 @@ impl Worker {
     #[cold]
     fn read_log(&self) {
         self.log_version.set(self.control.version());
-        let log = self.control.log().from_start(self.start.get());
+        let log = self.control.log().held_from(self.start.get());
         self.origin.set(log.first_moment(self.start.get().saturating_add(self.warmup_nanos), u64::MAX));
         *self.log.borrow_mut() = log;
     }

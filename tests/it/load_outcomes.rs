@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use meshbench::load::target::{Target, TargetOptions};
 use meshbench::load::{self, Control, LoadError, Measured, Options, Phase};
 use meshbench::model::plan::Body;
+use meshbench::model::run::MarkKind;
 use meshbench::model::{Ended, Pacing, Plan, Stop};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -440,4 +441,61 @@ fn more_load_than_can_be_sent_overflows_and_still_balances() {
     assert!(measured.requests.answered > 0, "the load starves itself");
     assert!(measured.errors["overflow"] > 0, "{:?}", measured.errors);
     assert!(measured.connections.waited > 0);
+}
+
+#[test]
+fn a_run_is_paused_resumed_and_sped_up_while_it_goes() {
+    let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let pause = Duration::from_millis(600);
+    for threads in [1, 2] {
+        let plan = Plan {
+            stop: Stop::Duration(Duration::from_millis(1000)),
+            ..plan(&peer.url(), Pacing::Constant { rate_per_sec: 200.0 })
+        };
+        let control = Control::new();
+        let mut step = 0;
+        let mut watch = |measured: &Measured| {
+            let at = measured.since_start;
+            if step == 0 && at >= Duration::from_millis(250) {
+                control.pause();
+                control.mark("deployed v2");
+                step = 1;
+            } else if step == 1 && at >= Duration::from_millis(250) + pause {
+                assert!(measured.is_paused);
+                control.set_factor(2.0);
+                control.resume();
+                step = 2;
+            }
+        };
+        let options = Options { threads, ..Options::default() };
+        let measured = load::run(&plan, &options, &control, &mut watch).expect("a run");
+        assert_balanced(&measured, "steered");
+        let kinds: Vec<MarkKind> = measured.marks.iter().map(|mark| mark.kind).collect();
+        assert_eq!(kinds, [MarkKind::Note, MarkKind::Pause, MarkKind::Rate, MarkKind::Resume]);
+        let (paused_at, resumed_at) = (measured.marks[1].at_s, measured.marks[3].at_s);
+        let expected = 200.0 * paused_at + 400.0 * (1.0 - paused_at);
+        let due = measured.requests.due as f64;
+        assert!((due - expected).abs() <= 1.0, "{due} for {expected}: {:?}", measured.marks);
+        let paused = measured.paused.as_secs_f64();
+        assert!((paused - (resumed_at - paused_at)).abs() < 1e-6 && paused > 0.4, "{paused}");
+        assert!((measured.elapsed.as_secs_f64() - 1.0 - paused).abs() < 0.1, "{:?}", measured.elapsed);
+    }
+}
+
+#[test]
+fn think_time_is_kept_by_every_connection() {
+    let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let think = Duration::from_millis(50);
+    let plan = Plan {
+        connections: 4,
+        stop: Stop::Duration(Duration::from_millis(1000)),
+        ..plan(&peer.url(), Pacing::Max { think })
+    };
+    let measured = measure(&plan, 2);
+    assert_balanced(&measured, "think time");
+    let due = measured.requests.due;
+    assert!((20..=80).contains(&due), "{due} of four connections, at most 20 each");
+    let counted = Plan { stop: Stop::Requests(9), ..plan };
+    let measured = measure(&counted, 2);
+    assert_eq!((measured.requests.due, measured.requests.answered), (9, 9));
 }
