@@ -24,11 +24,13 @@ mod pace;
 mod prepare;
 mod random;
 mod redirect;
+mod replay;
 mod request;
 mod response;
 mod schedule;
 mod slot;
 mod source;
+mod steer;
 mod strain;
 mod tables;
 mod tally;
@@ -43,29 +45,24 @@ mod worker;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
+use crate::model::run::{Bytes, Connections, Detail, Mark, Requests, Strain};
 use crate::model::{Ended, Interval, Plan};
 use crate::stats::Latency;
+
+pub use crate::model::settings::Timer;
+pub use steer::{Control, FACTOR_MAX, FACTOR_MIN};
 
 /// How to carry out a plan; says nothing about what is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Threads that send load; 0 for one less than there are processors. Never more than connections.
     pub threads: u32,
-}
-
-/// Ends a run from another thread. Clones press the same switch.
-#[derive(Clone, Debug)]
-pub struct StopSwitch {
-    pressed: Arc<watch::Sender<bool>>,
-    /// Presses this one too.
-    parent: Option<Arc<watch::Sender<bool>>>,
+    /// How exactly requests leave when they are due.
+    pub timer: Timer,
 }
 
 /// What was measured so far; cumulative, and of the same shape while running and at the end.
@@ -82,6 +79,14 @@ pub struct Measured {
     /// time. While requests are due, to the moment up to which every worker has told what it measured, so
     /// that counts and time always belong together.
     pub elapsed: Duration,
+    /// How much of the counted part was paused.
+    pub paused: Duration,
+    /// Whether it is paused now.
+    pub is_paused: bool,
+    /// What the plan's rate is multiplied by now.
+    pub factor: f64,
+    /// What a person wrote beside it while it went, and what was changed.
+    pub marks: Vec<Mark>,
     /// How much of the plan is done, 0 to 1; none when it cannot be known.
     pub progress: Option<f64>,
     /// Time left where it can be known; waiting for the last answers is not in it.
@@ -190,6 +195,14 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// The file of recorded moments cannot be used.
+    #[error("the recording {} cannot be used: {reason}", path.display())]
+    Recording {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A text with `{{names}}` in it cannot be filled.
     #[error("a template cannot be filled: {0}")]
     Template(String),
@@ -222,10 +235,10 @@ pub enum LoadError {
 pub fn run(
     plan: &Plan,
     options: &Options,
-    stop: &StopSwitch,
+    control: &Control,
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<Measured, LoadError> {
-    collector::run(plan, *options, stop, watch)
+    collector::run(plan, *options, control, watch)
 }
 
 /// What the engine makes of bytes that a server sends: the status of each whole answer, and whether all of them were
@@ -236,48 +249,5 @@ pub fn http1_statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
     response::statuses(bytes, piece_bytes)
 }
 
-impl StopSwitch {
-    /// A switch that is not pressed.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { pressed: Arc::new(watch::Sender::new(false)), parent: None }
-    }
-
-    /// A switch of its own that this one presses too: for one of several runs that end together.
-    #[must_use]
-    pub fn child(&self) -> Self {
-        Self { parent: Some(Arc::clone(&self.pressed)), ..Self::new() }
-    }
-
-    /// Ends the run now: what is in flight or waiting is cancelled.
-    pub fn stop(&self) {
-        self.pressed.send_replace(true);
-    }
-
-    /// Whether it was pressed.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        *self.pressed.borrow() || self.parent.as_ref().is_some_and(|parent| *parent.borrow())
-    }
-
-    /// Returns once it was pressed.
-    async fn stopped(&self) {
-        // An error would mean that the sender is gone; `self` holds it.
-        let pressed = async |switch: &watch::Sender<bool>| {
-            let _ = switch.subscribe().wait_for(|stopped| *stopped).await;
-        };
-        match &self.parent {
-            Some(parent) => tokio::select! {
-                () = pressed(&self.pressed) => {}
-                () = pressed(parent) => {}
-            },
-            None => pressed(&self.pressed).await,
-        }
-    }
-}
-
-impl Default for StopSwitch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+#[cfg(test)]
+mod simulated;

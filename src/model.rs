@@ -15,7 +15,7 @@ pub use capacity::{Capacity, Search};
 pub use goal::{Goal, GoalResult};
 pub use plan::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, Stop, Target};
 pub use run::{Ended, Interval, Quantiles, Run, RunId, RunSummary};
-pub use settings::{Settings, ThemeChoice};
+pub use settings::{Settings, ThemeChoice, Timer};
 
 use std::collections::BTreeMap;
 

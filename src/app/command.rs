@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Search, Settings};
+use crate::model::{Plan, RunId, Search, Settings, Timer};
 
 use super::state::{NoticeId, PlanId};
 
@@ -24,6 +24,16 @@ pub enum Command {
     DismissLoadQuestion,
     /// Stop the run; what it has measured is kept.
     StopRun,
+    /// Multiply the rate of the run that is going by this from now on; 1 is as planned.
+    SetRateFactor(f64),
+    /// Let nothing more be due in the run that is going, until it is resumed.
+    PauseRun,
+    /// Go on with the run that is paused.
+    ResumeRun,
+    /// Put a mark with this text at this moment of the run that is going.
+    MarkRun(String),
+    /// Use this timer for runs from now on, until the program ends.
+    UseTimer(Timer),
     /// Put away the message about a run that could not be carried out.
     DismissFailedRun,
     /// Put this plan into the form of the load page and show that page.

@@ -126,4 +126,8 @@ pub struct Progress {
     pub remaining: Option<Duration>,
     /// Requests in flight now.
     pub in_flight: u64,
+    /// What the plan's rate is multiplied by.
+    pub factor: f64,
+    /// Whether it is paused.
+    pub is_paused: bool,
 }

@@ -12,21 +12,26 @@ pub(super) const HEAVY_CONNECTIONS: u32 = 256;
 /// Why this plan should be asked about before it runs, or is searched with; none if it need not be.
 #[must_use]
 pub(super) fn reason(plan: &Plan, search: Option<Search>) -> Option<String> {
+    let peak = search.map_or(plan.pacing.peak_per_sec().unwrap_or(0.0), |search| search.highest);
+    reason_for(plan, peak)
+}
+
+/// As [`reason`], at so many times the plan's rate.
+#[must_use]
+pub(super) fn reason_at(plan: &Plan, factor: f64) -> Option<String> {
+    reason_for(plan, plan.pacing.peak_per_sec().unwrap_or(0.0) * factor)
+}
+
+fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
     let host = url::Url::parse(&plan.target.url).ok()?.host()?.to_owned();
     if is_private(&host) {
         return None;
     }
-    let load = match plan.pacing {
-        _ if search.is_some_and(|search| search.highest > HEAVY_RATE_PER_SEC) => {
-            let highest = search.map_or(0.0, |search| search.highest);
-            format!("up to {} requests", number::rate(highest))
-        }
-        Pacing::Max => format!("as many requests as {} connections can carry", plan.connections),
-        Pacing::Constant { rate_per_sec } | Pacing::Poisson { rate_per_sec }
-            if rate_per_sec > HEAVY_RATE_PER_SEC =>
-        {
-            format!("{} requests", number::rate(rate_per_sec))
-        }
+    let load = match &plan.pacing {
+        Pacing::Max { .. } => format!("as many requests as {} connections can carry", plan.connections),
+        // How fast it goes is in a file that nobody has looked into.
+        Pacing::Replay { .. } => "a recording".to_owned(),
+        _ if peak > HEAVY_RATE_PER_SEC => format!("up to {} requests", number::rate(peak)),
         _ if plan.connections > HEAVY_CONNECTIONS => {
             format!("requests over {} connections", number::count(u64::from(plan.connections)))
         }
@@ -77,7 +82,7 @@ mod tests {
         }
         for url in ["http://example.com/", "http://8.8.8.8/", "http://[2001:db8::1]/"] {
             assert!(reason(&with(url, fast.clone()), None).is_some(), "{url}");
-            assert!(reason(&with(url, Pacing::Max), None).is_some(), "{url}");
+            assert!(reason(&with(url, Pacing::MAX), None).is_some(), "{url}");
             assert_eq!(reason(&with(url, Pacing::Constant { rate_per_sec: 1000.0 }), None), None, "{url}");
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::load::Measured;
 use crate::model::goal::SoFar;
-use crate::model::run::STATUS_ERROR;
-use crate::model::{Pacing, Plan, Stop};
+use crate::model::plan::{Curve, PER_REQUEST};
+use crate::model::run::{MarkKind, STATUS_ERROR};
+use crate::model::{Plan, Stop};
 
 /// Random arrivals may be more than their mean: by so many standard deviations at most.
 const CHANCE: f64 = 5.0;
@@ -12,6 +13,10 @@ const CHANCE: f64 = 5.0;
 /// beforehand: a closed loop of a given length may yet send any number of fast ones.
 #[must_use]
 pub(super) fn is_hopeless(plan: &Plan, measured: &Measured) -> bool {
+    // Somebody who changes the rate changes what is planned.
+    if measured.marks.iter().any(|mark| mark.kind == MarkKind::Rate) {
+        return false;
+    }
     let Some((planned, length_s)) = planned(plan) else { return false };
     let answered_badly = measured.errors.get(STATUS_ERROR).copied().unwrap_or(0);
     let so_far = SoFar {
@@ -28,16 +33,17 @@ pub(super) fn is_hopeless(plan: &Plan, measured: &Measured) -> bool {
 
 /// The most counted requests that the plan can have, and their time in seconds.
 fn planned(plan: &Plan) -> Option<(u64, f64)> {
-    let rate = plan.pacing.rate_per_sec()?;
-    match plan.stop {
-        Stop::Requests(count) => Some((count, count as f64 / rate)),
-        Stop::Duration(length) => {
-            let mean = rate * length.as_secs_f64();
-            let chance = match plan.pacing {
-                Pacing::Poisson { .. } => CHANCE * mean.sqrt(),
-                _ => 0.0,
-            };
-            Some(((mean + chance).ceil() as u64, length.as_secs_f64()))
+    let curve = Curve::of(&plan.pacing)?;
+    let length = match plan.stop {
+        Stop::Requests(count) => {
+            let nanos = curve.time_of(u128::from(count) * u128::from(PER_REQUEST))?;
+            return Some((count, nanos as f64 / 1e9));
         }
-    }
+        Stop::Duration(length) => curve.length().map_or(length, |own| own.min(length)),
+        Stop::Never => curve.length()?,
+    };
+    let nanos = u64::try_from(length.as_nanos()).ok()?;
+    let mean = curve.expected_by(nanos) as f64 / PER_REQUEST as f64;
+    let chance = if plan.pacing.is_random() { CHANCE * mean.sqrt() } else { 0.0 };
+    Some(((mean + chance).ceil() as u64, length.as_secs_f64()))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Search, Settings};
+use crate::model::{Plan, RunId, Search, Settings, Timer};
 
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan};
@@ -23,7 +23,11 @@ pub enum Job {
         search: Option<Search>,
         /// Threads that send load; 0 for the default.
         threads: u32,
+        /// How exactly requests leave.
+        timer: Timer,
     },
+    /// Change the run that is going.
+    Steer(Steer),
     /// End the job with this key; late news of it is ignored.
     Stop(JobKey),
     /// Read runs.
@@ -65,6 +69,19 @@ pub enum Job {
     PickCaFile,
     /// Keep settings.
     SaveSettings(Settings),
+}
+
+/// What changes in the run that is going.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Steer {
+    /// Multiply the plan's rate.
+    Factor(f64),
+    /// Let nothing more be due.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Put a mark.
+    Mark(String),
 }
 
 /// Names running work: the same key again replaces the older job.

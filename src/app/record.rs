@@ -3,7 +3,7 @@
 use crate::load::Measured;
 use crate::model::number;
 use crate::model::run::{
-    Environment, Histograms, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
+    Environment, Histograms, MarkKind, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
 };
 use crate::model::{Ended, Plan, Stop};
 
@@ -46,21 +46,31 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
         },
     };
     let elapsed_s = measured.elapsed.as_secs_f64();
-    let achieved = if elapsed_s > 0.0 { measured.requests.answered as f64 / elapsed_s } else { 0.0 };
+    let active_s = elapsed_s - measured.paused.as_secs_f64();
+    let per_sec = |count: u64| if active_s > 0.0 { count as f64 / active_s } else { 0.0 };
+    let achieved = per_sec(measured.requests.answered);
+    let is_changed = measured.marks.iter().any(|mark| mark.kind == MarkKind::Rate);
+    let asked = match plan.pacing.rate_per_sec().filter(|_| !is_changed) {
+        // What was due is what was asked for, whenever that was how much.
+        None if plan.pacing.is_open_loop() => Some(per_sec(measured.requests.due)),
+        asked => asked,
+    };
     let mut run = Run {
         version: RUN_VERSION,
         id,
         name: name(plan),
         labels: plan.labels.clone(),
         note: String::new(),
+        marks: measured.marks.clone(),
         plan: plan.redacted(),
         started: measured.first_due,
         elapsed_s,
+        paused_s: measured.paused.as_secs_f64(),
         ended: measured.ended,
         interrupted: measured.ended == Ended::Interrupted,
         requests: measured.requests,
         warmup: measured.warmup,
-        rate: Rate { asked: plan.pacing.rate_per_sec(), achieved },
+        rate: Rate { asked, achieved },
         response_ms: measured.response.quantiles(),
         service_ms: measured.service.quantiles(),
         lag_ms: measured.lag.quantiles(),
@@ -237,7 +247,7 @@ fn rate_missed(run: &Run) -> Option<Warning> {
     }
     // Random arrivals miss their mean by chance: three standard deviations are allowed.
     let chance = 3.0 * (asked * run.elapsed_s).sqrt() / run.elapsed_s.max(f64::MIN_POSITIVE);
-    let random = matches!(run.plan.pacing, crate::model::Pacing::Poisson { .. });
+    let random = run.plan.pacing.is_random();
     if random && failed == 0 && steady > asked - chance {
         return None;
     }
@@ -251,11 +261,14 @@ fn rate_missed(run: &Run) -> Option<Warning> {
 /// time, which is no backlog up to the longest service time, and what was in flight at a stop had no time.
 fn steady_rate(run: &Run, asked: f64, failed: u64) -> f64 {
     let planned_s = match run.plan.stop {
-        Stop::Duration(length) => length.as_secs_f64(),
+        Stop::Duration(_) | Stop::Never => {
+            run.plan.counted_length().map_or(run.elapsed_s, |length| length.as_secs_f64())
+        }
         Stop::Requests(count) => count as f64 / asked,
     };
-    let tail_s = (run.elapsed_s - planned_s).max(0.0);
-    let length_s = run.elapsed_s - tail_s.min(run.service_ms.max / 1e3);
+    let active_s = run.elapsed_s - run.paused_s;
+    let tail_s = (active_s - planned_s).max(0.0);
+    let length_s = active_s - tail_s.min(run.service_ms.max / 1e3);
     let open = run.requests.due.saturating_sub(run.requests.answered + failed);
     let counted = run.requests.answered + open.min(u64::from(run.plan.connections));
     counted as f64 / length_s.max(f64::MIN_POSITIVE)
@@ -319,9 +332,11 @@ mod tests {
             name: "run".to_owned(),
             labels: Labels::new(),
             note: String::new(),
+            marks: Vec::new(),
             plan,
             started: jiff::Timestamp::UNIX_EPOCH,
             elapsed_s: 10.0,
+            paused_s: 0.0,
             ended: Ended::Completed,
             interrupted: false,
             requests,

@@ -166,12 +166,18 @@ impl Runtime {
     pub fn start(&mut self, job: Job) {
         match job {
             Job::StartTarget => self.start_target(),
-            Job::Run { id, plan, search, threads } => {
-                let order = run::Order { id, plan: *plan, search, threads };
+            Job::Run { id, plan, search, threads, timer } => {
+                let options = load::Options { threads, timer };
+                let order = run::Order { id, plan: *plan, search, options };
                 let desk = self.store.desk().clone();
                 self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
+            Job::Steer(steer) => {
+                if let Some(run) = &self.run {
+                    run.steer(steer);
+                }
+            }
             Job::Stop(JobKey::ReadRuns) => self.reading.next(),
             Job::ReadRuns(ids) => {
                 self.reading.next();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings};
+use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
 use super::command::Page;
 
@@ -51,6 +51,8 @@ pub struct State {
     pub question: Option<Question>,
     /// Choices.
     pub settings: Settings,
+    /// The timer for runs, where it is not as in the settings.
+    pub timer: Option<Timer>,
     /// Whether the window should close now.
     pub closing: bool,
     /// Numbers given out so far, for ids within this state.
@@ -110,6 +112,10 @@ pub struct Live {
     pub remaining: Option<Duration>,
     /// Requests in flight now.
     pub in_flight: u64,
+    /// What the plan's rate is multiplied by; of marks, see `so_far`.
+    pub factor: f64,
+    /// Whether it is paused.
+    pub is_paused: bool,
     /// Whether the built-in target is the one under load.
     pub is_try: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::target::{Delay, Stall, parse_size};
-use crate::model::{Goal, duration, plan};
+use crate::model::{Goal, Timer, duration, plan};
 
 /// Send load to a service, measure what users wait, keep every result.
 ///
@@ -91,6 +91,9 @@ pub(super) struct RunArgs {
     /// Connections kept open at most; also the bound of requests in flight [default: 16]
     #[arg(long, value_name = "N")]
     pub(super) connections: Option<u32>,
+    /// How exactly requests leave when they are due; precision costs processor time [default: balanced]
+    #[arg(long, value_enum)]
+    pub(super) timer: Option<TimerKind>,
     /// How long requests are due and counted [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "requests")]
     pub(super) duration: Option<Duration>,
@@ -228,6 +231,26 @@ pub(super) enum ProtocolKind {
     Http2,
     /// gRPC, unary or with streamed answers
     Grpc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TimerKind {
+    /// Within about a microsecond; keeps a processor busy
+    Precise,
+    /// Within about 50 µs
+    Balanced,
+    /// Up to 500 µs late; for high rates on few processors
+    Economy,
+}
+
+impl From<TimerKind> for Timer {
+    fn from(kind: TimerKind) -> Self {
+        match kind {
+            TimerKind::Precise => Self::Precise,
+            TimerKind::Balanced => Self::Balanced,
+            TimerKind::Economy => Self::Economy,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

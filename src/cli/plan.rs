@@ -105,7 +105,10 @@ fn pacing(kind: Option<PacingKind>, rate: Option<f64>, base: Pacing) -> Result<P
         (Some(PacingKind::Max), Some(_), _) => {
             Err("--pacing max has no --rate: it goes as fast as answers come".to_owned())
         }
-        (Some(PacingKind::Max), None, _) => Ok(Pacing::Max),
+        (Some(PacingKind::Max), None, base) => Ok(match base {
+            Pacing::Max { .. } => base,
+            _ => Pacing::MAX,
+        }),
         (Some(PacingKind::Poisson), ..) | (None, Some(_), Pacing::Poisson { .. }) => {
             Ok(Pacing::Poisson { rate_per_sec })
         }
@@ -327,7 +330,7 @@ mod tests {
             ("http://x/ --rate 7", constant(7.0)),
             ("http://x/ --pacing poisson", Pacing::Poisson { rate_per_sec: 100.0 }),
             ("http://x/ --pacing poisson --rate 7", Pacing::Poisson { rate_per_sec: 7.0 }),
-            ("http://x/ --pacing max", Pacing::Max),
+            ("http://x/ --pacing max", Pacing::MAX),
         ] {
             assert_eq!(plan(line).expect(line).pacing, expected, "{line}");
         }

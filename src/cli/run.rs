@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
 use crate::app::{Command, Keep, Page, document};
-use crate::model::{Plan, Run, Search};
+use crate::model::{Plan, Run, Search, Timer};
 
 use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
@@ -25,7 +25,8 @@ pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Resu
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     let search = plan::search(options, &plan)?;
-    carry_out(Errand::Plan(Box::new(plan), search, consent), &options.output, data_dir, screen)
+    let errand = Errand::Plan(Box::new(plan), search, consent, options.timer.map(Timer::from));
+    carry_out(errand, &options.output, data_dir, screen)
 }
 
 /// The first run of a new person.
@@ -36,7 +37,7 @@ pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> R
 
 enum Errand {
     Try,
-    Plan(Box<Plan>, Option<Search>, Consent),
+    Plan(Box<Plan>, Option<Search>, Consent, Option<Timer>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,10 @@ fn measure(
     let mut consent = Consent::Given;
     match errand {
         Errand::Try => session.command(Command::TryIt),
-        Errand::Plan(plan, search, asked) => {
+        Errand::Plan(plan, search, asked, timer) => {
+            if let Some(timer) = timer {
+                session.command(Command::UseTimer(timer));
+            }
             consent = asked;
             session.command(match search {
                 Some(search) => Command::FindMax(plan, search),

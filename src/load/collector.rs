@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,15 @@ use super::grpc;
 use super::prepare::{self, Prepared};
 use super::random::Random;
 use super::schedule::{Share, nanos};
+use super::steer::{FACTOR_UNITS, Log};
 use super::strain::Meter;
 use super::tables::{Merged, Names};
 use super::tally::{Errors, Tally, status_name};
 use super::timeline::Timeline;
 use super::worker::{self, News, Orders, TALLIES_MAX};
-use super::{LoadError, Measured, Options, Phase, StopSwitch};
+use super::{Control, LoadError, Measured, Options, Phase, replay};
 use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
+use crate::model::settings::Timer;
 use crate::model::{Ended, Plan, Stop};
 use crate::stats::Latency;
 
@@ -39,14 +42,15 @@ const STRAIN_EVERY: Duration = Duration::from_secs(1);
 pub(super) fn run(
     plan: &Plan,
     options: Options,
-    stop: &StopSwitch,
+    control: &Control,
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<Measured, LoadError> {
     let prepared = Prepared::new(plan)?;
+    let pace = Pace { timer: options.timer, recorded: replay::read(plan)? };
     prepare::allow_files(plan.connections)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Threads)?;
-    let measured = runtime.block_on(conduct(plan, &prepared, threads(options, plan), stop, watch));
+    let measured = runtime.block_on(conduct(plan, &prepared, threads(options, plan), &pace, control, watch));
     // A resolver that does not answer is not waited for.
     runtime.shutdown_background();
     measured
@@ -63,13 +67,18 @@ async fn conduct(
     plan: &Plan,
     prepared: &Prepared,
     threads: u32,
-    stop: &StopSwitch,
+    pace: &Pace,
+    control: &Control,
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<Measured, LoadError> {
     let mut collector = Collector::new(plan, threads);
+    control.begin(collector.epoch);
+    if let Some(last) = pace.recorded.as_ref().and_then(|moments| moments.last()) {
+        collector.own_length = Some(Duration::from_nanos(*last));
+    }
     let connector = tokio::select! {
         biased;
-        () = stop.stopped() => {
+        () = control.stopped() => {
             collector.stopped_at = Some(0);
             return Ok(collector.finish());
         }
@@ -77,7 +86,7 @@ async fn conduct(
     };
     tokio::select! {
         biased;
-        () = stop.stopped() => {
+        () = control.stopped() => {
             collector.stopped_at = Some(0);
             return Ok(collector.finish());
         }
@@ -88,15 +97,17 @@ async fn conduct(
         variants: vec![format!("{} {}", plan.request.method, path_of(plan))],
         addresses: vec![connector.address.to_string()],
     };
-    let (workers, mut news) = Workers::start(plan, prepared, &connector, threads, stop, collector.epoch)?;
-    let result = collect(&mut collector, &workers, &mut news, watch).await;
+    let (workers, mut news) =
+        Workers::start(plan, prepared, &connector, threads, pace, control, collector.epoch)?;
+    let result = collect(&mut collector, &workers, &mut news, control, watch).await;
     if result.is_err() {
         // Workers that have begun must not go on sending for nobody.
-        stop.stop();
+        control.stop();
     }
     // Workers that still wait to begin see that the news and the start are gone.
     drop(news);
     workers.join(result)?;
+    collector.steer(control.log());
     Ok(collector.finish())
 }
 
@@ -104,6 +115,7 @@ async fn collect(
     collector: &mut Collector<'_>,
     workers: &Workers,
     news: &mut mpsc::Receiver<News>,
+    control: &Control,
     watch: &mut dyn FnMut(&Measured),
 ) -> Result<(), LoadError> {
     let mut ticks = tokio::time::interval(WATCH_EVERY);
@@ -111,7 +123,10 @@ async fn collect(
     let (mut ready, mut ended) = (0, 0);
     while ended < workers.threads.len() {
         tokio::select! {
-            _ = ticks.tick() => watch(collector.now()),
+            _ = ticks.tick() => {
+                collector.steer(control.log());
+                watch(collector.now());
+            }
             heard = news.recv() => match heard {
                 Some(News::Ready) => {
                     ready += 1;
@@ -135,6 +150,13 @@ async fn collect(
     Ok(())
 }
 
+/// How requests are paced, beside what the plan says.
+struct Pace {
+    timer: Timer,
+    /// The moments of a replay.
+    recorded: Option<Arc<[u64]>>,
+}
+
 /// The threads, and what goes to them.
 struct Workers {
     threads: Vec<JoinHandle<()>>,
@@ -148,7 +170,8 @@ impl Workers {
         prepared: &Prepared,
         connector: &Connector,
         count: u32,
-        stop: &StopSwitch,
+        pace: &Pace,
+        control: &Control,
         epoch: Instant,
     ) -> Result<(Self, mpsc::Receiver<News>), LoadError> {
         let (news, heard) = mpsc::channel(TALLIES_MAX * count as usize);
@@ -160,11 +183,13 @@ impl Workers {
                 plan: plan.clone(),
                 share: Share { worker: number, workers: count },
                 connector: connector.clone(),
-                source: std::sync::Arc::clone(&prepared.source),
+                source: Arc::clone(&prepared.source),
                 seed: Random::fresh_seed(),
                 epoch,
                 start: workers.start.subscribe(),
-                stop: stop.clone(),
+                control: control.clone(),
+                timer: pace.timer,
+                recorded: pace.recorded.clone(),
                 news: news.clone(),
                 returned,
             };
@@ -205,6 +230,10 @@ struct Collector<'a> {
     start: Option<u64>,
     /// When the run was stopped, in nanoseconds from `epoch`.
     stopped_at: Option<u64>,
+    /// What was asked for while it goes.
+    log: Log,
+    /// How long the plan's requests are due if nothing else ends it.
+    own_length: Option<Duration>,
     measured: Measured,
     timeline: Timeline,
     tables: Merged,
@@ -231,6 +260,8 @@ impl<'a> Collector<'a> {
             epoch: Instant::now(),
             start: None,
             stopped_at: None,
+            log: Log::default(),
+            own_length: plan.pacing.own_length(),
             measured: nothing(threads),
             timeline: Timeline::default(),
             tables: Merged::new(workers),
@@ -254,6 +285,11 @@ impl<'a> Collector<'a> {
         self.start = Some(start);
         self.meter = Some((Meter::new(), Instant::now()));
         start
+    }
+
+    /// Takes in what was asked for so far.
+    fn steer(&mut self, log: Log) {
+        self.log = log.held_from(self.start.unwrap_or(0));
     }
 
     fn add(&mut self, worker: u32, tally: &Tally) {
@@ -305,14 +341,16 @@ impl<'a> Collector<'a> {
         let now = nanos(self.epoch.elapsed());
         self.name_counts();
         let since_start = self.start.map_or(0, |start| now.saturating_sub(start));
-        let counted = since_start.saturating_sub(nanos(self.plan.warmup));
+        let origin = self.origin(now);
+        let counted = now.saturating_sub(origin);
         let phase = self.phase(now);
-        let told = self.told.iter().copied().min().unwrap_or(0).min(now).saturating_sub(self.origin());
+        let told = self.told.iter().copied().min().unwrap_or(0).min(now).saturating_sub(origin);
         let elapsed = if phase == Phase::Draining { self.counted_nanos().min(told) } else { told };
-        let (progress, remaining) = self.outlook(Duration::from_nanos(since_start));
+        let (progress, remaining) = self.outlook(now);
+        self.note_steering(origin, elapsed, now);
         let intervals = self.timeline.over_by(counted.saturating_sub(nanos(SETTLED_AFTER)));
         self.read_strain(STRAIN_EVERY);
-        let detail = self.tables.detail(&self.names, self.origin(), false);
+        let detail = self.tables.detail(&self.names, origin, false);
         let measured = &mut self.measured;
         measured.detail = detail;
         measured.phase = phase;
@@ -328,12 +366,13 @@ impl<'a> Collector<'a> {
         self.name_counts();
         self.read_strain(Duration::ZERO);
         let counted = self.counted_nanos();
-        let detail = self.tables.detail(&self.names, self.origin(), true);
+        let now = nanos(self.epoch.elapsed());
+        self.note_steering(self.origin(now), counted, now);
+        let detail = self.tables.detail(&self.names, self.origin(now), true);
         let mut measured = self.measured;
         measured.detail = detail;
         measured.phase = Phase::Done;
         measured.ended = if self.stopped_at.is_some() { Ended::Stopped } else { Ended::Completed };
-        let now = nanos(self.epoch.elapsed());
         measured.since_start = Duration::from_nanos(self.start.map_or(0, |start| now.saturating_sub(start)));
         measured.elapsed = Duration::from_nanos(counted);
         if self.stopped_at.is_none() {
@@ -346,29 +385,36 @@ impl<'a> Collector<'a> {
     }
 
     fn phase(&self, now: u64) -> Phase {
-        let Some(start) = self.start.filter(|start| *start <= now) else { return Phase::Connecting };
+        if self.start.is_none_or(|start| start > now) {
+            return Phase::Connecting;
+        }
         if self.all_due.iter().all(|all| *all) {
             Phase::Draining
-        } else if now - start < nanos(self.plan.warmup) {
+        } else if now < self.origin(now) {
             Phase::Warmup
         } else {
             Phase::Measuring
         }
     }
 
-    /// When counting begins.
-    fn origin(&self) -> u64 {
-        self.start.unwrap_or(0).saturating_add(nanos(self.plan.warmup))
+    /// When counting begins, as seen from `now`: a pause in the warm-up puts it off.
+    fn origin(&self, now: u64) -> u64 {
+        self.log.first_moment(self.start.unwrap_or(0).saturating_add(nanos(self.plan.warmup)), now)
     }
 
     /// The length of the counted part. Ten requests at 10/s are due within 0.9 s and stand for a whole second:
     /// the time after the last one belongs to it.
     fn counted_nanos(&self) -> u64 {
-        if self.start.is_none() {
-            return 0;
-        }
-        let since = |at: u64| at.saturating_sub(self.origin());
-        let planned = self.plan.counted_length().map(nanos);
+        let Some(start) = self.start else { return 0 };
+        let now = nanos(self.epoch.elapsed());
+        let origin = self.origin(now);
+        let since = |at: u64| at.saturating_sub(origin);
+        // So many requests take another time at another rate.
+        let is_known = !(self.log.has_factor() && matches!(self.plan.stop, Stop::Requests(_)));
+        let planned = self.plan.counted_length().filter(|_| is_known).map(|length| {
+            let end = start.saturating_add(nanos(self.plan.warmup)).saturating_add(nanos(length));
+            since(self.log.first_moment(end, now))
+        });
         let length = match self.stopped_at {
             Some(at) => planned.unwrap_or(u64::MAX).min(since(at)),
             None => planned.unwrap_or(since(self.last_due)),
@@ -376,16 +422,21 @@ impl<'a> Collector<'a> {
         length.max(since(self.last_answer))
     }
 
-    /// How much is done, and how much time is left.
-    fn outlook(&self, since_start: Duration) -> (Option<f64>, Option<Duration>) {
+    /// How much is done, and how much time is left. The time of a pause is neither.
+    fn outlook(&self, now: u64) -> (Option<f64>, Option<Duration>) {
+        let start = self.start.unwrap_or(now);
+        let since_start = Duration::from_nanos(self.log.active(now).saturating_sub(start));
         let counted = since_start.saturating_sub(self.plan.warmup);
         let length = match self.plan.stop {
-            Stop::Duration(length) => Some(length),
+            Stop::Duration(length) => Some(self.own_length.map_or(length, |own| own.min(length))),
+            Stop::Never => self.own_length,
             Stop::Requests(count) => {
                 let due = self.measured.requests.due;
                 let seen = (due > 0 && !counted.is_zero()).then(|| due as f64 / counted.as_secs_f64());
-                let rate = self.plan.pacing.rate_per_sec().or(seen);
-                rate.and_then(|rate| Duration::try_from_secs_f64(count as f64 / rate).ok())
+                let asked = self.plan.pacing.rate_per_sec().filter(|_| !self.log.has_factor());
+                let by_count =
+                    asked.or(seen).and_then(|rate| Duration::try_from_secs_f64(count as f64 / rate).ok());
+                by_count.or(self.own_length)
             }
         };
         let Some(whole) = length.map(|length| self.plan.warmup.saturating_add(length)) else {
@@ -405,6 +456,14 @@ impl<'a> Collector<'a> {
         }
     }
 
+    fn note_steering(&mut self, origin: u64, elapsed: u64, now: u64) {
+        let paused = self.log.paused_between(origin, origin.saturating_add(elapsed));
+        self.measured.paused = Duration::from_nanos(paused);
+        self.measured.is_paused = self.log.is_paused(now);
+        self.measured.factor = self.log.factor(now) as f64 / FACTOR_UNITS as f64;
+        self.measured.marks = self.log.marks(origin);
+    }
+
     fn name_counts(&mut self) {
         let measured = &mut self.measured;
         measured.in_flight = self.in_flight.iter().sum();
@@ -422,6 +481,10 @@ fn nothing(threads: u32) -> Measured {
         ended: Ended::Completed,
         since_start: Duration::ZERO,
         elapsed: Duration::ZERO,
+        paused: Duration::ZERO,
+        is_paused: false,
+        factor: 1.0,
+        marks: Vec::new(),
         progress: None,
         remaining: None,
         in_flight: 0,
@@ -496,12 +559,12 @@ mod tests {
             (ten.clone(), Stop::Requests(10), [(0, 5), (900, 905)], false, 1000),
             (ten.clone(), second, [(0, 5), (900, 905)], false, 1000),
             (ten.clone(), second, [(0, 5), (900, 1400)], false, 1400),
-            (Pacing::Max, second, [(0, 5), (990, 1020)], false, 1020),
-            (Pacing::Max, Stop::Requests(2), [(0, 5), (5, 12)], false, 12),
+            (Pacing::MAX, second, [(0, 5), (990, 1020)], false, 1020),
+            (Pacing::MAX, Stop::Requests(2), [(0, 5), (5, 12)], false, 12),
             (random, Stop::Requests(2), [(80, 85), (120, 123)], false, 123),
             // Told until 950 ms, and stopped then.
             (ten.clone(), Stop::Requests(1000), [(0, 5), (900, 905)], true, 950),
-            (Pacing::Max, Stop::Requests(1000), [(0, 5), (5, 12)], true, 950),
+            (Pacing::MAX, Stop::Requests(1000), [(0, 5), (5, 12)], true, 950),
             (ten, Stop::Requests(5), [(0, 5), (400, 405)], true, 500),
         ] {
             let plan = plan(pacing, stop);
@@ -520,7 +583,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_stopped_before_it_began_has_no_length() {
-        let plan = plan(Pacing::Max, Stop::Requests(5));
+        let plan = plan(Pacing::MAX, Stop::Requests(5));
         let mut collector = told(&plan, &[], 700, true);
         collector.start = None;
         assert_eq!(collector.finish().elapsed, Duration::ZERO);

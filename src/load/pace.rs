@@ -1,36 +1,50 @@
 //! Hands out requests when they are due.
 
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
 
-use super::schedule::{Due, Schedule};
-use super::timer::Alarm;
+use super::schedule::{Due, Next, Schedule};
+use super::steer::Change;
+use super::timer::{self, Alarm, Wait};
 use super::worker::{Stage, Worker};
+use crate::model::settings::Timer;
 
 /// Requests that are handed out at once when many are due; then the slots have their turn.
 const HAND_OUTS_MAX: u32 = 64;
 
+/// Waits for moments on the clock of a worker.
+pub(super) struct Clock {
+    pub(super) alarm: Alarm,
+    pub(super) timer: Timer,
+}
+
 /// Hands out requests when they are due. Due times are absolute, so lateness never adds up.
-pub(super) async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
+pub(super) async fn pace(worker: Rc<Worker>, mut schedule: Schedule, clock: Clock) {
     let start = worker.start();
-    let mut at_once = 0;
-    for due in schedule {
-        let due = Due { at: start.saturating_add(due.at), counted: due.counted };
-        loop {
-            if worker.stage() != Stage::Running {
-                return;
-            }
-            let now = worker.now();
-            if now >= due.at {
-                break;
-            }
+    let (mut known, mut at_once) = (0, 0);
+    while worker.stage() == Stage::Running {
+        worker.take_changes();
+        known += worker.changes_from(known, |change| {
+            schedule.steer(Change { at: change.at.saturating_sub(start), what: change.what });
+        });
+        let next = schedule.peek();
+        let at = match next {
+            Next::Due(Due { at, .. }) | Next::Over(at) => Some(start.saturating_add(at)),
+            Next::Paused => None,
+        };
+        if at.is_none_or(|at| worker.now() < at) {
             at_once = 0;
-            if alarm.after(Duration::from_nanos(due.at - now)).await.is_err() {
-                // Busier, but a run goes on.
-                tokio::task::yield_now().await;
-            }
+            clock.until(&worker, at).await;
         }
-        worker.hand_out(due);
+        // A change may have come while nobody looked; then this is not what comes next.
+        if worker.stage() != Stage::Running || worker.is_outdated() || at.is_none_or(|at| worker.now() < at) {
+            continue;
+        }
+        let Next::Due(due) = next else { break };
+        schedule.advance(due);
+        worker.hand_out(Due { at: start.saturating_add(due.at), counted: due.counted });
         at_once += 1;
         if at_once == HAND_OUTS_MAX {
             at_once = 0;
@@ -38,4 +52,51 @@ pub(super) async fn pace(worker: Rc<Worker>, schedule: Schedule, alarm: Alarm) {
         }
     }
     worker.set_all_due();
+}
+
+/// Hands out the turns of a closed loop in which slots think, or have to wait for the end of a pause.
+pub(super) async fn pace_thinking(worker: Rc<Worker>, clock: Clock) {
+    while worker.stage() == Stage::Running {
+        worker.take_changes();
+        let at = worker.next_thought();
+        clock.until(&worker, at).await;
+        if worker.is_outdated() || worker.stage() != Stage::Running {
+            continue;
+        }
+        worker.hand_out_thoughts(worker.now());
+    }
+}
+
+impl Clock {
+    /// Returns at `at` (never, for none), or as soon as the worker is poked.
+    async fn until(&self, worker: &Worker, at: Option<u64>) {
+        let pokes = worker.pokes();
+        let Some(at) = at else { return worker.unless_poked(pokes, pending()).await };
+        loop {
+            match timer::wait(self.timer, worker.now(), at) {
+                Wait::Over => return,
+                Wait::Sleep(length) => worker.unless_poked(pokes, self.alarm.after(length)).await,
+                Wait::Yield => tokio::task::yield_now().await,
+                Wait::Spin => std::hint::spin_loop(),
+            }
+            if worker.pokes() != pokes {
+                return;
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Waits for `future`, but not beyond the next poke after `pokes`.
+    async fn unless_poked(&self, pokes: u64, future: impl Future<Output = ()>) {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if self.pokes() != pokes {
+                return Poll::Ready(());
+            }
+            self.poke_here(cx.waker());
+            future.as_mut().poll(cx)
+        })
+        .await;
+    }
 }

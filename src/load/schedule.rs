@@ -1,8 +1,12 @@
 //! When each request of one worker is due: pure, without a clock.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::random::Random;
+use super::steer::{Change, FACTOR_UNITS, Steer};
+use crate::model::plan::{Curve, PER_REQUEST, scaled};
 use crate::model::{Pacing, Plan, Stop};
 
 /// A due time, in nanoseconds from the start of the run, and whether it is counted.
@@ -10,6 +14,16 @@ use crate::model::{Pacing, Plan, Stop};
 pub(super) struct Due {
     pub(super) at: u64,
     pub(super) counted: bool,
+}
+
+/// What comes next, as things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Due(Due),
+    /// Nothing until something changes.
+    Paused,
+    /// Nothing more from this moment on, unless something changes before.
+    Over(u64),
 }
 
 /// The part of a run that one worker carries out.
@@ -21,39 +35,61 @@ pub(super) struct Share {
     pub(super) workers: u32,
 }
 
-/// The due times of one worker in an open loop, ascending.
+/// The due times of one worker in an open loop, ascending, and how changes move them.
+///
+/// Every request has a place on the scale of expected requests, which never changes: number `n` is at `n`. When
+/// so many are expected is what the plan's curve says, and a factor stretches.
 #[derive(Debug)]
-pub(super) enum Schedule {
-    Even(Even),
-    Random(RandomTimes),
-}
-
-/// Every `workers`-th request of an evenly spaced load: worker j takes n = j, j + N, …
-#[derive(Debug)]
-pub(super) struct Even {
-    pacing: Pacing,
-    warmup: Duration,
-    stop: Stop,
-    share: Share,
-    n: u64,
-    warming: bool,
-}
-
-/// Independent arrivals, thinned to this worker: N Poisson processes of rate/N are one of the whole rate.
-#[derive(Debug)]
-pub(super) struct RandomTimes {
-    arrivals: Arrivals,
+pub(super) struct Schedule {
     warmup: u64,
-    stop: Stop,
-    n: u64,
+    warm: Part,
+    main: Part,
+    is_warm: bool,
+    /// Counted requests are due for this long, in nanoseconds.
+    length: Option<u64>,
+    /// Places from this number on are no part of the run.
+    limit: Option<u64>,
+    factor: u64,
+    /// All pauses so far.
+    shift: u64,
+    paused_at: Option<u64>,
+    /// Changes that the due times have not come to yet.
+    pending: VecDeque<Change>,
+    /// The due time that was taken last.
+    last: u64,
 }
 
-/// The times of a Poisson process, in nanoseconds from its start.
+/// The warm-up, or the counted part: evenly spaced or random places, and when each is due.
 #[derive(Debug)]
-pub(super) struct Arrivals {
-    random: Random,
-    mean_gap_nanos: f64,
-    at_nanos: f64,
+struct Part {
+    course: Course,
+    places: Places,
+    base: Base,
+}
+
+/// How many are expected by when.
+#[derive(Clone, Debug)]
+enum Course {
+    Curve(Curve),
+    /// Recorded moments: a place is a moment.
+    Recorded(Arc<[u64]>),
+}
+
+#[derive(Debug)]
+enum Places {
+    /// Every `workers`-th of an evenly spaced load: worker j takes n = j, j + N, …
+    Even { n: u64, step: u64 },
+    /// Independent arrivals, thinned: N Poisson processes of rate/N are one of the whole rate. Whole numbers
+    /// are summed, so nothing drifts.
+    Random { random: Random, at: u128, workers: f64, n: u64 },
+}
+
+/// Since when a factor holds: the moment, what the curve expects by then, and the place that was reached.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base {
+    at: u64,
+    expected: u128,
+    place: u128,
 }
 
 /// What a closed loop may still begin.
@@ -75,97 +111,229 @@ impl Share {
     fn of_stop(self, stop: Stop) -> Stop {
         match stop {
             Stop::Requests(count) => Stop::Requests(self.of(count)),
-            Stop::Duration(_) => stop,
+            Stop::Duration(_) | Stop::Never => stop,
         }
     }
 }
 
 impl Schedule {
-    /// None for a closed loop.
-    pub(super) fn new(plan: &Plan, share: Share, seed: u64) -> Option<Self> {
-        match plan.pacing {
-            Pacing::Max => None,
-            Pacing::Constant { .. } => Some(Self::Even(Even {
-                pacing: plan.pacing.clone(),
-                warmup: plan.warmup,
-                stop: plan.stop,
-                share,
-                n: u64::from(share.worker),
-                warming: true,
-            })),
-            Pacing::Poisson { rate_per_sec } => Some(Self::Random(RandomTimes {
-                arrivals: Arrivals::new(rate_per_sec / f64::from(share.workers), Random::seeded(seed)),
-                warmup: nanos(plan.warmup),
-                stop: share.of_stop(plan.stop),
-                n: 0,
-            })),
+    /// None for a closed loop. `recorded` are the moments of a replay.
+    pub(super) fn new(plan: &Plan, recorded: Option<&Arc<[u64]>>, share: Share, seed: u64) -> Option<Self> {
+        let course = match (&plan.pacing, recorded) {
+            (Pacing::Max { .. }, _) => return None,
+            (Pacing::Replay { .. }, recorded) => Course::Recorded(recorded.cloned().unwrap_or_default()),
+            (pacing, _) => Course::Curve(Curve::of(pacing)?),
+        };
+        let places = |salt: u64| {
+            if plan.pacing.is_random() {
+                let random = Random::seeded(seed ^ salt);
+                let mut places = Places::Random { random, at: 0, workers: f64::from(share.workers), n: 0 };
+                places.step();
+                // The first is not number 1, though the step to it was one.
+                if let Places::Random { n, .. } = &mut places {
+                    *n = 0;
+                }
+                return places;
+            }
+            Places::Even { n: share.worker.into(), step: share.workers.into() }
+        };
+        let warm = Course::Curve(Curve::flat(course.first_rate()));
+        Some(Self {
+            warmup: nanos(plan.warmup),
+            warm: Part { course: warm, places: places(WARMUP_SALT), base: Base::default() },
+            main: Part { course, places: places(0), base: Base::default() },
+            is_warm: !plan.warmup.is_zero(),
+            length: if let Stop::Duration(length) = plan.stop { Some(nanos(length)) } else { None },
+            limit: match plan.stop {
+                Stop::Requests(count) if plan.pacing.is_random() => Some(share.of(count)),
+                Stop::Requests(count) => Some(count),
+                Stop::Duration(_) | Stop::Never => None,
+            },
+            factor: FACTOR_UNITS,
+            shift: 0,
+            paused_at: None,
+            pending: VecDeque::new(),
+            last: 0,
+        })
+    }
+
+    /// Something changes, at a moment from the start of the run. Told in order, and before that moment; a
+    /// change of which is told too late holds from the last due time on.
+    pub(super) fn steer(&mut self, change: Change) {
+        self.pending.push_back(change);
+    }
+
+    /// What comes next, as far as changes are known.
+    pub(super) fn peek(&mut self) -> Next {
+        loop {
+            let next = self.as_things_stand();
+            let (Next::Due(Due { at, .. }) | Next::Over(at)) = next else { return next };
+            let halted = self.paused_at.is_some_and(|paused| paused <= at);
+            match self.pending.front() {
+                // While it is paused nothing comes before the next change, whenever that is.
+                Some(change) if halted || change.at <= at => {
+                    let change = *change;
+                    self.pending.pop_front();
+                    self.apply(change);
+                }
+                _ if halted => return Next::Paused,
+                _ => return next,
+            }
+        }
+    }
+
+    /// The due time that [`Self::peek`] gave was taken.
+    pub(super) fn advance(&mut self, due: Due) {
+        self.last = due.at;
+        if due.counted {
+            self.is_warm = false;
+            self.main.places.step();
+        } else {
+            self.warm.places.step();
+        }
+    }
+
+    fn as_things_stand(&self) -> Next {
+        if self.is_warm
+            && let Some(at) = self.warm.next(self.factor)
+            && at < self.warmup
+        {
+            return Next::Due(Due { at: at.saturating_add(self.shift), counted: false });
+        }
+        if self.limit.is_some_and(|limit| self.main.places.number() >= limit) {
+            return Next::Over(0);
+        }
+        let counted_from = self.warmup.saturating_add(self.shift);
+        match self.main.next(self.factor) {
+            Some(at) if self.length.is_none_or(|length| at < length) => {
+                Next::Due(Due { at: counted_from.saturating_add(at), counted: true })
+            }
+            _ => {
+                let end = self.main.course.end(self.main.base.at);
+                Next::Over(counted_from.saturating_add(self.length.unwrap_or(u64::MAX).min(end)))
+            }
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        let at = change.at.max(self.last);
+        match change.what {
+            Steer::Pause => {
+                self.paused_at.get_or_insert(at);
+            }
+            Steer::Resume => {
+                if let Some(paused) = self.paused_at.take() {
+                    self.shift += at - paused;
+                }
+            }
+            Steer::Factor(factor) => {
+                let at = self.paused_at.unwrap_or(at).saturating_sub(self.shift);
+                if self.is_warm && at < self.warmup {
+                    self.warm.rebase(at, self.factor);
+                } else {
+                    self.is_warm = false;
+                    self.main.rebase(at.saturating_sub(self.warmup), self.factor);
+                }
+                self.factor = factor;
+            }
         }
     }
 }
+
+/// Random arrivals of the warm-up have numbers of their own.
+const WARMUP_SALT: u64 = 0x5851_f42d_4c95_7f2d;
 
 impl Iterator for Schedule {
     type Item = Due;
 
+    /// The next due time, of a schedule that nobody steers.
     fn next(&mut self) -> Option<Due> {
-        match self {
-            Self::Even(even) => even.next(),
-            Self::Random(random) => random.next(),
-        }
+        let Next::Due(due) = self.peek() else { return None };
+        self.advance(due);
+        Some(due)
     }
 }
 
-impl Iterator for Even {
-    type Item = Due;
+impl Part {
+    /// When the next is due, from the beginning of the part.
+    fn next(&self, factor: u64) -> Option<u64> {
+        let place = self.course.place(&self.places)?;
+        let Base { at, expected, place: reached } = self.base;
+        let further = place.saturating_sub(reached);
+        let further = if factor == FACTOR_UNITS { further } else { scaled(further, FACTOR_UNITS, factor) };
+        self.course.time_of(expected + further).map(|time| time.max(at))
+    }
 
-    /// The warm-up and the counted part are two evenly spaced loads, so that the counted part has the same
-    /// requests whatever the warm-up.
-    fn next(&mut self) -> Option<Due> {
-        if self.warming {
-            let due = self.pacing.due(self.n)?;
-            if due < self.warmup {
-                self.n += u64::from(self.share.workers);
-                return Some(Due { at: nanos(due), counted: false });
+    /// From `at` on another factor holds; up to there it was this one.
+    fn rebase(&mut self, at: u64, factor: u64) {
+        let at = at.max(self.base.at);
+        let expected = self.course.expected_by(at);
+        let further = scaled(expected - self.base.expected, factor, FACTOR_UNITS);
+        self.base = Base { at, expected, place: self.base.place + further };
+    }
+}
+
+impl Course {
+    fn place(&self, places: &Places) -> Option<u128> {
+        match (self, places) {
+            (Self::Recorded(moments), places) => {
+                let moment = moments.get(usize::try_from(places.number()).ok()?)?;
+                Some(u128::from(*moment))
             }
-            self.warming = false;
-            self.n = u64::from(self.share.worker);
+            (Self::Curve(_), Places::Even { n, .. }) => Some(u128::from(*n) * PER_REQUEST),
+            (Self::Curve(_), Places::Random { at, .. }) => Some(*at),
         }
-        let due = self.pacing.due(self.n)?;
-        if self.stop.reached(self.n, due) {
-            return None;
+    }
+
+    fn time_of(&self, expected: u128) -> Option<u64> {
+        match self {
+            Self::Curve(curve) => curve.time_of(expected),
+            Self::Recorded(_) => u64::try_from(expected).ok(),
         }
-        self.n += u64::from(self.share.workers);
-        Some(Due { at: nanos(self.warmup.saturating_add(due)), counted: true })
+    }
+
+    fn expected_by(&self, at: u64) -> u128 {
+        match self {
+            Self::Curve(curve) => curve.expected_by(at),
+            Self::Recorded(_) => at.into(),
+        }
+    }
+
+    /// When nothing more can be due, not before `now`.
+    fn end(&self, now: u64) -> u64 {
+        match self {
+            Self::Curve(curve) => curve.length().map_or(u64::MAX, nanos),
+            Self::Recorded(_) => now,
+        }
+    }
+
+    /// The rate of a warm-up: that of the beginning, and of a replay its mean.
+    fn first_rate(&self) -> f64 {
+        match self {
+            Self::Curve(curve) => curve.rate_at(Duration::ZERO),
+            Self::Recorded(moments) => match moments.last() {
+                Some(last) if *last > 0 => (moments.len() - 1) as f64 * 1e9 / *last as f64,
+                _ => 0.0,
+            },
+        }
     }
 }
 
-impl Iterator for RandomTimes {
-    type Item = Due;
-
-    fn next(&mut self) -> Option<Due> {
-        let at = self.arrivals.next()?;
-        let Some(since_warmup) = at.checked_sub(self.warmup) else {
-            return Some(Due { at, counted: false });
-        };
-        if self.stop.reached(self.n, Duration::from_nanos(since_warmup)) {
-            return None;
+impl Places {
+    fn number(&self) -> u64 {
+        match self {
+            Self::Even { n, .. } | Self::Random { n, .. } => *n,
         }
-        self.n += 1;
-        Some(Due { at, counted: true })
     }
-}
 
-impl Arrivals {
-    pub(super) fn new(rate_per_sec: f64, random: Random) -> Self {
-        Self { random, mean_gap_nanos: 1e9 / rate_per_sec, at_nanos: 0.0 }
-    }
-}
-
-impl Iterator for Arrivals {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
-        self.at_nanos += self.mean_gap_nanos * self.random.exponential();
-        Some(self.at_nanos as u64)
+    fn step(&mut self) {
+        match self {
+            Self::Even { n, step } => *n += *step,
+            Self::Random { random, at, workers, n } => {
+                *at += (random.exponential() * *workers * PER_REQUEST as f64) as u128;
+                *n += 1;
+            }
+        }
     }
 }
 
@@ -174,17 +342,26 @@ impl Turns {
         Self { warmup: nanos(plan.warmup), stop: share.of_stop(plan.stop), n: 0 }
     }
 
-    /// The next request, due now (`at` nanoseconds from the start) because a connection is free; none when
-    /// the run is over.
+    /// The next request, due now (`at` nanoseconds from the start, without pauses) because a connection is
+    /// free; none when the run is over.
     pub(super) fn take(&mut self, at: u64) -> Option<Due> {
-        let Some(since_warmup) = at.checked_sub(self.warmup) else {
-            return Some(Due { at, counted: false });
-        };
-        if self.stop.reached(self.n, Duration::from_nanos(since_warmup)) {
+        if self.is_over(at) {
             return None;
         }
-        self.n += 1;
-        Some(Due { at, counted: true })
+        let counted = at >= self.warmup;
+        self.n += u64::from(counted);
+        Some(Due { at, counted })
+    }
+
+    /// Whether nothing is due any more, whenever it might be.
+    pub(super) fn are_all_taken(&self) -> bool {
+        matches!(self.stop, Stop::Requests(count) if self.n >= count)
+    }
+
+    /// Whether nothing is due at `at` any more.
+    pub(super) fn is_over(&self, at: u64) -> bool {
+        at.checked_sub(self.warmup)
+            .is_some_and(|since_warmup| self.stop.reached(self.n, Duration::from_nanos(since_warmup)))
     }
 }
 
@@ -202,7 +379,7 @@ mod tests {
     }
 
     fn all(plan: &Plan, workers: u32) -> Vec<Due> {
-        let of_worker = |worker| Schedule::new(plan, Share { worker, workers }, 11 + u64::from(worker));
+        let of_worker = |worker| Schedule::new(plan, None, Share { worker, workers }, 11 + u64::from(worker));
         let mut due: Vec<Due> =
             (0..workers).flat_map(|worker| of_worker(worker).expect("open loop")).collect();
         due.sort_by_key(|due| due.at);
@@ -252,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_closed_loop_counts_from_the_end_of_the_warmup() {
-        let plan = plan(Pacing::Max, Stop::Requests(2), Duration::from_nanos(100));
+        let plan = plan(Pacing::MAX, Stop::Requests(2), Duration::from_nanos(100));
         let mut turns = Turns::new(&plan, Share { worker: 0, workers: 1 });
         let counted = |at, turns: &mut Turns| turns.take(at).map(|due| due.counted);
         assert_eq!(counted(0, &mut turns), Some(false));

@@ -145,14 +145,20 @@ async fn started(worker: &Worker, cells: &Cells) -> bool {
 /// The next request for this slot; none when there will be no more.
 async fn next_job(worker: &Worker, at: usize, lane: &mut Lane, free_at: u64) -> Option<Job> {
     let cells = &worker.slots[at];
-    if worker.is_closed_loop() {
-        let due = if cells.is_cancelled() { None } else { worker.take_turn(free_at) };
-        return due.map(|due| Job { due, begun: free_at, lag: 0, variant: worker.pick() });
+    let closed = worker.is_closed_loop();
+    if closed && cells.is_cancelled() {
+        return None;
     }
-    if let Some(due) = worker.take_waiting(free_at) {
+    let at_once = if closed { worker.take_turn(at, free_at) } else { worker.take_waiting(free_at) };
+    if let Some(due) = at_once {
         return Some(Job { due, begun: free_at, lag: 0, variant: worker.pick() });
     }
-    worker.note_idle(at);
+    if closed && worker.is_over() {
+        return None;
+    }
+    if !closed {
+        worker.note_idle(at);
+    }
     let due = poll_fn(|cx| {
         if let Some(due) = cells.job.take() {
             return Poll::Ready(Some(due));

@@ -1,61 +1,117 @@
 //! Waking at a moment: tokio's own timer rounds up to the next millisecond, which would be our lag.
 
+#[cfg(target_os = "linux")]
 use std::io;
 use std::time::Duration;
 
-/// A timer of one task.
-#[cfg(target_os = "linux")]
-#[derive(Debug)]
-pub(super) struct Alarm(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
+use crate::model::settings::Timer;
 
-#[cfg(target_os = "linux")]
-impl Alarm {
-    /// Must be called on the thread that will wait.
-    #[expect(
-        deprecated,
-        reason = "the safe way in is unsound only for types that lie about their descriptor; OwnedFd does not"
-    )]
-    pub(super) fn new() -> io::Result<Self> {
-        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-        // The kernel may delay a sleeping thread by 50 µs to save wake-ups. If it refuses, it is only that.
-        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Self(tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)?))
-    }
+/// Before a due time, this much is spent watching the clock where precision is asked for.
+const WATCH_NANOS: u64 = 50_000;
+/// The last of it without a look at anything else.
+const SPIN_NANOS: u64 = 5_000;
+/// Economy wakes at multiples of this.
+const QUANTUM_NANOS: u64 = 500_000;
 
-    /// Waits for `length`; may wake a little early or late.
-    pub(super) async fn after(&self, length: Duration) -> io::Result<()> {
-        use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-        let at = |length: Duration| Timespec {
-            tv_sec: length.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: length.subsec_nanos().into(),
-        };
-        // Zero would disarm it.
-        let length = length.max(Duration::from_nanos(1));
-        let once = Itimerspec { it_interval: at(Duration::ZERO), it_value: at(length) };
-        timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once)?;
-        // Setting it again forgets the expiry, and tokio watches for edges: no need to read the descriptor.
-        self.0.readable().await?.clear_ready();
-        Ok(())
+/// What to do until a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing: it is time.
+    Over,
+    Sleep(Duration),
+    /// Let others do something, and look at the clock again.
+    Yield,
+    /// Look at the clock again.
+    Spin,
+}
+
+/// How to wait for `at`; moments are nanoseconds on the run's clock. Pure.
+pub(super) fn wait(timer: Timer, now: u64, at: u64) -> Wait {
+    let Some(left) = at.checked_sub(now).filter(|left| *left > 0) else { return Wait::Over };
+    match timer {
+        Timer::Balanced => Wait::Sleep(Duration::from_nanos(left)),
+        Timer::Economy => {
+            Wait::Sleep(Duration::from_nanos(at.next_multiple_of(QUANTUM_NANOS).saturating_sub(now)))
+        }
+        Timer::Precise if left > WATCH_NANOS => Wait::Sleep(Duration::from_nanos(left - WATCH_NANOS)),
+        Timer::Precise if left > SPIN_NANOS => Wait::Yield,
+        Timer::Precise => Wait::Spin,
     }
 }
 
 /// A timer of one task.
-#[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
-pub(super) struct Alarm;
+pub(super) enum Alarm {
+    /// The platform's best.
+    #[cfg(target_os = "linux")]
+    Fd(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>),
+    /// Everywhere, and where the best cannot be had.
+    Portable,
+}
 
-#[cfg(not(target_os = "linux"))]
 impl Alarm {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self)
+    /// Must be called on the thread that will wait.
+    pub(super) fn new() -> Self {
+        #[cfg(target_os = "linux")]
+        if let Ok(fd) = timer_fd() {
+            return Self::Fd(fd);
+        }
+        Self::Portable
     }
 
     /// Waits for `length`; may wake a little early or late.
-    pub(super) async fn after(&self, length: Duration) -> io::Result<()> {
-        tokio::time::sleep(length).await;
-        Ok(())
+    pub(super) async fn after(&self, length: Duration) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Fd(fd) => {
+                if after_fd(fd, length).await.is_err() {
+                    // Busier, but a run goes on.
+                    tokio::task::yield_now().await;
+                }
+            }
+            Self::Portable => tokio::time::sleep(length).await,
+        }
     }
+}
+
+/// Whether alarms on this machine are the platform's own, and tokio's clock is not needed for them.
+pub(super) fn is_platforms_best() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+#[cfg(target_os = "linux")]
+#[expect(
+    deprecated,
+    reason = "the safe way in is unsound only for types that lie about their descriptor; OwnedFd does not"
+)]
+fn timer_fd() -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+    // The kernel may delay a sleeping thread by 50 µs to save wake-ups. If it refuses, it is only that.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)
+}
+
+#[cfg(target_os = "linux")]
+async fn after_fd(fd: &tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>, length: Duration) -> io::Result<()> {
+    use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+    let at = |length: Duration| Timespec {
+        tv_sec: length.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: length.subsec_nanos().into(),
+    };
+    // Zero would disarm it.
+    let length = length.max(Duration::from_nanos(1));
+    let once = Itimerspec { it_interval: at(Duration::ZERO), it_value: at(length) };
+    timerfd_settime(fd, TimerfdTimerFlags::empty(), &once)?;
+    // Setting it again forgets the expiry, and tokio watches for edges: no need to read the descriptor.
+    fd.readable().await?.clear_ready();
+    Ok(())
 }
 
 /// Processor time that this thread has used; none where the system does not tell.
@@ -76,16 +132,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alarm_rings_again_and_again() {
+    fn every_alarm_rings_again_and_again() {
         let runtime = tokio::runtime::LocalRuntime::new().expect("a runtime");
         runtime.block_on(async {
-            let alarm = Alarm::new().expect("a timer");
-            for _ in 0..20 {
-                let before = Instant::now();
-                alarm.after(Duration::from_micros(700)).await.expect("a ring");
-                assert!(before.elapsed() >= Duration::from_micros(600));
+            for alarm in [Alarm::new(), Alarm::Portable] {
+                for _ in 0..20 {
+                    let before = Instant::now();
+                    alarm.after(Duration::from_micros(700)).await;
+                    assert!(before.elapsed() >= Duration::from_micros(600), "{alarm:?}");
+                }
+                alarm.after(Duration::ZERO).await;
             }
-            alarm.after(Duration::ZERO).await.expect("a ring at once");
+            #[cfg(target_os = "linux")]
+            assert!(matches!(Alarm::new(), Alarm::Fd(_)), "the platform's best can be had");
         });
+    }
+
+    #[test]
+    fn precision_is_watched_for_and_economy_sleeps_on() {
+        let sleep = |micros| Wait::Sleep(Duration::from_micros(micros));
+        for (timer, now, at, expected) in [
+            (Timer::Balanced, 10_000, 10_000, Wait::Over),
+            (Timer::Balanced, 11_000, 10_000, Wait::Over),
+            (Timer::Balanced, 1_000, 11_000, sleep(10)),
+            (Timer::Precise, 1_000, 101_000, sleep(50)),
+            (Timer::Precise, 1_000, 51_000, Wait::Yield),
+            (Timer::Precise, 1_000, 6_000, Wait::Spin),
+            (Timer::Economy, 100_000, 110_000, sleep(400)),
+            (Timer::Economy, 100_000, 500_000, sleep(400)),
+            (Timer::Economy, 100_000, 500_001, sleep(900)),
+        ] {
+            assert_eq!(wait(timer, now, at), expected, "{timer:?} {now} {at}");
+        }
     }
 }

@@ -1,26 +1,29 @@
 //! One thread of load: its runtime, its connections, its histograms; it shares nothing with the others.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use super::StopSwitch;
 use super::connection::Connector;
 use super::http2::Link;
-use super::pace::pace;
+use super::pace::{Clock, pace, pace_thinking};
 use super::schedule::{Due, Schedule, Share, Turns, nanos};
 use super::slot::{self, Cells};
 use super::source::{Picker, Source};
+use super::steer::{Change, Control, Log};
 use super::tally::{INTERVAL_NANOS, Opening, Outcome, Tally};
 use super::template::Draw;
-use super::timer::{Alarm, thread_cpu_time};
-use crate::model::Plan;
+use super::timer::{self, Alarm, thread_cpu_time};
+use crate::model::settings::Timer;
+use crate::model::{Pacing, Plan};
 
 /// The most requests that wait for a connection in one worker.
 const WAITING_MAX: usize = 1 << 20;
@@ -48,7 +51,10 @@ pub(super) struct Orders {
     pub(super) epoch: Instant,
     /// The start of the run, once it is known.
     pub(super) start: watch::Receiver<Option<u64>>,
-    pub(super) stop: StopSwitch,
+    pub(super) control: Control,
+    pub(super) timer: Timer,
+    /// The moments of a replay.
+    pub(super) recorded: Option<Arc<[u64]>>,
     pub(super) news: mpsc::Sender<News>,
     /// Empty tallies come back here.
     pub(super) returned: mpsc::Receiver<Box<Tally>>,
@@ -91,12 +97,25 @@ pub(super) struct Worker {
     number: u32,
     epoch: Instant,
     warmup_nanos: u64,
+    think_nanos: u64,
+    control: Control,
+    /// What was asked for, as far as this worker has looked.
+    log: RefCell<Log>,
+    log_version: Cell<u64>,
+    /// When counting begins, as far as is known.
+    origin: Cell<u64>,
+    /// Grows when whoever paces must look again.
+    pokes: Cell<u64>,
+    pacer: RefCell<Option<Waker>>,
+    /// Slots of a closed loop that wait, and until when on a clock that stands still in pauses.
+    thoughts: RefCell<BinaryHeap<Reverse<(u64, usize)>>>,
     stage: Cell<Stage>,
     slots_ready: Cell<usize>,
     all_ready: Notify,
     cancelled: Notify,
     start: Cell<u64>,
     turns: Option<RefCell<Turns>>,
+    turns_over: Cell<bool>,
     waiting: RefCell<VecDeque<Due>>,
     idle: RefCell<VecDeque<usize>>,
     in_flight: Cell<u64>,
@@ -131,26 +150,27 @@ pub(super) fn run(orders: Orders) {
 fn runtime() -> io::Result<LocalRuntime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_io();
-    if cfg!(not(target_os = "linux")) {
+    if !timer::is_platforms_best() {
         builder.enable_time();
     }
     builder.build_local(LocalOptions::default())
 }
 
 async fn work(orders: Orders) -> io::Result<()> {
-    let alarm = Alarm::new()?;
-    let schedule = Schedule::new(&orders.plan, orders.share, orders.seed);
-    let (mut start, stop) = (orders.start.clone(), orders.stop.clone());
+    let clock = Clock { alarm: Alarm::new(), timer: orders.timer };
+    let schedule = Schedule::new(&orders.plan, orders.recorded.as_ref(), orders.share, orders.seed);
+    let (mut start, control) = (orders.start.clone(), orders.control.clone());
     let sweep_every = (orders.plan.timeout / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), SWEEP_MAX);
     let worker = Rc::new(Worker::new(orders));
-    tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every, Alarm::new()?));
+    tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every, Alarm::new()));
     tokio::task::spawn_local({
         let worker = Rc::clone(&worker);
         async move {
-            stop.stopped().await;
+            control.stopped().await;
             worker.cancel();
         }
     });
+    tokio::task::spawn_local(watch_changes(Rc::clone(&worker)));
     let slots: Vec<_> = (0..worker.slots.len())
         .map(|at| tokio::task::spawn_local(slot::serve(Rc::clone(&worker), at)))
         .collect();
@@ -160,9 +180,10 @@ async fn work(orders: Orders) -> io::Result<()> {
         start = start.wait_for(Option::is_some) => match start.ok().and_then(|start| *start) {
             Some(start) => {
                 worker.begin(start);
-                if let Some(schedule) = schedule {
-                    tokio::task::spawn_local(pace(Rc::clone(&worker), schedule, alarm));
-                }
+                match schedule {
+                    Some(schedule) => tokio::task::spawn_local(pace(Rc::clone(&worker), schedule, clock)),
+                    None => tokio::task::spawn_local(pace_thinking(Rc::clone(&worker), clock)),
+                };
             }
             // The run has failed elsewhere.
             None => worker.cancel(),
@@ -176,13 +197,18 @@ async fn work(orders: Orders) -> io::Result<()> {
     Ok(())
 }
 
+/// Wakes whoever paces when something was asked for.
+async fn watch_changes(worker: Rc<Worker>) {
+    let mut changes = worker.control.changes();
+    while changes.changed().await.is_ok() {
+        worker.poke();
+    }
+}
+
 /// Ends what takes too long, and hands over the tally when there is no outcome to do so.
 async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
     loop {
-        if alarm.after(every).await.is_err() {
-            // Busier, but timeouts are still noticed.
-            tokio::task::yield_now().await;
-        }
+        alarm.after(every).await;
         let now = worker.now();
         for slot in &worker.slots {
             slot.sweep(now);
@@ -212,12 +238,21 @@ impl Worker {
             number: share.worker,
             epoch: orders.epoch,
             warmup_nanos: nanos(plan.warmup),
+            think_nanos: if let Pacing::Max { think } = plan.pacing { nanos(think) } else { 0 },
+            control: orders.control,
+            log: RefCell::default(),
+            log_version: Cell::new(0),
+            origin: Cell::new(0),
+            pokes: Cell::new(0),
+            pacer: RefCell::new(None),
+            thoughts: RefCell::new(BinaryHeap::with_capacity(slots)),
             stage: Cell::new(Stage::Connecting),
             slots_ready: Cell::new(0),
             all_ready: Notify::new(),
             cancelled: Notify::new(),
             start: Cell::new(0),
             turns: (!plan.pacing.is_open_loop()).then(|| RefCell::new(Turns::new(plan, share))),
+            turns_over: Cell::new(false),
             waiting: RefCell::new(VecDeque::new()),
             idle: RefCell::new(VecDeque::with_capacity(slots)),
             in_flight: Cell::new(0),
@@ -282,17 +317,119 @@ impl Worker {
         self.tally.borrow_mut().tables.note_opening(Some(connection), opening);
     }
 
-    /// In a closed loop, the request that is due because a slot is free at `now`.
+    /// In a closed loop, the request of a slot that is free at `now`. None when it must wait, and is given one
+    /// later, or when there are no more: [`Self::is_over`] tells.
     #[inline]
-    pub(super) fn take_turn(&self, now: u64) -> Option<Due> {
-        let start = self.start.get();
-        let due = self.turns.as_ref()?.borrow_mut().take(now.saturating_sub(start));
-        if due.is_none() {
-            self.tally.borrow_mut().all_due = true;
+    pub(super) fn take_turn(&self, slot: usize, now: u64) -> Option<Due> {
+        self.take_changes();
+        let log = self.log.borrow();
+        if self.think_nanos == 0 && !log.is_paused(now) {
+            return self.begin_turn(now, log.active(now));
         }
-        let due = Due { at: now, counted: due?.counted };
+        let active = log.active(now).saturating_add(self.think_nanos);
+        let over = self.turns.as_ref()?.borrow().is_over(active.saturating_sub(self.start.get()));
+        if over {
+            self.set_turns_over();
+            return None;
+        }
+        self.thoughts.borrow_mut().push(Reverse((active, slot)));
+        self.poke();
+        None
+    }
+
+    fn begin_turn(&self, now: u64, active: u64) -> Option<Due> {
+        let due = self.turns.as_ref()?.borrow_mut().take(active.saturating_sub(self.start.get()));
+        let Some(due) = due else {
+            self.set_turns_over();
+            return None;
+        };
+        let due = Due { at: now, counted: due.counted };
         self.note_due(due);
+        if self.turns.as_ref()?.borrow().are_all_taken() {
+            // Slots that think would otherwise do so until their turn, which never comes.
+            self.set_turns_over();
+            self.set_all_due();
+        }
         Some(due)
+    }
+
+    fn set_turns_over(&self) {
+        self.turns_over.set(true);
+        self.tally.borrow_mut().all_due = true;
+    }
+
+    /// Whether a closed loop has no more turns.
+    pub(super) fn is_over(&self) -> bool {
+        self.turns_over.get()
+    }
+
+    /// When the first of the slots that wait has its turn; none when none has, or a pause is not over.
+    pub(super) fn next_thought(&self) -> Option<u64> {
+        let active = self.thoughts.borrow().peek()?.0.0;
+        self.log.borrow().moment(active)
+    }
+
+    /// Gives their turn to the slots whose time has come.
+    pub(super) fn hand_out_thoughts(&self, now: u64) {
+        while let Some(at) = self.next_thought().filter(|at| *at <= now) {
+            let Some(Reverse((active, slot))) = self.thoughts.borrow_mut().pop() else { return };
+            match self.begin_turn(at, active) {
+                Some(due) => self.slots[slot].give(due),
+                None => return self.set_all_due(),
+            }
+        }
+    }
+
+    /// Takes in what was asked for since it was last looked.
+    #[inline]
+    pub(super) fn take_changes(&self) {
+        if self.is_outdated() {
+            self.read_log();
+        }
+    }
+
+    #[cold]
+    fn read_log(&self) {
+        self.log_version.set(self.control.version());
+        let log = self.control.log().held_from(self.start.get());
+        self.origin.set(log.first_moment(self.start.get().saturating_add(self.warmup_nanos), u64::MAX));
+        *self.log.borrow_mut() = log;
+    }
+
+    /// Whether something was asked for that has not been looked at.
+    #[inline]
+    pub(super) fn is_outdated(&self) -> bool {
+        self.control.version() != self.log_version.get()
+    }
+
+    /// Tells of the changes after the first `known`; how many there were.
+    pub(super) fn changes_from(&self, known: usize, mut tell: impl FnMut(Change)) -> usize {
+        let log = self.log.borrow();
+        let fresh = log.changes.get(known..).unwrap_or_default();
+        for change in fresh {
+            tell(*change);
+        }
+        fresh.len()
+    }
+
+    /// Has whoever paces look again.
+    fn poke(&self) {
+        self.pokes.set(self.pokes.get() + 1);
+        if let Some(pacer) = &*self.pacer.borrow() {
+            pacer.wake_by_ref();
+        }
+    }
+
+    pub(super) fn pokes(&self) -> u64 {
+        self.pokes.get()
+    }
+
+    /// A poke wakes this one.
+    pub(super) fn poke_here(&self, waker: &Waker) {
+        let mut pacer = self.pacer.borrow_mut();
+        if !pacer.as_ref().is_some_and(|pacer| pacer.will_wake(waker)) {
+            *pacer = Some(waker.clone());
+        }
     }
 
     /// The request that has waited longest for a connection.
@@ -330,11 +467,12 @@ impl Worker {
 
     /// When counting begins.
     fn origin(&self) -> u64 {
-        self.start.get().saturating_add(self.warmup_nanos)
+        self.origin.get()
     }
 
     fn begin(&self, start: u64) {
         self.start.set(start);
+        self.read_log();
         self.cpu_before.set(thread_cpu_time().unwrap_or_default());
         self.tally_until.set(self.next_hand_over(start));
         if self.stage() == Stage::Connecting {

@@ -1,6 +1,8 @@
 //! A plan: one load test as data. Also the TOML that people save and share.
 
+mod curve;
 mod pacing;
+mod replay;
 mod request;
 mod target;
 mod wire;
@@ -11,7 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Goal, Labels, duration};
 
-pub use pacing::{Pacing, Stop};
+pub use curve::{Curve, PER_REQUEST, scaled};
+pub use pacing::{
+    Arrivals, Pacing, Profile, STAGE_MAX, STAGE_MIN, STAGE_NAME_MAX, STAGES_MAX, STEPS_MAX, Shape, Stage,
+    Stop, check_profile, check_stage,
+};
+pub use replay::{REPLAY_BYTES_MAX, REPLAY_TIMES_MAX, parse_replay};
 pub use request::{
     BasicAuth, Body, Cookie, DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_MAX, DATAGRAM_BYTES_MAX, Data, Grpc,
     Header, Order, REDIRECTS_MAX, Request, Session, VARIANTS_MAX, Variant,
@@ -35,6 +42,8 @@ const REDACTED_IN_URL: &str = "redacted";
 pub const CONNECTIONS_MAX: u32 = 10_000;
 /// The highest rate, in requests per second.
 pub const RATE_MAX: f64 = 1_000_000.0;
+/// The lowest rate, in requests per second: less than one in the longest run.
+pub const RATE_MIN: f64 = 1e-6;
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The largest plan file, in bytes (a body text included).
@@ -186,7 +195,7 @@ impl Plan {
                 found.push(Problem { field, reason });
             }
         };
-        check(Field::Rate, self.pacing.rate_per_sec().map_or(Ok(()), check_rate));
+        check(Field::Rate, self.pacing.check());
         check(Field::Connections, check_connections(self.connections));
         check(Field::Stop, check_stop(self.stop));
         check(Field::Timeout, check_timeout(self.timeout));
@@ -247,9 +256,15 @@ impl Plan {
     /// How long counted requests are due by plan; none where answers or chance decide.
     #[must_use]
     pub fn counted_length(&self) -> Option<Duration> {
+        if matches!(self.pacing, Pacing::Replay { .. }) {
+            return None;
+        }
+        let own = self.pacing.own_length();
         match self.stop {
-            Stop::Duration(length) => Some(length),
-            Stop::Requests(count) => self.pacing.due(count),
+            Stop::Duration(length) => Some(own.map_or(length, |own| own.min(length))),
+            Stop::Requests(_) if self.pacing.is_random() => None,
+            Stop::Requests(count) => self.pacing.due(count).or(own),
+            Stop::Never => own,
         }
     }
 
@@ -301,7 +316,10 @@ impl Plan {
         }
         let plan: Self = toml::from_str(text)
             .map_err(|error| format!("this plan cannot be read: {}", toml_words(&error, text)))?;
-        Ok(Self { version: PLAN_VERSION, ..plan })
+        // What ends by itself is not cut by a default that nobody wrote.
+        let is_free = plan.pacing.ends_by_itself() && !raw.contains_key("stop");
+        let stop = if is_free { Stop::Never } else { plan.stop };
+        Ok(Self { version: PLAN_VERSION, stop, ..plan })
     }
 }
 
@@ -446,6 +464,9 @@ pub fn check_rate(rate_per_sec: f64) -> Result<(), String> {
     if !rate_per_sec.is_finite() || rate_per_sec <= 0.0 {
         return Err("the rate must be more than 0 requests per second".to_owned());
     }
+    if rate_per_sec < RATE_MIN {
+        return Err("the lowest rate is 0.000001 requests per second".to_owned());
+    }
     if rate_per_sec > RATE_MAX {
         return Err("the highest rate is 1 000 000 requests per second".to_owned());
     }
@@ -558,10 +579,44 @@ mod tests {
     fn a_plan_survives_toml() {
         let plan = full();
         assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan.clone()), "{}", plan.to_toml());
-        for pacing in [Pacing::Max, Pacing::Poisson { rate_per_sec: 12.5 }] {
-            let plan = Plan { pacing, stop: Stop::Requests(100), ..full() };
-            assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan));
+        let secs = Duration::from_secs;
+        let shapes = [
+            Shape::Hold(0.0),
+            Shape::Ramp { from: 0.0, to: 100.5 },
+            Shape::Steps { from: 10.0, to: 100.0, count: 10 },
+            Shape::Spike { base: 10.0, peak: 100.0, after: secs(10), width: secs(5) },
+            Shape::Sine { mean: 50.0, swing: 25.0, period: secs(60) },
+        ];
+        let stage = |shape| Stage { name: "rise".to_owned(), length: secs(60), shape };
+        let profile =
+            Profile { arrivals: Arrivals::Poisson, stages: shapes.into_iter().map(stage).collect() };
+        for pacing in [
+            Pacing::MAX,
+            Pacing::Max { think: Duration::from_millis(250) },
+            Pacing::Poisson { rate_per_sec: 12.5 },
+            Pacing::Profile(profile),
+            Pacing::Replay { file: "times.csv".into() },
+        ] {
+            for stop in [Stop::Requests(100), Stop::Never, Stop::Duration(secs(3))] {
+                let plan = Plan { pacing: pacing.clone(), stop, ..full() };
+                assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan.clone()), "{}", plan.to_toml());
+                assert_eq!(plan.problems(), []);
+            }
         }
+    }
+
+    #[test]
+    fn a_profile_without_a_stop_goes_on_to_its_end() {
+        let text = "version = 2\n[target]\nurl = \"http://localhost/\"\n[pacing]\nkind = \"profile\"\n\
+             [[pacing.stages]]\nname = \"rise\"\nlength = \"2m\"\nshape = { ramp = { from = 10.0, to = 100.0 } }\n\
+             [[pacing.stages]]\nlength = \"1m\"\nshape = { hold = 100.0 }\n";
+        let plan = Plan::from_toml(text).expect("a plan");
+        assert_eq!(plan.stop, Stop::Never);
+        assert_eq!(plan.counted_length(), Some(Duration::from_secs(180)));
+        let cut = Plan { stop: Stop::Duration(Duration::from_secs(10)), ..plan };
+        assert_eq!(cut.counted_length(), Some(Duration::from_secs(10)));
+        let old = "version = 1\n[target]\nurl = \"http://localhost/\"\n[pacing]\nkind = \"max\"\n";
+        assert_eq!(Plan::from_toml(old).expect("a plan").pacing, Pacing::MAX);
     }
 
     #[test]

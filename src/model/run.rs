@@ -27,6 +27,11 @@ pub const QUANTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 /// The most intervals in a record; longer runs have wider ones.
 pub const INTERVALS_MAX: usize = 240;
 
+/// The most notes of one run, and the most changes that are told as marks.
+pub const MARKS_MAX: usize = 500;
+/// The most characters of a mark.
+pub const MARK_TEXT_MAX: usize = 120;
+
 /// Identity of a run: a version 7 UUID, so that ids sort by their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -46,6 +51,9 @@ pub struct Run {
     /// Free text.
     #[serde(default)]
     pub note: String,
+    /// What a person wrote beside it while it went, and what was changed; ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     /// What was run; secrets are redacted.
     pub plan: Plan,
     /// When the first request was due.
@@ -54,6 +62,9 @@ pub struct Run {
     /// Without a planned length (a number of requests as fast as possible, or at random times) up to the last
     /// answer or due time; of a run that was stopped, up to then.
     pub elapsed_s: f64,
+    /// How much of `elapsed_s` was paused; rates are over the rest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused_s: f64,
     /// How it ended.
     pub ended: Ended,
     /// Whether it ended by a crash or kill; the record then lacks at most its last second.
@@ -103,6 +114,33 @@ pub struct Run {
 pub struct RunHead {
     /// [`RUN_VERSION`] of the writer.
     pub version: u32,
+}
+
+/// A moment of a run that is worth knowing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When, in seconds from the first counted due time; less than 0 in the warm-up.
+    pub at_s: f64,
+    /// What kind of moment.
+    #[serde(default)]
+    pub kind: MarkKind,
+    /// For people: `deployed v2`.
+    pub text: String,
+}
+
+/// The kinds of [`Mark`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// A person wrote it.
+    #[default]
+    Note,
+    /// The rate was changed.
+    Rate,
+    /// Nothing more was due from here.
+    Pause,
+    /// It went on.
+    Resume,
 }
 
 /// How a run ended.
@@ -353,6 +391,11 @@ pub enum RunEdit {
     Labels(Labels),
     /// A new note.
     Note(String),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Run {

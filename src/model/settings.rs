@@ -17,8 +17,23 @@ pub struct Settings {
     pub zoom: f32,
     /// Threads that send load; 0 leaves a core for the window and uses the rest.
     pub load_threads: u32,
+    /// How exactly requests leave when they are due.
+    pub timer: Timer,
     /// No movement that is not information.
     pub reduced_motion: bool,
+}
+
+/// How exactly requests leave when they are due. Precision costs processor time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timer {
+    /// Within about a microsecond: the last 50 µs are spent watching the clock.
+    Precise,
+    /// Within about 50 µs: by the platform's best timer.
+    #[default]
+    Balanced,
+    /// Up to 500 µs late, several at once: for high rates on few processors.
+    Economy,
 }
 
 /// Light, dark or as the system.
@@ -41,6 +56,7 @@ impl Default for Settings {
             theme: ThemeChoice::System,
             zoom: 1.0,
             load_threads: 0,
+            timer: Timer::Balanced,
             reduced_motion: false,
         }
     }

@@ -83,9 +83,12 @@ fn time_end(measured_s: f64, planned_s: Option<f64>) -> f64 {
 
 /// Length of the counted part, where the plan says it.
 fn planned_s(live: &Live) -> Option<f64> {
+    let planned = live.plan.counted_length().map(|length| length.as_secs_f64());
     match live.plan.stop {
-        Stop::Duration(length) => Some(length.as_secs_f64()),
-        Stop::Requests(count) => live.plan.pacing.rate_per_sec().map(|rate| count as f64 / rate),
+        Stop::Requests(count) => {
+            planned.or_else(|| live.plan.pacing.rate_per_sec().map(|rate| count as f64 / rate))
+        }
+        Stop::Duration(_) | Stop::Never => planned,
     }
 }
 

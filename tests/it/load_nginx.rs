@@ -123,9 +123,9 @@ fn assert_agrees(path: &str, status: &str, pacing: Pacing, stop: Stop) -> Measur
 fn nginx_logs_what_a_closed_loop_counts() {
     let second = Stop::Duration(Duration::from_secs(1));
     for (path, status) in [("/", "200"), ("/missing", "404"), ("/empty", "204")] {
-        assert_agrees(path, status, Pacing::Max, second);
+        assert_agrees(path, status, Pacing::MAX, second);
     }
-    let measured = assert_agrees("/", "200", Pacing::Max, Stop::Requests(2345));
+    let measured = assert_agrees("/", "200", Pacing::MAX, Stop::Requests(2345));
     assert_eq!(measured.requests.due, 2345);
 }
 

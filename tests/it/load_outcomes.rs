@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meshbench::load::target::{Target, TargetOptions};
-use meshbench::load::{self, LoadError, Measured, Options, Phase, StopSwitch};
+use meshbench::load::{self, Control, LoadError, Measured, Options, Phase};
 use meshbench::model::plan::Body;
+use meshbench::model::run::MarkKind;
 use meshbench::model::{Ended, Pacing, Plan, Stop};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -19,7 +20,7 @@ const REQUESTS: u64 = 24;
 
 /// The loops in which each fault is tried.
 fn pacings() -> [Pacing; 3] {
-    [Pacing::Max, Pacing::Constant { rate_per_sec: 1000.0 }, Pacing::Poisson { rate_per_sec: 1000.0 }]
+    [Pacing::MAX, Pacing::Constant { rate_per_sec: 1000.0 }, Pacing::Poisson { rate_per_sec: 1000.0 }]
 }
 
 fn plan(url: &str, pacing: Pacing) -> Plan {
@@ -207,7 +208,7 @@ fn an_answer_byte_by_byte_is_whole_within_its_time() {
 fn an_answer_byte_by_byte_beyond_its_time_is_a_timeout() {
     let peer = trickling(Duration::from_millis(20));
     for threads in [1, 2] {
-        let mut plan = plan(&peer.url(), Pacing::Max);
+        let mut plan = plan(&peer.url(), Pacing::MAX);
         plan.timeout = Duration::from_millis(100);
         let measured = measure(&plan, threads);
         assert_balanced(&measured, "slow loris");
@@ -343,7 +344,7 @@ fn a_server_without_tls_behind_https_fails_in_tls() {
 #[test]
 fn what_cannot_be_started_says_which_step_failed() {
     let run = |plan: &Plan| {
-        load::run(plan, &Options::default(), &StopSwitch::new(), &mut |_| {}).expect_err("must not start")
+        load::run(plan, &Options::default(), &Control::new(), &mut |_| {}).expect_err("must not start")
     };
     let missing = PathBuf::from("/nowhere/at/all");
     let mut plan = Plan::for_url("http://meshbench.invalid/");
@@ -366,7 +367,7 @@ fn stopping_ends_a_run_at_once_and_cancels_what_is_under_way() {
             timeout: Duration::from_secs(60),
             ..plan(&peer.url(), pacing.clone())
         };
-        let stop = StopSwitch::new();
+        let stop = Control::new();
         let mut pressed = None;
         let mut watch = |measured: &Measured| {
             if measured.requests.due >= 4 && pressed.is_none() {
@@ -375,7 +376,8 @@ fn stopping_ends_a_run_at_once_and_cancels_what_is_under_way() {
                 stop.stop();
             }
         };
-        let measured = load::run(&plan, &Options { threads: 2 }, &stop, &mut watch).expect("a run");
+        let measured = load::run(&plan, &Options { threads: 2, ..Options::default() }, &stop, &mut watch)
+            .expect("a run");
         let took = pressed.expect("it was stopped").elapsed();
         assert!(took < Duration::from_millis(500), "{pacing:?}: {took:?}");
         assert_balanced(&measured, "stopped");
@@ -388,9 +390,9 @@ fn stopping_ends_a_run_at_once_and_cancels_what_is_under_way() {
 #[test]
 fn a_run_stopped_before_it_began_sent_nothing() {
     let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
-    let stop = StopSwitch::new();
+    let stop = Control::new();
     stop.stop();
-    let plan = plan(&peer.url(), Pacing::Max);
+    let plan = plan(&peer.url(), Pacing::MAX);
     let measured = load::run(&plan, &Options::default(), &stop, &mut |_| {}).expect("a run");
     assert_eq!((measured.ended, measured.requests.due), (Ended::Stopped, 0));
     assert_eq!(measured.phase, Phase::Done);
@@ -410,7 +412,9 @@ fn what_is_shown_live_only_grows() {
         seen.push((measured.phase, measured.requests.due, measured.since_start, progress));
         assert!(measured.intervals.iter().all(|interval| interval.histogram.is_empty()));
     };
-    let measured = load::run(&plan, &Options { threads: 1 }, &StopSwitch::new(), &mut watch).expect("a run");
+    let measured =
+        load::run(&plan, &Options { threads: 1, ..Options::default() }, &Control::new(), &mut watch)
+            .expect("a run");
     assert!(seen.len() >= 8, "{seen:?}");
     assert!(seen.windows(2).all(|pair| {
         pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1 && pair[0].2 <= pair[1].2 && pair[0].3 <= pair[1].3
@@ -437,4 +441,61 @@ fn more_load_than_can_be_sent_overflows_and_still_balances() {
     assert!(measured.requests.answered > 0, "the load starves itself");
     assert!(measured.errors["overflow"] > 0, "{:?}", measured.errors);
     assert!(measured.connections.waited > 0);
+}
+
+#[test]
+fn a_run_is_paused_resumed_and_sped_up_while_it_goes() {
+    let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let pause = Duration::from_millis(600);
+    for threads in [1, 2] {
+        let plan = Plan {
+            stop: Stop::Duration(Duration::from_millis(1000)),
+            ..plan(&peer.url(), Pacing::Constant { rate_per_sec: 200.0 })
+        };
+        let control = Control::new();
+        let mut step = 0;
+        let mut watch = |measured: &Measured| {
+            let at = measured.since_start;
+            if step == 0 && at >= Duration::from_millis(250) {
+                control.pause();
+                control.mark("deployed v2");
+                step = 1;
+            } else if step == 1 && at >= Duration::from_millis(250) + pause {
+                assert!(measured.is_paused);
+                control.set_factor(2.0);
+                control.resume();
+                step = 2;
+            }
+        };
+        let options = Options { threads, ..Options::default() };
+        let measured = load::run(&plan, &options, &control, &mut watch).expect("a run");
+        assert_balanced(&measured, "steered");
+        let kinds: Vec<MarkKind> = measured.marks.iter().map(|mark| mark.kind).collect();
+        assert_eq!(kinds, [MarkKind::Note, MarkKind::Pause, MarkKind::Rate, MarkKind::Resume]);
+        let (paused_at, resumed_at) = (measured.marks[1].at_s, measured.marks[3].at_s);
+        let expected = 200.0 * paused_at + 400.0 * (1.0 - paused_at);
+        let due = measured.requests.due as f64;
+        assert!((due - expected).abs() <= 1.0, "{due} for {expected}: {:?}", measured.marks);
+        let paused = measured.paused.as_secs_f64();
+        assert!((paused - (resumed_at - paused_at)).abs() < 1e-6 && paused > 0.4, "{paused}");
+        assert!((measured.elapsed.as_secs_f64() - 1.0 - paused).abs() < 0.1, "{:?}", measured.elapsed);
+    }
+}
+
+#[test]
+fn think_time_is_kept_by_every_connection() {
+    let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let think = Duration::from_millis(50);
+    let plan = Plan {
+        connections: 4,
+        stop: Stop::Duration(Duration::from_millis(1000)),
+        ..plan(&peer.url(), Pacing::Max { think })
+    };
+    let measured = measure(&plan, 2);
+    assert_balanced(&measured, "think time");
+    let due = measured.requests.due;
+    assert!((20..=80).contains(&due), "{due} of four connections, at most 20 each");
+    let counted = Plan { stop: Stop::Requests(9), ..plan };
+    let measured = measure(&counted, 2);
+    assert_eq!((measured.requests.due, measured.requests.answered), (9, 9));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use meshbench::load::{self, Measured, Options, StopSwitch};
+use meshbench::load::{self, Control, Measured, Options};
 use meshbench::model::Plan;
 
 /// A server that does with each connection what it was told to.
@@ -112,14 +112,15 @@ pub(crate) fn closed_port() -> SocketAddr {
 
 /// Runs a plan on so many threads, and fails rather than hang.
 pub(crate) fn measure(plan: &Plan, threads: u32) -> Measured {
-    let stop = StopSwitch::new();
+    let stop = Control::new();
     let begun = Instant::now();
     let mut watch = |_: &Measured| {
         if begun.elapsed() > Duration::from_secs(60) {
             stop.stop();
         }
     };
-    load::run(plan, &Options { threads }, &stop, &mut watch).expect("the plan can be run")
+    load::run(plan, &Options { threads, ..Options::default() }, &stop, &mut watch)
+        .expect("the plan can be run")
 }
 
 /// Holds the books of a run against each other.

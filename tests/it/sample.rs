@@ -246,6 +246,8 @@ fn live_of(so_far: Run, phase: Phase, measured_s: f64) -> Live {
         elapsed,
         progress: Some(elapsed.as_secs_f64() / whole),
         remaining: Some(Duration::from_secs_f64(whole - elapsed.as_secs_f64())),
+        factor: 1.0,
+        is_paused: false,
         is_try: false,
     }
 }
@@ -294,6 +296,8 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
         note: String::new(),
         started,
         elapsed_s: behaviour.length_s,
+        paused_s: 0.0,
+        marks: Vec::new(),
         ended: Ended::Completed,
         interrupted: false,
         requests: tally.requests,

@@ -1,16 +1,17 @@
 //! The thread of a run: carries out the plan, writes a checkpoint each second, makes the record.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::app::event::{Event, Progress};
 use crate::app::hopeless::is_hopeless;
+use crate::app::job::Steer;
 use crate::app::record::{self, Detail};
 use crate::app::search::{Searching, trial_plan};
 use crate::app::state::Phase;
-use crate::load::{self, LoadError, Measured, StopSwitch};
+use crate::load::{self, Control, LoadError, Measured};
 use crate::model::{Ended, Plan, Run, RunId, Search};
 
 use super::Outbox;
@@ -21,16 +22,16 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 /// A run that is going.
 pub(super) struct RunThread {
-    stop: StopSwitch,
+    hand: Hand,
     /// Ends when the thread does; nothing is ever sent.
     alive: Receiver<()>,
 }
 
 impl RunThread {
     pub(super) fn start(order: Order, store: Desk, outbox: Outbox) -> Self {
-        let stop = StopSwitch::new();
+        let hand = Hand::default();
         let id = order.id;
-        let work = Work { order, cpus: cpus(), stop: stop.clone(), store, outbox: outbox.clone() };
+        let work = Work { order, cpus: cpus(), hand: hand.clone(), store, outbox: outbox.clone() };
         let (hold, alive) = channel::<()>();
         let news = outbox.clone();
         let spawned = std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || {
@@ -44,11 +45,21 @@ impl RunThread {
         if let Err(error) = spawned {
             outbox.offer(Event::RunFailed { id, reason: format!("no thread could be started: {error}") });
         }
-        Self { stop, alive }
+        Self { hand, alive }
     }
 
     pub(super) fn stop(&self) {
-        self.stop.stop();
+        self.hand.stop();
+    }
+
+    pub(super) fn steer(&self, steer: Steer) {
+        let control = self.hand.control();
+        match steer {
+            Steer::Factor(factor) => control.set_factor(factor),
+            Steer::Pause => control.pause(),
+            Steer::Resume => control.resume(),
+            Steer::Mark(text) => control.mark(&text),
+        }
     }
 
     /// Waits for the end of the thread, but not beyond `deadline`; whether it has ended.
@@ -64,14 +75,56 @@ pub(super) struct Order {
     pub(super) plan: Plan,
     /// Look for the highest rate at which the plan's goals are met, instead of running it once.
     pub(super) search: Option<Search>,
-    /// Threads that send load; 0 for the default.
-    pub(super) threads: u32,
+    /// How it is carried out.
+    pub(super) options: load::Options,
+}
+
+/// What steers the run of this moment: in a search each trial has a control of its own.
+#[derive(Clone, Debug, Default)]
+struct Hand(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    control: Control,
+    /// Everything, and not one trial of it.
+    is_stopped: bool,
+}
+
+impl Hand {
+    /// Of the next run, which is stopped before it begins if everything was.
+    fn next(&self) -> Control {
+        let mut held = self.held();
+        held.control = Control::new();
+        if held.is_stopped {
+            held.control.stop();
+        }
+        held.control.clone()
+    }
+
+    fn control(&self) -> Control {
+        self.held().control.clone()
+    }
+
+    fn stop(&self) {
+        let mut held = self.held();
+        held.is_stopped = true;
+        held.control.stop();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.held().is_stopped
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing in here can be left half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Work {
     order: Order,
     cpus: u32,
-    stop: StopSwitch,
+    hand: Hand,
     store: Desk,
     outbox: Outbox,
 }
@@ -132,8 +185,7 @@ impl Work {
         // The first comes with the first news, so that even a run of a moment leaves its trace.
         let mut due = Duration::ZERO;
         let mut hopeless = false;
-        // A trial is ended on its own; the search is stopped as a whole.
-        let stop = self.stop.child();
+        let control = self.hand.next();
         let mut watch = |measured: &Measured| {
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
             if measured.phase != load::Phase::Connecting && measured.since_start >= due {
@@ -142,12 +194,11 @@ impl Work {
             }
             if plan.give_up && !hopeless && is_hopeless(plan, measured) {
                 hopeless = true;
-                stop.stop();
+                control.stop();
             }
         };
-        let options = load::Options { threads: self.order.threads };
-        let mut measured = load::run(plan, &options, &stop, &mut watch)?;
-        if hopeless && measured.ended == Ended::Stopped && !self.stop.is_stopped() {
+        let mut measured = load::run(plan, &self.order.options, &control, &mut watch)?;
+        if hopeless && measured.ended == Ended::Stopped && !self.hand.is_stopped() {
             measured.ended = Ended::GaveUp;
         }
         Ok(measured)
@@ -169,6 +220,8 @@ impl Work {
             progress: measured.progress,
             remaining: measured.remaining,
             in_flight: measured.in_flight,
+            factor: measured.factor,
+            is_paused: measured.is_paused,
         }
     }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 use crate::app::command::Page;
 use crate::app::event::Progress;
 use crate::app::heavy;
-use crate::app::job::{Job, JobKey};
+use crate::app::job::{Job, JobKey, Steer};
 use crate::app::state::{Live, NoticeAction, Open, Phase, Question, State};
 use crate::app::try_it;
 use crate::app::update::Fresh;
-use crate::model::{Ended, Plan, Run, RunId, RunSummary, Search};
+use crate::load::{FACTOR_MAX, FACTOR_MIN};
+use crate::model::plan::RATE_MAX;
+use crate::model::{Ended, Plan, Run, RunId, RunSummary, Search, Timer, number};
 
 impl State {
     pub(super) fn try_it(&mut self) -> Vec<Job> {
@@ -77,6 +79,62 @@ impl State {
         }
     }
 
+    /// A rate that would have been asked about before the run is not reached by turning it up.
+    pub(super) fn set_rate_factor(&mut self, factor: f64) -> Vec<Job> {
+        let Some(live) = self.live_to_steer() else { return Vec::new() };
+        let peak = live.plan.pacing.peak_per_sec().unwrap_or(0.0) * factor;
+        let refusal = if !live.plan.pacing.is_open_loop() {
+            Some("It goes as fast as answers come, and has no rate".to_owned())
+        } else if !(FACTOR_MIN..=FACTOR_MAX).contains(&factor) {
+            Some("The planned rate can be multiplied by 0.001 to 1000".to_owned())
+        } else if peak > RATE_MAX {
+            Some(format!("The highest rate is {}", number::rate(RATE_MAX)))
+        } else {
+            heavy::reason(&live.plan, live.search)
+                .xor(heavy::reason_at(&live.plan, factor))
+                .filter(|_| factor > 1.0)
+        };
+        if let Some(reason) = refusal {
+            self.warn("The rate was not changed".to_owned(), reason);
+            return Vec::new();
+        }
+        live.factor = factor;
+        vec![Job::Steer(Steer::Factor(factor))]
+    }
+
+    pub(super) fn pause_run(&mut self) -> Vec<Job> {
+        self.set_paused(true)
+    }
+
+    pub(super) fn resume_run(&mut self) -> Vec<Job> {
+        self.set_paused(false)
+    }
+
+    fn set_paused(&mut self, paused: bool) -> Vec<Job> {
+        let Some(live) = self.live_to_steer() else { return Vec::new() };
+        live.is_paused = paused;
+        vec![Job::Steer(if paused { Steer::Pause } else { Steer::Resume })]
+    }
+
+    pub(super) fn mark_run(&mut self, text: &str) -> Vec<Job> {
+        let text = text.trim();
+        if text.is_empty() || self.live_to_steer().is_none() {
+            return Vec::new();
+        }
+        vec![Job::Steer(Steer::Mark(text.to_owned()))]
+    }
+
+    pub(super) fn use_timer(&mut self, timer: Timer) -> Vec<Job> {
+        self.timer = Some(timer);
+        Vec::new()
+    }
+
+    /// The run that is going, while requests may still become due.
+    fn live_to_steer(&mut self) -> Option<&mut Live> {
+        let live = self.live.as_mut()?;
+        matches!(live.phase, Phase::Connecting | Phase::Warmup | Phase::Measuring).then_some(live)
+    }
+
     pub(super) fn dismiss_failed_run(&mut self) -> Vec<Job> {
         if !self.is_running() {
             self.live = None;
@@ -95,6 +153,7 @@ impl State {
         live.progress = news.progress;
         live.remaining = news.remaining;
         live.in_flight = news.in_flight;
+        (live.factor, live.is_paused) = (news.factor, news.is_paused);
         Vec::new()
     }
 
@@ -195,9 +254,12 @@ impl State {
             progress: None,
             remaining: None,
             in_flight: 0,
+            factor: 1.0,
+            is_paused: false,
             is_try: false,
         });
-        vec![Job::Run { id, plan, search, threads }]
+        let timer = self.timer.unwrap_or(self.settings.timer);
+        vec![Job::Run { id, plan, search, threads, timer }]
     }
 
     fn refuse_while_running(&mut self) -> bool {

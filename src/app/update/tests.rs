@@ -32,9 +32,11 @@ fn a_run(n: u128) -> Run {
         name: format!("run {n}"),
         labels: Labels::new(),
         note: String::new(),
+        marks: Vec::new(),
         plan: Plan::for_url(URL),
         started: Timestamp::from_second(n as i64).expect("a small number"),
         elapsed_s: 1.0,
+        paused_s: 0.0,
         ended: Ended::Completed,
         interrupted: false,
         requests: Default::default(),
@@ -80,6 +82,8 @@ fn progress(n: u128) -> Event {
         progress: Some(0.5),
         remaining: None,
         in_flight: 3,
+        factor: 2.0,
+        is_paused: true,
     }))
 }
 
@@ -113,7 +117,7 @@ fn a_plan_with_a_problem_is_not_run() {
 #[test]
 fn heavy_load_on_a_public_address_is_asked_about_first() {
     let mut state = opened([]);
-    let plan = Box::new(Plan { pacing: Pacing::Max, ..Plan::for_url("http://example.com/") });
+    let plan = Box::new(Plan { pacing: Pacing::MAX, ..Plan::for_url("http://example.com/") });
     assert!(state.command(Command::StartRun(plan.clone()), fresh(1)).is_empty());
     assert!(matches!(state.question, Some(Question::HeavyLoad { .. })));
     let jobs = state.command(Command::AgreeToLoad, fresh(1));

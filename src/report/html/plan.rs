@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::model::plan::Arrivals;
 use crate::model::{Body, Pacing, Plan, Run, Stop, duration, number};
 
 use super::super::markup::Markup;
@@ -85,11 +86,22 @@ pub(super) fn toml(out: &mut Markup, run: &Run) {
 
 fn pacing_words(pacing: &Pacing) -> String {
     match pacing {
-        Pacing::Max => "as fast as answers come (closed loop)".to_owned(),
+        Pacing::Max { think } if think.is_zero() => "as fast as answers come (closed loop)".to_owned(),
+        Pacing::Max { think } => {
+            format!("{} after each answer of a connection (closed loop)", duration::text(*think))
+        }
         Pacing::Constant { rate_per_sec } => format!("constant, {}", number::rate(*rate_per_sec)),
         Pacing::Poisson { rate_per_sec } => {
             format!("Poisson arrivals, {} on average", number::rate(*rate_per_sec))
         }
+        Pacing::Profile(profile) => {
+            let arrivals = match profile.arrivals {
+                Arrivals::Even => "evenly spaced",
+                Arrivals::Poisson => "Poisson arrivals",
+            };
+            format!("{arrivals}, {}", profile.words())
+        }
+        Pacing::Replay { file } => format!("at the moments recorded in {}", file_name(file)),
     }
 }
 
@@ -97,6 +109,7 @@ fn stop_words(stop: Stop) -> String {
     match stop {
         Stop::Duration(length) => format!("after {}", duration::text(length)),
         Stop::Requests(count) => format!("after {} requests", number::count(count)),
+        Stop::Never => "by itself, or when it is stopped".to_owned(),
     }
 }
 

@@ -58,10 +58,10 @@ impl Sheet<'_> {
             sheet.choice(ui, "Pacing", &PACINGS, |draft| &mut draft.pacing)
         });
         self.row(ui, "", |sheet, ui, _| sheet.remark(ui, pacing_words(sheet.draft.pacing)));
-        if self.draft.pacing != PacingKind::Max {
+        if !matches!(self.draft.pacing, PacingKind::Max | PacingKind::Kept) {
             let unit = match self.draft.pacing {
                 PacingKind::Poisson => "requests/s on average",
-                PacingKind::Constant | PacingKind::Max => "requests/s",
+                _ => "requests/s",
             };
             let spec = Spec { caption: "Rate", hint: "100", unit, width: SHORT };
             self.line(ui, At::Rate, spec, |draft| &mut draft.rate);
@@ -99,6 +99,9 @@ impl Sheet<'_> {
                 let spec = Spec { caption: "Requests", hint: "10000", unit: "requests", width: SHORT };
                 self.line(ui, At::Stop, spec, |draft| &mut draft.requests);
             }
+            StopKind::Never => {
+                self.row(ui, "", |sheet, ui, _| sheet.remark(ui, "By itself, or when it is stopped"));
+            }
         }
     }
 }
@@ -121,5 +124,6 @@ fn pacing_words(pacing: PacingKind) -> &'static str {
         PacingKind::Max => {
             "The next request follows the answer (closed loop): a slow target is asked less often"
         }
+        PacingKind::Kept => "At a rate that changes, as the plan has it",
     }
 }

@@ -71,6 +71,8 @@ pub enum PacingKind {
     Poisson,
     /// As fast as answers come.
     Max,
+    /// As the plan has it, that the form was filled from: a profile or a replay.
+    Kept,
 }
 
 /// What ends a run.
@@ -80,6 +82,8 @@ pub enum StopKind {
     Duration,
     /// A number of requests.
     Requests,
+    /// A person, or the end of a profile.
+    Never,
 }
 
 /// Where the body comes from.
@@ -142,14 +146,16 @@ impl Draft {
     #[must_use]
     pub fn from_plan(plan: &Plan) -> Self {
         let defaults = Plan::for_url("");
-        let (pacing, rate) = match plan.pacing {
-            Pacing::Max => (PacingKind::Max, defaults.pacing.rate_per_sec()),
-            Pacing::Constant { rate_per_sec } => (PacingKind::Constant, Some(rate_per_sec)),
-            Pacing::Poisson { rate_per_sec } => (PacingKind::Poisson, Some(rate_per_sec)),
+        let (pacing, rate) = match &plan.pacing {
+            Pacing::Max { .. } => (PacingKind::Max, defaults.pacing.rate_per_sec()),
+            Pacing::Profile(_) | Pacing::Replay { .. } => (PacingKind::Kept, defaults.pacing.rate_per_sec()),
+            Pacing::Constant { rate_per_sec } => (PacingKind::Constant, Some(*rate_per_sec)),
+            Pacing::Poisson { rate_per_sec } => (PacingKind::Poisson, Some(*rate_per_sec)),
         };
         let (stop, length, requests) = match plan.stop {
             Stop::Duration(length) => (StopKind::Duration, length, REQUESTS_DEFAULT),
             Stop::Requests(count) => (StopKind::Requests, LENGTH_DEFAULT, count),
+            Stop::Never => (StopKind::Never, LENGTH_DEFAULT, REQUESTS_DEFAULT),
         };
         let (body, body_text, body_file) = match &plan.request.body {
             Body::Empty => (BodyKind::Empty, String::new(), String::new()),
@@ -291,15 +297,17 @@ impl Reading {
     }
 
     fn pacing(&mut self, draft: &Draft) -> Pacing {
-        if draft.pacing == PacingKind::Max {
-            return Pacing::Max;
+        match (draft.pacing, &draft.kept.pacing) {
+            (PacingKind::Kept, kept) | (PacingKind::Max, kept @ Pacing::Max { .. }) => return kept.clone(),
+            (PacingKind::Max, _) => return Pacing::MAX,
+            (PacingKind::Constant | PacingKind::Poisson, _) => {}
         }
         let read = digits(draft.rate.trim().trim_end_matches("/s")).parse::<f64>();
         let read = read.map_err(|_| "write a number of requests per second, for example 100".to_owned());
         let rate_per_sec = self.take(At::Rate, read, 1.0);
         match draft.pacing {
             PacingKind::Poisson => Pacing::Poisson { rate_per_sec },
-            PacingKind::Constant | PacingKind::Max => Pacing::Constant { rate_per_sec },
+            _ => Pacing::Constant { rate_per_sec },
         }
     }
 
@@ -312,6 +320,7 @@ impl Reading {
 
     fn stop(&mut self, draft: &Draft) -> Stop {
         match draft.stop {
+            StopKind::Never => Stop::Never,
             StopKind::Duration => {
                 Stop::Duration(self.take(At::Stop, duration::parse(&draft.duration), LENGTH_DEFAULT))
             }
@@ -422,7 +431,9 @@ mod tests {
         let plans = [
             Plan::for_url("http://localhost/"),
             full(),
-            Plan { pacing: Pacing::Max, stop: Stop::Requests(12), ..full() },
+            Plan { pacing: Pacing::MAX, stop: Stop::Requests(12), ..full() },
+            Plan { pacing: Pacing::Max { think: Duration::from_secs(1) }, stop: Stop::Never, ..full() },
+            Plan { pacing: Pacing::Replay { file: "times.csv".into() }, ..full() },
             Plan { pacing: Pacing::Constant { rate_per_sec: 0.5 }, ..full() },
             Plan { stop: Stop::Duration(Duration::from_secs(5400)), ..full() },
         ];

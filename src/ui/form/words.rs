@@ -8,8 +8,8 @@ use crate::model::{Pacing, Plan, Stop, number};
 #[must_use]
 pub fn sentence(plan: &Plan) -> String {
     let over = match (&plan.pacing, plan.connections) {
-        (Pacing::Max, 1) => "over one connection".to_owned(),
-        (Pacing::Max, many) => format!("over {} connections", number::count(many.into())),
+        (Pacing::Max { .. }, 1) => "over one connection".to_owned(),
+        (Pacing::Max { .. }, many) => format!("over {} connections", number::count(many.into())),
         (_, 1) => "over one connection".to_owned(),
         (_, many) => format!("over at most {} connections", number::count(many.into())),
     };
@@ -19,14 +19,27 @@ pub fn sentence(plan: &Plan) -> String {
         format!(", after a warm-up of {} that is not counted", spaced(plan.warmup))
     };
     let pace = match &plan.pacing {
-        Pacing::Max => "as fast as answers come".to_owned(),
+        Pacing::Max { think } if think.is_zero() => "as fast as answers come".to_owned(),
+        Pacing::Max { think } => format!("{} after each answer", spaced(*think)),
         Pacing::Constant { rate_per_sec } => per_second(*rate_per_sec),
         Pacing::Poisson { rate_per_sec } => {
             format!("{} on average, at random moments,", per_second(*rate_per_sec))
         }
+        Pacing::Profile(profile) => format!("requests, {},", profile.words()),
+        Pacing::Replay { file } => format!("requests at the moments recorded in {}", file.display()),
     };
     match (plan.stop, &plan.pacing) {
-        (Stop::Duration(length), Pacing::Max) => {
+        (stop, Pacing::Profile(_) | Pacing::Replay { .. }) => {
+            let end = match stop {
+                Stop::Duration(length) => format!(", for {} at most", spaced(length)),
+                Stop::Requests(count) => format!(", {} at most", requests(count)),
+                Stop::Never => String::new(),
+            };
+            format!("Sends {pace} {over}{end}{warmup}")
+        }
+        (Stop::Never, Pacing::Max { .. }) => format!("Sends requests {pace} {over} until stopped{warmup}"),
+        (Stop::Never, _) => format!("Sends {pace} {over} until stopped{warmup}"),
+        (Stop::Duration(length), Pacing::Max { .. }) => {
             format!("Sends requests {pace} {over} for {}{warmup}", spaced(length))
         }
         (Stop::Duration(length), pacing) => {
@@ -35,7 +48,9 @@ pub fn sentence(plan: &Plan) -> String {
             let count = requests(due.ceil() as u64);
             format!("Sends {pace} {over} for {}: {about}{count}{warmup}", spaced(length))
         }
-        (Stop::Requests(count), Pacing::Max) => format!("Sends {} {pace} {over}{warmup}", requests(count)),
+        (Stop::Requests(count), Pacing::Max { .. }) => {
+            format!("Sends {} {pace} {over}{warmup}", requests(count))
+        }
         (Stop::Requests(count), pacing) => {
             let seconds = count as f64 / pacing.rate_per_sec().unwrap_or(1.0);
             let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
@@ -99,11 +114,11 @@ mod tests {
                  for 2 min: about 1\u{2009}500 requests",
             ),
             (
-                Pacing::Max,
+                Pacing::MAX,
                 Stop::Duration(secs(5400)),
                 "Sends requests as fast as answers come over 16 connections for 1 h 30 min",
             ),
-            (Pacing::Max, Stop::Requests(1), "Sends 1 request as fast as answers come over 16 connections"),
+            (Pacing::MAX, Stop::Requests(1), "Sends 1 request as fast as answers come over 16 connections"),
             (
                 constant(1.0),
                 Stop::Requests(90),
