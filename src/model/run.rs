@@ -103,7 +103,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<super::Capacity>,
     /// Phases, tables and the slowest requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Detail::is_empty")]
     pub detail: Detail,
     /// What happened over time, in order, without overlap. A gap is a time in which nothing was due or answered.
     pub intervals: Vec<Interval>,
@@ -238,7 +238,7 @@ pub struct Environment {
     #[serde(default)]
     pub load_cpu_share: Option<f64>,
     /// What kept the machine from sending load.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Strain::is_unknown")]
     pub strain: Strain,
 }
 

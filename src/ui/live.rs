@@ -19,7 +19,7 @@ const FOOT_HEIGHT: f32 = 44.0;
 /// Room for the choices beside the title, in points.
 pub(super) const CHOICE_WIDTH: f32 = 293.0;
 /// Room for the choice of drawing beside those, in points.
-pub(super) const DRAWING_WIDTH: f32 = 150.0;
+pub(super) const DRAWING_WIDTH: f32 = 152.0;
 /// The time axis of a short run shows all of it from the start, in seconds.
 const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.

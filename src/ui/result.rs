@@ -83,7 +83,8 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     widgets::scrolling(ui, "result", room, |ui| {
         let top = ui.cursor().top();
         head::particulars(cx, ui, &mut view.draft, run);
-        head::warnings(cx, ui, run);
+        let brief = if view.tab == Tab::Summary { head::Brief::No } else { head::Brief::Yes };
+        head::warnings(cx, ui, run, brief);
         live::numbers(cx, ui, Some(run));
         ui.add_space(SPACE[1]);
         tabs(cx, ui, view);

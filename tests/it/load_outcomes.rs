@@ -332,6 +332,55 @@ fn https_is_checked_against_the_given_authority() {
 }
 
 #[test]
+fn the_phases_of_each_request_add_up_to_its_response_time() {
+    const DELAY: Duration = Duration::from_millis(20);
+    let authority = authority();
+    let config = Arc::clone(&authority.server);
+    let peer = Peer::start(move |stream, _| {
+        let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        // Or the system would hold the first piece back until the second is there.
+        stream.sock.set_nodelay(true).expect("a socket");
+        // Each answer takes 20 ms to begin and 20 ms more to end, and ends its connection.
+        if read_request(&mut stream) {
+            std::thread::sleep(DELAY);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\no");
+            let _ = stream.flush();
+            std::thread::sleep(DELAY);
+            let _ = stream.write_all(b"k");
+            let _ = stream.flush();
+        }
+    });
+    let mut plan = Plan {
+        connections: 2,
+        // Twice what two connections carry: most requests wait for one.
+        pacing: Pacing::Constant { rate_per_sec: 100.0 },
+        stop: Stop::Requests(30),
+        ..Plan::for_url(&format!("https://{}/", peer.address()))
+    };
+    plan.target.ca_file = Some(authority.ca_file.clone());
+    let measured = measure(&plan, 1);
+    assert_eq!(measured.requests.answered, 30, "{:?}", measured.errors);
+    let detail = &measured.detail;
+    let delay = DELAY.as_secs_f64() * 1e3;
+    let phases = &detail.phases;
+    assert!(phases.first_byte.ms.p50 >= delay * 0.99 && phases.transfer.ms.p50 >= delay * 0.99, "{phases:?}");
+    assert_eq!((phases.first_byte.ms.count, phases.transfer.ms.count), (30, 30));
+    let opened = measured.connections.opened;
+    assert_eq!((phases.connect.ms.count, phases.tls.ms.count), (opened, opened));
+    assert!(phases.wait.ms.count > 15 && phases.wait.ms.max > delay, "{phases:?}");
+    assert_eq!(detail.slowest.len(), 30);
+    for slow in &detail.slowest {
+        let sum: f64 = slow.phases.named().map(|(_, ms)| ms).sum();
+        let rest = slow.response_ms - sum;
+        // What is left is our own way from one step to the next, while connecting.
+        assert!((-0.001..5.0).contains(&rest), "{slow:?}");
+        assert_eq!((slow.outcome.as_str(), slow.address.is_empty()), ("200", false), "{slow:?}");
+    }
+    assert_eq!(detail.connections.used, 2);
+}
+
+#[test]
 fn a_server_without_tls_behind_https_fails_in_tls() {
     let peer = Peer::start(|mut stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");

@@ -401,7 +401,7 @@ fn a_report_is_well_formed_and_holds_what_was_measured() {
     let page = html::write(&[&run], now());
     let tags = tags(&page);
     let svgs = tags.iter().filter(|(name, attributes)| name == "svg" && attributes.contains("role=")).count();
-    assert_eq!(svgs, 5, "response, rate, errors, curve, histogram");
+    assert_eq!(svgs, 6, "response, heat map, rate, errors, curve, histogram");
     for words in
         ["Checkout, sidecar", "59\u{2009}000", "✗ missed", "✓ met", "Connection reset", "p99&lt;50ms"]
     {

@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use meshbench::app::state::{Live, Phase};
 use meshbench::model::run::{
-    Bytes, Connections, Environment, Histograms, QUANTILES, RUN_VERSION, Rate, Requests, STATUS_ERROR,
-    Warning, WarningKind,
+    Bytes, ConnectionRow, ConnectionTable, Connections, Detail, Environment, Histograms, PhaseTimes, Phases,
+    QUANTILES, RUN_VERSION, Rate, Requests, Row, STATUS_ERROR, Slow, SlowPhases, Warning, WarningKind,
 };
-use meshbench::model::{Ended, Goal, Interval, Labels, Pacing, Plan, Run, RunId, RunSummary, Stop};
+use meshbench::model::{
+    Ended, Goal, Interval, Labels, Pacing, Plan, Quantiles, Run, RunId, RunSummary, Stop,
+};
 use meshbench::stats::{Latency, Sketch, heat};
 use uuid::Uuid;
 
@@ -337,11 +339,76 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
             service: tally.service.encode(),
             lag: tally.lag.encode(),
         },
+        detail: detail(),
         intervals: tally.intervals,
         plan,
     };
     run.goals = run.plan.goals.iter().map(|goal| goal.judge(&run)).collect();
     run
+}
+
+/// Phases, tables and slow requests as a mesh with two addresses and two requests would show them.
+fn detail() -> Detail {
+    let ms = |median: f64, count| Quantiles {
+        p50: median,
+        p90: median * 1.6,
+        p95: median * 1.9,
+        p99: median * 2.8,
+        p99_9: median * 6.0,
+        max: median * 11.0,
+        mean: median * 1.1,
+        count,
+    };
+    let times = |median, count| PhaseTimes { ms: ms(median, count), histogram: String::new() };
+    let row = |name: &str, requests, failed, median| Row {
+        name: name.to_owned(),
+        requests,
+        failed,
+        ms: ms(median, requests),
+    };
+    let connection = |at: u32| ConnectionRow {
+        name: format!("{}/{}", at % 7 + 1, at + 1),
+        requests: 1190 + u64::from(at),
+        failed: u64::from(at % 3),
+        opened: 1,
+        mean_ms: 6.4 - 0.1 * f64::from(at),
+        max_ms: 420.0 - 9.0 * f64::from(at),
+    };
+    let slow = |at: u32| Slow {
+        due_s: 21.0 + 0.004 * f64::from(at),
+        response_ms: 408.0 - 4.0 * f64::from(at),
+        service_ms: Some(5.0 + f64::from(at % 5)),
+        outcome: if at % 9 == 4 { "response_timeout" } else { "200" }.to_owned(),
+        variant: "GET /cart".to_owned(),
+        address: "10.20.0.17:8080".to_owned(),
+        connection: format!("{}/{}", at % 7 + 1, at + 1),
+        phases: SlowPhases {
+            lag: Some(0.04),
+            wait: Some(402.0 - 4.0 * f64::from(at)),
+            first_byte: Some(4.0),
+            transfer: Some(1.0 + f64::from(at % 5)),
+            ..SlowPhases::default()
+        },
+    };
+    Detail {
+        phases: Phases {
+            dns: PhaseTimes::default(),
+            connect: times(0.31, 50),
+            tls: times(2.4, 50),
+            wait: times(36.0, 212),
+            first_byte: times(4.1, 59_900),
+            transfer: times(0.09, 1204),
+        },
+        variants: vec![row("GET /cart", 45_000, 110, 3.9), row("POST /checkout", 15_000, 72, 6.2)],
+        addresses: vec![row("10.20.0.17:8080", 30_002, 90, 4.1), row("10.20.0.23:8080", 29_998, 92, 4.3)],
+        connections: ConnectionTable {
+            used: 50,
+            requests_min: 1188,
+            requests_max: 1214,
+            slowest: (0..20).map(connection).collect(),
+        },
+        slowest: (0..50).map(slow).collect(),
+    }
 }
 
 fn tally(behaviour: &Behaviour) -> Tally {

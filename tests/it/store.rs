@@ -101,6 +101,7 @@ fn run(number: u64) -> Run {
         bytes: meshbench::model::run::Bytes { sent: 1, received: number },
         connections: meshbench::model::run::Connections { opened: 10, waited: 0 },
         environment: meshbench::model::run::Environment::default(),
+        detail: Default::default(),
         histograms: Histograms {
             response: latency.encode(),
             service: latency.encode(),

@@ -124,8 +124,12 @@ fn a_result_without_answers_looks_as_kept() {
 #[test]
 fn the_parts_of_a_result_look_as_kept() {
     let mut kept = egui_kittest::SnapshotResults::new();
-    for (tab, name) in [("Distribution", "distribution"), ("Over time", "time"), ("Plan and machine", "plan")]
-    {
+    for (tab, name) in [
+        ("Distribution", "distribution"),
+        ("Over time", "time"),
+        ("Breakdown", "breakdown"),
+        ("Plan and machine", "plan"),
+    ] {
         let (mut harness, _) = result_harness(sample::run());
         harness.get_by_label(tab).click();
         harness.run();
@@ -133,6 +137,43 @@ fn the_parts_of_a_result_look_as_kept() {
         harness.run();
         kept.add(harness.try_snapshot(format!("result_{name}_light")));
     }
+}
+
+#[test]
+fn heat_maps_look_as_kept() {
+    let mut kept = egui_kittest::SnapshotResults::new();
+    for theme in [egui::Theme::Light, egui::Theme::Dark] {
+        let (live, view) = (sample::live(), RefCell::new(LiveView::default()));
+        let mut harness = picture::harness(theme, PAGE, |ui| {
+            page(ui, &Asked::default(), |cx, ui| live::ui(cx, ui, &mut view.borrow_mut(), &live));
+        });
+        harness.run();
+        harness.get_by_label("Heat map").click();
+        harness.run();
+        harness.remove_cursor();
+        harness.run();
+        let name = if theme == egui::Theme::Dark { "live_heat_dark" } else { "live_heat_light" };
+        kept.add(harness.try_snapshot(name));
+    }
+}
+
+#[test]
+fn a_heat_map_is_told_in_words_and_a_breakdown_unfolds() {
+    let (mut harness, _) = result_harness(sample::run());
+    harness.get_by_label("Over time").click();
+    harness.run();
+    harness.get_by_label("Heat map").click();
+    harness.run();
+    let told = labels(&harness, "Heat map of response times over time: from");
+    assert_eq!(told.len(), 1, "{told:?}");
+    harness.get_by_label("Breakdown").click();
+    harness.run();
+    harness.get_by_label("POST /checkout");
+    harness.get_by_label("wait 366 ms");
+    assert!(harness.query_by_label("wait 206 ms").is_none());
+    harness.get_by_label("Show all 50").click();
+    harness.run();
+    harness.get_by_label("wait 206 ms");
 }
 
 #[test]

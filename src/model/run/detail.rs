@@ -167,6 +167,22 @@ pub struct Strain {
     pub stolen_share: Option<f64>,
 }
 
+impl Detail {
+    /// Whether nothing of it was measured, as in records of older versions.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Strain {
+    /// Whether the system told nothing.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Phases {
     /// Name, meaning and times of each phase, in their order.
     #[must_use]

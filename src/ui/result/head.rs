@@ -27,6 +27,13 @@ pub(super) struct Draft {
     reason: String,
 }
 
+/// Whether notes are told in brief.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brief {
+    Yes,
+    No,
+}
+
 /// Back, the name, and what can be done with the run.
 pub(super) fn title(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     const ACTIONS_WIDTH: f32 = 310.0;
@@ -260,11 +267,17 @@ fn note(cx: &mut Cx<'_>, ui: &mut Ui, draft: &mut Draft, run: &Run) {
     }
 }
 
-/// What must be known before the numbers are trusted; loudest first.
-pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
+/// What must be known before the numbers are trusted; loudest first. In brief, where plots need the room, only
+/// what makes a run void is told in full.
+pub(super) fn warnings(cx: &Cx<'_>, ui: &mut Ui, run: &Run, brief: Brief) {
     let (void, others): (Vec<_>, Vec<_>) = run.warnings.iter().partition(|warning| warning.kind.voids());
     let void =
         void.first().map(|warning| ("This run is void: do not use its numbers", warning.text.as_str()));
     let others: Vec<_> = others.iter().map(|warning| warning.text.as_str()).collect();
-    widgets::notes(ui, cx.theme, void, &others);
+    let several = format!("{} notes on how far to trust these numbers: see Summary", others.len());
+    if brief == Brief::Yes && others.len() > 1 {
+        widgets::notes(ui, cx.theme, void, &[&several]);
+    } else {
+        widgets::notes(ui, cx.theme, void, &others);
+    }
 }
