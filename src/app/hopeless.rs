@@ -36,7 +36,7 @@ fn planned(plan: &Plan) -> Option<(u64, f64)> {
     let curve = Curve::of(&plan.pacing)?;
     let length = match plan.stop {
         Stop::Requests(count) => {
-            let nanos = curve.time_of(u128::from(count) * u128::from(PER_REQUEST))?;
+            let nanos = curve.time_of(u128::from(count) * PER_REQUEST)?;
             return Some((count, nanos as f64 / 1e9));
         }
         Stop::Duration(length) => curve.length().map_or(length, |own| own.min(length)),
