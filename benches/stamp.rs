@@ -207,7 +207,7 @@ impl Server {
         json!({
             "count": self.count.get(),
             "kept": stamps.len(),
-            "rate": if arrived.len() < 2 { 0.0 } else { (arrived.len() - 1) as f64 * 1e6 / arrived[arrived.len() - 1] },
+            "rate": rate(&arrived),
             "gaps_cv": variation(&arrived),
             "service_us": quantiles(&service),
             "line": line,
@@ -259,6 +259,14 @@ fn quantiles(sorted: &[f64]) -> Value {
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+/// From the first arrival, at 0, to the last.
+fn rate(arrived: &[f64]) -> f64 {
+    match arrived.last() {
+        Some(last) if *last > 0.0 => (arrived.len() - 1) as f64 * 1e6 / last,
+        _ => 0.0,
+    }
 }
 
 /// Standard deviation of the gaps over their mean: 0 for a clock, 1 for chance, 7 for bursts of fifty.

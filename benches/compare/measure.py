@@ -39,11 +39,16 @@ def run(client, core, interrupt_after=None, limit_s=None):
                                    stdin=subprocess.DEVNULL, env={**os.environ, **client.environment},
                                    preexec_fn=pinned(core))
         asked = None
-        if interrupt_after is not None:
-            interrupt_after(process)
-            asked = time.monotonic()
-            process.send_signal(signal.SIGINT)
-        used, memory = wait(process, began + limit_s if limit_s else None)
+        try:
+            if interrupt_after is not None:
+                interrupt_after(process)
+                asked = time.monotonic()
+                process.send_signal(signal.SIGINT)
+            used, memory = wait(process, began + limit_s if limit_s else None)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
         ended = time.monotonic()
         output.seek(0)
         errors.seek(0)
