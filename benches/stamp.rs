@@ -1,5 +1,5 @@
-//! A target with one core and a clock: an HTTP/1.1 server that notes when each request arrived and was answered,
-//! so that what a load generator does is judged by who received it.
+//! A target with one core and a clock: an HTTP/1.1 server that notes when each request arrived and was
+//! answered, so that what a load generator does is judged by who received it.
 //!
 //! `benches/compare/run` builds and drives it; by hand:
 //!
@@ -7,9 +7,9 @@
 //! stamp --port 0 [--rate N] [--stall FIRST/LENGTH/EVERY]
 //! ```
 //!
-//! It prints its port, serves until its standard input is closed, and prints what it saw as JSON. With a rate the
-//! arrivals are held against an evenly spaced line; with a stall (milliseconds, counted from the first request) the
-//! whole process stops for a while again and again, as one does that collects garbage.
+//! It prints its port, serves until its standard input is closed, and prints what it saw as JSON. With a rate
+//! the arrivals are held against an evenly spaced line; with a stall (milliseconds, counted from the first
+//! request) the whole process stops for a while again and again, as one does that collects garbage.
 
 #![expect(clippy::print_stdout, reason = "a line is how the one who started it is answered")]
 
@@ -228,10 +228,10 @@ fn head_of(buffer: &[u8]) -> io::Result<Option<usize>> {
     }
 }
 
-/// Holds arrivals, in order, against a line with one request every `gap` microseconds, whose phase is the one that
-/// half of them are ahead of. `deviation` is how far they are off, `late` how much later than the earliest tenth of
-/// a percent; `wait` is from the due moment of the n-th request to the n-th answer: what a person waits, whoever
-/// measures it.
+/// Holds arrivals, in order, against a line with one request every `gap` microseconds, whose phase is the one
+/// that half of them are ahead of. `deviation` is how far they are off, `late` how much later than the earliest
+/// tenth of a percent; `wait` is from the due moment of the n-th request to the n-th answer: what a person
+/// waits, whoever measures it.
 fn against_the_line(arrived: &[f64], answered: &[f64], gap: f64) -> Value {
     let off = |moments: &[f64]| {
         moments.iter().zip(0_u32..).map(|(at, n)| at - f64::from(n) * gap).collect::<Vec<_>>()

@@ -18,12 +18,25 @@ class Capture:
 
     def __init__(self, tools, core, folder, port):
         self.port, self.file, log = port, Path(folder) / "capture.pcap", Path(folder) / "tcpdump.log"
-        command = [tools.paths["tcpdump"], "-i", "lo", "-n", "-s", "96", "-B", "16384", "-w", self.file,
-                   "--time-stamp-precision=nano", *(["-Z", "root"] if os.geteuid() == 0 else []),
-                   f"tcp port {port} and greater 70"]
+        command = [
+            tools.paths["tcpdump"],
+            "-i",
+            "lo",
+            "-n",
+            "-s",
+            "96",
+            "-B",
+            "16384",
+            "-w",
+            self.file,
+            "--time-stamp-precision=nano",
+            *(["-Z", "root"] if os.geteuid() == 0 else []),
+            f"tcp port {port} and greater 70",
+        ]
         with log.open("w") as said:
-            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, stdin=subprocess.DEVNULL,
-                                            preexec_fn=pinned(core))
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=said, stdin=subprocess.DEVNULL, preexec_fn=pinned(core)
+            )
         deadline = time.monotonic() + START_MAX_S
         while "listening on" not in log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -48,7 +61,7 @@ def waits(data, port):
     asked, at = {}, 24
     while at + 16 <= len(data):
         seconds, nanos, kept, _ = struct.unpack_from(f"{order}IIII", data, at)
-        packet, at = data[at + 16:at + 16 + kept], at + 16 + kept
+        packet, at = data[at + 16 : at + 16 + kept], at + 16 + kept
         # Ethernet (14 bytes) on loopback, then IPv4.
         if len(packet) < 54 or packet[12:14] != b"\x08\x00":
             continue

@@ -8,13 +8,16 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from targets import pinned
 
 # Between two looks at a client's memory.
 LOOK_EVERY_S = 0.2
+# What reading a tool's report may raise when it is not of the shape that is known here.
+NOT_UNDERSTOOD = (ValueError, KeyError, AttributeError, TypeError, IndexError)
 
 
 class Client(NamedTuple):
@@ -35,9 +38,14 @@ def run(client, core, interrupt_after=None, limit_s=None):
     """Runs a client; seconds by the clock, processor time and memory by the system's books."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         began = time.monotonic()
-        process = subprocess.Popen(list(map(str, client.command)), stdout=output, stderr=errors,
-                                   stdin=subprocess.DEVNULL, env={**os.environ, **client.environment},
-                                   preexec_fn=pinned(core))
+        process = subprocess.Popen(
+            list(map(str, client.command)),
+            stdout=output,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **client.environment},
+            preexec_fn=pinned(core),
+        )
         asked = None
         try:
             if interrupt_after is not None:
@@ -53,9 +61,16 @@ def run(client, core, interrupt_after=None, limit_s=None):
         output.seek(0)
         errors.seek(0)
         text, complaint = output.read().decode(errors="replace"), errors.read().decode(errors="replace")
-    return {"seconds": ended - began, "exit": process.returncode, "text": text, "complaint": complaint,
-            "stop_s": ended - asked if asked else None, "user_s": used.ru_utime, "sys_s": used.ru_stime,
-            "rss_kib": memory}
+    return {
+        "seconds": ended - began,
+        "exit": process.returncode,
+        "text": text,
+        "complaint": complaint,
+        "stop_s": ended - asked if asked else None,
+        "user_s": used.ru_utime,
+        "sys_s": used.ru_stime,
+        "rss_kib": memory,
+    }
 
 
 def wait(process, deadline):
@@ -91,7 +106,7 @@ def counted(client, core, count, limit_s=None):
         raise Failed(f"ended with {taken['exit']}: {last_line(taken)}")
     try:
         taken.update(client.told(taken["text"]))
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except NOT_UNDERSTOOD as error:
         raise Failed(f"said what was not understood ({error!r}): {last_line(taken)}") from error
     requests = count(taken) - before
     if requests <= 0:
@@ -101,8 +116,11 @@ def counted(client, core, count, limit_s=None):
 
 def costs(taken, requests):
     micros = 1e6 / requests
-    return {"user": taken["user_s"] * micros, "sys": taken["sys_s"] * micros,
-            "cpu": (taken["user_s"] + taken["sys_s"]) * micros}
+    return {
+        "user": taken["user_s"] * micros,
+        "sys": taken["sys_s"] * micros,
+        "cpu": (taken["user_s"] + taken["sys_s"]) * micros,
+    }
 
 
 def last_line(taken):
@@ -119,7 +137,7 @@ def rounds(count, clients, once, say):
     failed = {client.name: client.missing for client in clients if not client.command}
     there = [client for client in clients if client.command]
     for turn in range(count):
-        for client in there[turn % len(there):] + there[:turn % len(there)] if there else []:
+        for client in there[turn % len(there) :] + there[: turn % len(there)] if there else []:
             if client.name in failed:
                 continue
             say(f"round {turn + 1} of {count}: {client.name}")
@@ -151,4 +169,4 @@ def spread_of(values, digits):
 
 def ratios(runs, of, key):
     """Round by round: the ratio of what was measured close together."""
-    return [run[key] / peer[key] for run, peer in zip(runs, of) if run.get(key) and peer.get(key)]
+    return [run[key] / peer[key] for run, peer in zip(runs, of, strict=False) if run.get(key) and peer.get(key)]

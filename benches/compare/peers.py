@@ -39,8 +39,18 @@ class Peers:
     def meshbench(self, *more, label="meshbench", needs=(), target=None, seconds=None, streams=None):
         """`needs` are options that it may not have yet."""
         missing = next((why for option in needs if (why := self.tools.lacks(option))), None)
-        words = ["run", target or self.url, "--connections", self.connections, "--duration",
-                 f"{seconds or self.seconds}s", "--no-save", "--json", "-", *more]
+        words = [
+            "run",
+            target or self.url,
+            "--connections",
+            self.connections,
+            "--duration",
+            f"{seconds or self.seconds}s",
+            "--no-save",
+            "--json",
+            "-",
+            *more,
+        ]
         words += ["--streams", streams] if streams else []
         return self.client(label, "meshbench", words, told_meshbench, missing)
 
@@ -58,8 +68,22 @@ class Peers:
         return self.client("hey", "hey", words, told_hey)
 
     def fortio(self, *more, rate=0, label="fortio", target=None):
-        words = ["load", "-quiet", "-c", self.connections, "-qps", rate, "-t", f"{self.seconds}s", "-p",
-                 ",".join(QUANTILES), "-json", "-", *more, target or self.url]
+        words = [
+            "load",
+            "-quiet",
+            "-c",
+            self.connections,
+            "-qps",
+            rate,
+            "-t",
+            f"{self.seconds}s",
+            "-p",
+            ",".join(QUANTILES),
+            "-json",
+            "-",
+            *more,
+            target or self.url,
+        ]
         return self.client(label, "fortio", words, told_fortio)
 
     def h2load(self, *more, rate=None, label="h2load", target=None):
@@ -70,33 +94,74 @@ class Peers:
     def vegeta(self, rate):
         targets, results = self.folder / "targets", self.folder / "vegeta.bin"
         targets.write_text(f"GET {self.url}\n")
-        words = ["attack", "-targets", targets, "-rate", f"{rate}/s", "-duration", f"{self.seconds}s", "-workers",
-                 self.connections, "-max-workers", self.connections, "-connections", self.connections, "-output", results]
+        words = [
+            "attack",
+            "-targets",
+            targets,
+            "-rate",
+            f"{rate}/s",
+            "-duration",
+            f"{self.seconds}s",
+            "-workers",
+            self.connections,
+            "-max-workers",
+            self.connections,
+            "-connections",
+            self.connections,
+            "-output",
+            results,
+        ]
         return self.client("vegeta", "vegeta", words, lambda _: {})
 
     def k6(self, rate):
         script = self.folder / "k6.js"
         script.write_text(K6)
-        environment = {"RATE": str(rate), "SECONDS": str(self.seconds), "USERS": str(self.connections),
-                       "URL": self.url, "HOME": str(self.folder)}
+        environment = {
+            "RATE": str(rate),
+            "SECONDS": str(self.seconds),
+            "USERS": str(self.connections),
+            "URL": self.url,
+            "HOME": str(self.folder),
+        }
         settings = [word for name, value in environment.items() if name != "HOME" for word in ("-e", f"{name}={value}")]
         words = ["run", "--quiet", "--no-usage-report", "--log-output=none", *settings, script]
         return self.client("k6", "k6", words, told_k6, environment=environment)
 
     def ghz(self, target):
-        words = ["--insecure", "--call", HEALTH.replace("/", "."), "-d", "{}", "-c", self.connections,
-                 "--connections", self.connections, "-z", f"{self.seconds}s", "-O", "json", target]
+        words = [
+            "--insecure",
+            "--call",
+            HEALTH.replace("/", "."),
+            "-d",
+            "{}",
+            "-c",
+            self.connections,
+            "--connections",
+            self.connections,
+            "-z",
+            f"{self.seconds}s",
+            "-O",
+            "json",
+            target,
+        ]
         return self.client("ghz", "ghz", words, told_ghz)
 
     # The rows.
 
     def http1(self):
-        return [self.meshbench("--pacing", "max"), self.wrk(), self.h2load("--h1"), self.oha(), self.fortio(),
-                self.hey()]
+        return [
+            self.meshbench("--pacing", "max"),
+            self.wrk(),
+            self.h2load("--h1"),
+            self.oha(),
+            self.fortio(),
+            self.hey(),
+        ]
 
     def http2(self):
-        meshbench = self.meshbench("--pacing", "max", "--protocol", "http2", needs=("--protocol", "--streams"),
-                                   streams=self.streams)
+        meshbench = self.meshbench(
+            "--pacing", "max", "--protocol", "http2", needs=("--protocol", "--streams"), streams=self.streams
+        )
         clients = [meshbench, self.h2load(), self.oha("--http2", "-p", self.streams)]
         if self.streams > 1:
             return [*clients, Client("fortio -h2", None, missing="has no number of streams for HTTP/2")]
@@ -109,36 +174,60 @@ class Peers:
         url = f"http://{target}/{HEALTH}"
         meshbench = self.meshbench("--pacing", "max", "--protocol", "grpc", needs=("--protocol",), target=url)
         framed = ("-d", empty, "-H", "content-type: application/grpc", "-H", "te: trailers")
-        return [meshbench, self.h2load(*framed, target=url), self.ghz(target),
-                self.fortio("-grpc", "-health", label="fortio -grpc", target=target)]
+        return [
+            meshbench,
+            self.h2load(*framed, target=url),
+            self.ghz(target),
+            self.fortio("-grpc", "-health", label="fortio -grpc", target=target),
+        ]
 
     def constant(self, rate):
         even = ("-uniform", "-r", "0.00001")
-        return [self.meshbench("--rate", rate), self.spinning(rate),
-                self.oha("-q", rate, "--latency-correction", label="oha -q --latency-correction"),
-                self.fortio(*even, rate=rate, label="fortio -uniform -r 10µs"), self.fortio(rate=rate),
-                self.vegeta(rate), self.k6(rate), self.h2load("--h1", rate=rate, label="h2load --rps"),
-                Client("wrk2", None, missing="not packaged by Debian")]
+        return [
+            self.meshbench("--rate", rate),
+            self.spinning(rate),
+            self.oha("-q", rate, "--latency-correction", label="oha -q --latency-correction"),
+            self.fortio(*even, rate=rate, label="fortio -uniform -r 10µs"),
+            self.fortio(rate=rate),
+            self.vegeta(rate),
+            self.k6(rate),
+            self.h2load("--h1", rate=rate, label="h2load --rps"),
+            Client("wrk2", None, missing="not packaged by Debian"),
+        ]
 
     def spinning(self, rate):
         return self.meshbench("--rate", rate, "--precision", "exact", label="meshbench, exact", needs=("--precision",))
 
     def stalled(self, rate):
-        return [self.meshbench("--rate", rate), self.fortio(rate=rate),
-                self.fortio("-nocatchup", rate=rate, label="fortio -nocatchup"), self.hey(rate),
-                self.oha("-q", rate, label="oha -q"),
-                self.oha("-q", rate, "--latency-correction", label="oha -q --latency-correction"), self.k6(rate)]
+        return [
+            self.meshbench("--rate", rate),
+            self.fortio(rate=rate),
+            self.fortio("-nocatchup", rate=rate, label="fortio -nocatchup"),
+            self.hey(rate),
+            self.oha("-q", rate, label="oha -q"),
+            self.oha("-q", rate, "--latency-correction", label="oha -q --latency-correction"),
+            self.k6(rate),
+        ]
 
     def biased(self, rate):
-        return [self.meshbench("--rate", rate), self.oha("-q", rate, label="oha -q"),
-                self.fortio("-uniform", "-r", "0.00001", rate=rate, label="fortio -uniform -r 10µs"),
-                self.fortio("-uniform", rate=rate, label="fortio -uniform"), self.hey(rate)]
+        return [
+            self.meshbench("--rate", rate),
+            self.oha("-q", rate, label="oha -q"),
+            self.fortio("-uniform", "-r", "0.00001", rate=rate, label="fortio -uniform -r 10µs"),
+            self.fortio("-uniform", rate=rate, label="fortio -uniform"),
+            self.hey(rate),
+        ]
 
     def many(self, rate):
         """For a run that is interrupted: an hour is asked for."""
         self.seconds = 3600
-        return [self.meshbench("--rate", rate), self.oha("-q", rate, label="oha -q"), self.fortio("-uniform", rate=rate),
-                self.hey(rate), self.h2load("--h1", rate=rate, label="h2load --rps")]
+        return [
+            self.meshbench("--rate", rate),
+            self.oha("-q", rate, label="oha -q"),
+            self.fortio("-uniform", rate=rate),
+            self.hey(rate),
+            self.h2load("--h1", rate=rate, label="h2load --rps"),
+        ]
 
 
 def told_meshbench(text):
@@ -148,8 +237,11 @@ def told_meshbench(text):
     said |= {f"lag{share}": run["lag_ms"].get(f"p{share}") for share in QUANTILES}
     requests = run["requests"]
     ended = requests["answered"] + requests["failed"] + requests["cancelled"]
-    return said | {"reached": run["rate"]["achieved"], "told": ended if ended == requests["due"] else -1,
-                   "answers": requests["answered"]}
+    return said | {
+        "reached": run["rate"]["achieved"],
+        "told": ended if ended == requests["due"] else -1,
+        "answers": requests["answered"],
+    }
 
 
 def told_wrk(text):
@@ -160,8 +252,11 @@ def told_oha(text):
     run = json.loads(text)
     answers = sum(run["statusCodeDistribution"].values())
     said = {f"p{share}": run["latencyPercentiles"][f"p{share}"] * 1e3 for share in QUANTILES}
-    return said | {"reached": run["summary"]["requestsPerSec"], "answers": answers,
-                   "told": answers + sum(run["errorDistribution"].values())}
+    return said | {
+        "reached": run["summary"]["requestsPerSec"],
+        "answers": answers,
+        "told": answers + sum(run["errorDistribution"].values()),
+    }
 
 
 def told_hey(text):
@@ -177,7 +272,10 @@ def told_fortio(text):
     values = {at["Percentile"]: at["Value"] * 1e3 for at in run["DurationHistogram"]["Percentiles"]}
     count = run["DurationHistogram"]["Count"]
     return {f"p{share}": values[float(share)] for share in QUANTILES} | {
-        "reached": run["ActualQPS"], "answers": count, "told": count}
+        "reached": run["ActualQPS"],
+        "answers": count,
+        "told": count,
+    }
 
 
 def told_h2load(text):
@@ -185,12 +283,15 @@ def told_h2load(text):
 
 
 def told_k6(text):
-    metrics = json.loads(text[text.index("{"):])
+    metrics = json.loads(text[text.index("{") :])
     values = metrics["http_req_duration"]["values"]
     answers = metrics["http_reqs"]["values"]["count"]
     dropped = metrics.get("dropped_iterations", {"values": {"count": 0}})["values"]["count"]
     return {f"p{share}": values[f"p({share})"] for share in QUANTILES} | {
-        "reached": metrics["http_reqs"]["values"]["rate"], "answers": answers, "told": answers + dropped}
+        "reached": metrics["http_reqs"]["values"]["rate"],
+        "answers": answers,
+        "told": answers + dropped,
+    }
 
 
 def told_ghz(text):

@@ -36,8 +36,10 @@ class Page:
         self.goal(what, f"at most {bound}{unit}", measured, None if value is None else value <= bound)
 
     def keep(self, row, runs, failed):
-        kept = {name: [{key: value for key, value in run.items() if key not in ("text", "complaint")} for run in taken]
-                for name, taken in runs.items()}
+        kept = {
+            name: [{key: value for key, value in run.items() if key not in ("text", "complaint")} for run in taken]
+            for name, taken in runs.items()
+        }
         self.raw[row] = {"runs": kept, "failed": failed}
 
     def summary(self):
@@ -45,19 +47,25 @@ class Page:
         for line in self.goals:
             print(f"| {' | '.join(line)} |")
         reached = [line[3] for line in self.goals]
-        print(f"\n{reached.count('reached')} reached, {reached.count('**not reached**')} not reached, "
-              f"{reached.count(NOT_KNOWN)} not measured.")
+        print(
+            f"\n{reached.count('reached')} reached, {reached.count('**not reached**')} not reached, "
+            f"{reached.count(NOT_KNOWN)} not measured."
+        )
 
 
 def describe(options, tools, server_core, client_core):
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
-    print(f"{time.strftime('%Y-%m-%d %H:%M')}, {model.group(1) if model else platform.machine()}, "
-          f"{os.cpu_count()} cores, {int(memory.group(1)) / 2**20:.0f} GiB, Linux {platform.release()}, "
-          f"load average {' '.join(f'{load:.1f}' for load in os.getloadavg())}\n")
-    print(f"Target on core {server_core}, client on core {client_core}; {options.rounds} rounds, "
-          f"{options.seconds} s each, the tools in turn; medians [min..max]; ratios round by round. Processor time is "
-          f"the client's, user and system, start-up included.\n")
+    print(
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {model.group(1) if model else platform.machine()}, "
+        f"{os.cpu_count()} cores, {int(memory.group(1)) / 2**20:.0f} GiB, Linux {platform.release()}, "
+        f"load average {' '.join(f'{load:.1f}' for load in os.getloadavg())}\n"
+    )
+    print(
+        f"Target on core {server_core}, client on core {client_core}; {options.rounds} rounds, "
+        f"{options.seconds} s each, the tools in turn; medians [min..max]; ratios round by round. Processor time is "
+        f"the client's, user and system, start-up included.\n"
+    )
     if options.nice:
         print(f"Targets and clients ran with niceness {options.nice}.\n")
     if os.getloadavg()[0] > LOAD_QUIET:

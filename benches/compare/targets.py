@@ -41,7 +41,7 @@ http {{
 class Precedence:
     """Over whatever else the machine does, the same for targets and clients."""
 
-    niceness = 0
+    first = False
 
 
 class Nginx:
@@ -51,12 +51,19 @@ class Nginx:
         config = Path(self.folder) / "nginx.conf"
         new = nginx_version(program) >= (1, 25, 1)
         _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-        config.write_text(CONFIG.format(
-            folder=self.folder, port=NGINX_PORT, h2_port=NGINX_H2_PORT, files=files,
-            connections=min(files - 100, 16_384), listen_h2="" if new else " http2", h2_on="http2 on;" if new else ""))
+        config.write_text(
+            CONFIG.format(
+                folder=self.folder,
+                port=NGINX_PORT,
+                h2_port=NGINX_H2_PORT,
+                files=files,
+                connections=min(files - 100, 16_384),
+                listen_h2="" if new else " http2",
+                h2_on="http2 on;" if new else "",
+            )
+        )
         log = Path(self.folder) / "error.log"
-        self.process = subprocess.Popen([program, "-p", self.folder, "-c", config, "-e", log],
-                                        preexec_fn=pinned(core))
+        self.process = subprocess.Popen([program, "-p", self.folder, "-c", config, "-e", log], preexec_fn=pinned(core))
         wait_until(self.served, self.process, lambda: f"nginx did not start: {log.read_text()}")
 
     def served(self):
@@ -73,9 +80,19 @@ class Stamp:
     """One life of the stamping server: as long as one client's run."""
 
     def __init__(self, tools, core, rate=None, stall=None):
-        words = ["--port", str(STAMP_PORT), *(["--rate", str(rate)] if rate else []), *(["--stall", stall] if stall else [])]
-        self.process = subprocess.Popen([tools.paths["stamp"], *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, preexec_fn=pinned(core))
+        words = [
+            "--port",
+            str(STAMP_PORT),
+            *(["--rate", str(rate)] if rate else []),
+            *(["--stall", stall] if stall else []),
+        ]
+        self.process = subprocess.Popen(
+            [tools.paths["stamp"], *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=pinned(core),
+        )
         line = self.process.stdout.readline()
         if not line.strip().isdigit():
             sys.exit(f"the stamping server did not start: {line}")
@@ -87,14 +104,36 @@ class Stamp:
 
 class FortioServer:
     def __init__(self, tools, core):
-        command = [tools.paths["fortio"], "server", "-grpc-port", GRPC, "-http-port", f"127.0.0.1:{FORTIO_PORT}",
-                   "-redirect-port", "disabled", "-tcp-port", "disabled", "-udp-port", "disabled", "-loglevel", "error"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        stdin=subprocess.DEVNULL, env={**os.environ, "GOMAXPROCS": "1"},
-                                        preexec_fn=pinned(core))
+        command = [
+            tools.paths["fortio"],
+            "server",
+            "-grpc-port",
+            GRPC,
+            "-http-port",
+            f"127.0.0.1:{FORTIO_PORT}",
+            "-redirect-port",
+            "disabled",
+            "-tcp-port",
+            "disabled",
+            "-udp-port",
+            "disabled",
+            "-loglevel",
+            "error",
+        ]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "GOMAXPROCS": "1"},
+            preexec_fn=pinned(core),
+        )
         ask = f"http://127.0.0.1:{FORTIO_PORT}/debug"
-        wait_until(lambda: urllib.request.urlopen(ask, timeout=5).close(), self.process,
-                   lambda: "Fortio's server did not start")
+        wait_until(
+            lambda: urllib.request.urlopen(ask, timeout=5).close(),
+            self.process,
+            lambda: "Fortio's server did not start",
+        )
 
     def stop(self):
         end(self.process)
@@ -106,8 +145,9 @@ def pinned(core):
 
     def prepare():
         os.sched_setaffinity(0, cores)
-        if Precedence.niceness:
-            os.setpriority(os.PRIO_PROCESS, 0, Precedence.niceness)
+        if Precedence.first:
+            # Niceness would not do: it counts only among what shares a session or a control group.
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
     return prepare
 

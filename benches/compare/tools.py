@@ -12,14 +12,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meshbench"
 PATH = f"{os.environ['PATH']}:/usr/sbin"
-DEBIAN = {"nginx": "nginx-light", "wrk": "wrk", "hey": "hey", "h2load": "nghttp2-client", "strace": "strace",
-          "tcpdump": "tcpdump", "Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool",
-          "dbus-run-session": "dbus-daemon"}
+DEBIAN = {
+    "nginx": "nginx-light",
+    "wrk": "wrk",
+    "hey": "hey",
+    "h2load": "nghttp2-client",
+    "strace": "strace",
+    "tcpdump": "tcpdump",
+    "Xvfb": "xvfb",
+    "openbox": "openbox",
+    "xdotool": "xdotool",
+    "dbus-run-session": "dbus-daemon",
+}
 OHA = "1.16.0"
-GO = {"fortio": ("1.75.3", "fortio.org/fortio", "."),
-      "vegeta": ("12.13.0", "github.com/tsenart/vegeta/v12", "."),
-      "k6": ("1.8.1", "go.k6.io/k6", "."),
-      "ghz": ("0.93.0", "github.com/bojand/ghz", "cmd/ghz")}
+GO = {
+    "fortio": ("1.75.3", "fortio.org/fortio", "."),
+    "vegeta": ("12.13.0", "github.com/tsenart/vegeta/v12", "."),
+    "k6": ("1.8.1", "go.k6.io/k6", "."),
+    "ghz": ("0.93.0", "github.com/bojand/ghz", "cmd/ghz"),
+}
 # Fortio's scripts stand on a module that the Go proxy does not always serve. Nothing that sends load needs it.
 FORTIO_WITHOUT_SCRIPTS = """// Package grol stands in for the scripts, which are left out.
 package grol
@@ -50,8 +61,9 @@ class Tools:
             self.take(name, path if path.exists() else None, "benches/compare/run --tools builds it")
         self.take("meshbench", meshbench or build_meshbench(), "cargo build --release")
         self.take("stamp", stamp or build_stamp(), "cargo bench --bench stamp --no-run")
-        self.help = subprocess.run([self.paths["meshbench"], "run", "--help"], capture_output=True, text=True,
-                                   check=False).stdout
+        self.help = subprocess.run(
+            [self.paths["meshbench"], "run", "--help"], capture_output=True, text=True, check=False
+        ).stdout
 
     def take(self, name, path, how):
         if path and Path(path).exists():
@@ -65,8 +77,18 @@ class Tools:
         return None if known else f"this meshbench has no {option}"
 
     def versions(self):
-        asked = {"nginx": ["-v"], "wrk": ["-v"], "h2load": ["--version"], "oha": ["--version"],
-                 "meshbench": ["--version"], "fortio": None, "vegeta": None, "k6": None, "ghz": None, "hey": None}
+        asked = {
+            "nginx": ["-v"],
+            "wrk": ["-v"],
+            "h2load": ["--version"],
+            "oha": ["--version"],
+            "meshbench": ["--version"],
+            "fortio": None,
+            "vegeta": None,
+            "k6": None,
+            "ghz": None,
+            "hey": None,
+        }
         for name, words in asked.items():
             if name not in self.paths:
                 yield f"{name} ({self.why[name]})"
@@ -121,8 +143,14 @@ def build_go(name, path):
 
 def build_fortio(path, module, environment):
     with tempfile.TemporaryDirectory() as folder:
-        fetched = subprocess.run(["go", "mod", "download", "-json", module], cwd=folder, env=environment,
-                                 capture_output=True, text=True, check=False)
+        fetched = subprocess.run(
+            ["go", "mod", "download", "-json", module],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if fetched.returncode != 0:
             print(f"{module} could not be had: {fetched.stdout}{fetched.stderr}", file=sys.stderr)
             return
@@ -133,7 +161,10 @@ def build_fortio(path, module, environment):
         for script in (source / "grol").glob("*.go"):
             script.unlink()
         (source / "grol" / "grol.go").write_text(FORTIO_WITHOUT_SCRIPTS)
-        for command in (["go", "mod", "edit", "-droprequire", "grol.io/grol"], ["nice", "go", "build", "-o", path, "."]):
+        for command in (
+            ["go", "mod", "edit", "-droprequire", "grol.io/grol"],
+            ["nice", "go", "build", "-o", path, "."],
+        ):
             subprocess.run(command, cwd=source, env=environment, check=False)
 
 
@@ -143,8 +174,17 @@ def build_meshbench():
 
 
 def build_stamp():
-    command = ["cargo", "build", "--release", "--locked", "--no-default-features", "--bench", "stamp",
-               "--message-format", "json"]
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--locked",
+        "--no-default-features",
+        "--bench",
+        "stamp",
+        "--message-format",
+        "json",
+    ]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     for line in done.stdout.splitlines():
         message = json.loads(line)

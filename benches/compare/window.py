@@ -30,10 +30,15 @@ def window(bench):
     runs, failed = bench.rounds("window", clients, lambda client: once[client.name](bench))
     keys = (("lag50", 1), ("lag99", 1), ("cpu", 1), ("reached", 1))
     lines = [[name, *(spread(taken, key, digits) for key, digits in keys)] for name, taken in runs.items()]
-    bench.page.row("With the window open", f"{RATE}/s, {CONNECTIONS} connections, nginx; processor time of the load "
-                   "threads. Both runs may use both cores. The window is drawn in software under Xvfb, with a screen "
-                   "reader's interface on, which is how it is driven.",
-                   ["run", "lag, µs: p50", "p99", "CPU, µs/request", "reached/s"], lines, failed)
+    bench.page.row(
+        "With the window open",
+        f"{RATE}/s, {CONNECTIONS} connections, nginx; processor time of the load "
+        "threads. Both runs may use both cores. The window is drawn in software under Xvfb, with a screen "
+        "reader's interface on, which is how it is driven.",
+        ["run", "lag, µs: p50", "p99", "CPU, µs/request", "reached/s"],
+        lines,
+        failed,
+    )
     for key, what in (("lag99", "lag p99"), ("cpu", "CPU a request")):
         pairs = ratios(runs.get(WITH, []), runs.get(WITHOUT, []), key)
         measured = spread_of(pairs, 2) if pairs else "; ".join(failed.values())
@@ -47,8 +52,7 @@ def in_a_terminal(bench):
 
 def seed(bench, data, seconds):
     """A run from the terminal, kept in history."""
-    words = ["run", URL, "--data-dir", data, "--rate", RATE, "--connections", CONNECTIONS,
-             "--duration", f"{seconds}s"]
+    words = ["run", URL, "--data-dir", data, "--rate", RATE, "--connections", CONNECTIONS, "--duration", f"{seconds}s"]
     taken = run(Client("", [bench.tools.paths["meshbench"], *words]), {bench.server_core, bench.client_core})
     if taken["exit"] != 0:
         raise Failed(f"ended with {taken['exit']}: {last_line(taken)}")
@@ -59,8 +63,15 @@ def in_a_window(bench):
     with tempfile.TemporaryDirectory() as data:
         before = seed(bench, data, bench.options.seconds)
         with Display(bench) as display:
-            driver = ["dbus-run-session", "--", "/usr/bin/python3", Path(__file__).with_name("drive_window.py"),
-                      bench.tools.paths["meshbench"], data, bench.options.seconds]
+            driver = [
+                "dbus-run-session",
+                "--",
+                "/usr/bin/python3",
+                Path(__file__).with_name("drive_window.py"),
+                bench.tools.paths["meshbench"],
+                data,
+                bench.options.seconds,
+            ]
             client = Client("", driver, environment=display.environment)
             taken = run(client, {bench.server_core, bench.client_core}, limit_s=LIMIT_S)
         if taken["exit"] != 0:
@@ -87,8 +98,12 @@ def from_history(bench, data, new):
     asked = kept["requests"]["due"]
     environment = kept["environment"]
     busy = environment["load_cpu_share"] * environment["load_threads"] * kept["elapsed_s"]
-    return {"lag50": kept["lag_ms"]["p50"] * 1e3, "lag99": kept["lag_ms"]["p99"] * 1e3, "cpu": busy * 1e6 / asked,
-            "reached": kept["rate"]["achieved"]}
+    return {
+        "lag50": kept["lag_ms"]["p50"] * 1e3,
+        "lag99": kept["lag_ms"]["p99"] * 1e3,
+        "cpu": busy * 1e6 / asked,
+        "reached": kept["rate"]["achieved"],
+    }
 
 
 class Display:
@@ -98,19 +113,40 @@ class Display:
         self.bench, self.children, self.folder = bench, [], tempfile.TemporaryDirectory()
 
     def __enter__(self):
-        quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": pinned(self.bench.server_core)}
+        quiet = {
+            "stdin": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "preexec_fn": pinned(self.bench.server_core),
+        }
         paths, home = self.bench.tools.paths, self.folder.name
-        server = subprocess.Popen([paths["Xvfb"], "-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp",
-                                   "-noreset"], stdout=subprocess.PIPE, text=True, **quiet)
+        server = subprocess.Popen(
+            [paths["Xvfb"], "-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"],
+            stdout=subprocess.PIPE,
+            text=True,
+            **quiet,
+        )
         self.children.append(server)
         number = server.stdout.readline().strip()
         if not number:
             raise Failed("Xvfb found no free display")
-        self.environment = {"DISPLAY": f":{number}", "HOME": home, "XDG_RUNTIME_DIR": home, "XDG_DATA_HOME": home,
-                            "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home, "LIBGL_ALWAYS_SOFTWARE": "1",
-                            "SMOKE": str(ROOT / "tests" / "smoke")}
-        self.children.append(subprocess.Popen([paths["openbox"], "--sm-disable"], stdout=subprocess.DEVNULL,
-                                              env={**os.environ, **self.environment}, **quiet))
+        self.environment = {
+            "DISPLAY": f":{number}",
+            "HOME": home,
+            "XDG_RUNTIME_DIR": home,
+            "XDG_DATA_HOME": home,
+            "XDG_CONFIG_HOME": home,
+            "XDG_CACHE_HOME": home,
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "SMOKE": str(ROOT / "tests" / "smoke"),
+        }
+        self.children.append(
+            subprocess.Popen(
+                [paths["openbox"], "--sm-disable"],
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
+                **quiet,
+            )
+        )
         return self
 
     def __exit__(self, *_):
