@@ -224,8 +224,8 @@ def constant_at(bench, rate):
     lines = [[name, *(spread(taken, key, digits) for key, digits in columns.values())] for name, taken in runs.items()]
     bench.page.row(
         f"Constant {rate}/s",
-        "From the receive times of the stamping server: CV 0 is a clock, 1 is chance, 7 bursts of 50; the line is evenly "
-        "spaced at the rate asked for, through the middle. Own lag does not count the wait for a free connection.",
+        "From the receive times of the stamping server: CV 0 is a clock, 1 is chance, 7 bursts of 50; the line is "
+        "evenly spaced at the rate asked for, through the middle. Own lag is without the wait for a free connection.",
         ["tool", *(title.strip() for title in columns)],
         lines,
         failed,

@@ -66,8 +66,8 @@ def describe(options, tools, server_core, client_core):
         f"{options.seconds} s each, the tools in turn; medians [min..max]; ratios round by round. Processor time is "
         f"the client's, user and system, start-up included.\n"
     )
-    if options.nice:
-        print(f"Targets and clients ran with niceness {options.nice}.\n")
+    if options.first:
+        print("Targets and clients went before everything else on the machine (SCHED_RR).\n")
     if os.getloadavg()[0] > LOAD_QUIET:
         print("**The machine is not idle: times are noise, ratios are better than nothing.**\n")
     print("; ".join(tools.versions()), flush=True)
