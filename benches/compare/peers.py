@@ -172,7 +172,9 @@ class Peers:
         # Not compressed, and no bytes long.
         empty.write_bytes(bytes(5))
         url = f"http://{target}/{HEALTH}"
-        meshbench = self.meshbench("--pacing", "max", "--protocol", "grpc", needs=("--protocol",), target=url)
+        call = ("--protocol", "grpc", "--grpc-method", HEALTH)
+        needs = ("--protocol", "--grpc-method")
+        meshbench = self.meshbench("--pacing", "max", *call, needs=needs, target=f"http://{target}/")
         framed = ("-d", empty, "-H", "content-type: application/grpc", "-H", "te: trailers")
         return [
             meshbench,
