@@ -133,6 +133,9 @@ fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
 fn flag(field: &Field) -> &'static str {
     match field {
         Field::Url => "URL",
+        Field::Tls => "TLS",
+        Field::Reach => "way to the target",
+        Field::Reuse => "reuse of connections",
         Field::Method => "--method",
         Field::Header(_) => "--header",
         Field::Cookie(_) => "--cookie",

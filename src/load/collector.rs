@@ -70,7 +70,7 @@ async fn conduct(
         }
         connector = prepared.connector() => connector?,
     };
-    collector.measured.address = connector.address.to_string();
+    collector.measured.address = connector.addresses[0].to_string();
     let (workers, mut news) = Workers::start(plan, prepared, &connector, threads, stop, collector.epoch)?;
     let result = collect(&mut collector, &workers, &mut news, watch).await;
     if result.is_err() {

@@ -15,11 +15,13 @@ pub(super) struct Lane {
     line: Option<Line>,
     /// Where it leads to.
     address: u16,
+    /// Requests that it may still carry.
+    left: u64,
 }
 
 impl Lane {
     pub(super) fn new(number: usize) -> Self {
-        Self { number: u32::try_from(number).unwrap_or(u32::MAX), line: None, address: 0 }
+        Self { number: u32::try_from(number).unwrap_or(u32::MAX), line: None, address: 0, left: 0 }
     }
 
     pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
@@ -34,6 +36,7 @@ impl Lane {
         if let Ok(Ok(connected)) = connected {
             worker.note_opened();
             self.address = connected.address;
+            self.left = worker.connector.lifetime();
             self.line = Some(Line::new(connected.stream));
         }
     }
@@ -73,7 +76,8 @@ impl Lane {
             let done = worker.now();
             let end = match exchanged {
                 Ok(Ok(Reply { status, reusable })) => {
-                    self.line = reusable.then_some(line);
+                    self.left = self.left.saturating_sub(1);
+                    self.line = (reusable && self.left > 0).then_some(line);
                     End::Status(status)
                 }
                 // Sent again once: the connection is new then, and cannot be stale.
@@ -103,6 +107,7 @@ impl Lane {
         };
         worker.note_opened();
         self.address = connected.address;
+        self.left = worker.connector.lifetime();
         Ok((Line::new(connected.stream), connected.opening))
     }
 }
