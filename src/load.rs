@@ -173,6 +173,14 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// The client's certificate cannot be used.
+    #[error("the client certificate {} cannot be used: {reason}", path.display())]
+    ClientCertificate {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The file of the request body cannot be read.
     #[error("the body file {} cannot be read: {source}", path.display())]
     BodyFile {

@@ -22,6 +22,7 @@ use super::tally::{Errors, Tally, status_name};
 use super::timeline::Timeline;
 use super::worker::{self, News, Orders, TALLIES_MAX};
 use super::{Control, LoadError, Measured, Options, Phase, replay};
+use crate::model::plan::Protocol;
 use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
 use crate::model::settings::Timer;
 use crate::model::{Ended, Plan, Stop};
@@ -92,10 +93,10 @@ async fn conduct(
         }
         fit = grpc::fit(plan, &prepared.source, &connector) => fit?,
     }
-    collector.measured.address = connector.address.to_string();
+    collector.measured.address = connector.addresses[0].to_string();
     collector.names = Names {
-        variants: vec![format!("{} {}", plan.request.method, path_of(plan))],
-        addresses: vec![connector.address.to_string()],
+        variants: variant_names(plan),
+        addresses: connector.addresses.iter().map(ToString::to_string).collect(),
     };
     let (workers, mut news) =
         Workers::start(plan, prepared, &connector, threads, pace, control, collector.epoch)?;
@@ -508,8 +509,16 @@ fn nothing(threads: u32) -> Measured {
 }
 
 /// Path and query of the target, for people.
-fn path_of(plan: &Plan) -> String {
-    url::Url::parse(&plan.target.url).map_or_else(|_| String::new(), |url| url.path().to_owned())
+/// What tables call the plan's requests.
+fn variant_names(plan: &Plan) -> Vec<String> {
+    if !plan.variants.is_empty() {
+        return plan.variants.iter().map(|variant| variant.name.clone()).collect();
+    }
+    if let (Protocol::Grpc { .. }, Some(call)) = (&plan.target.protocol, &plan.request.grpc) {
+        return vec![call.method.clone()];
+    }
+    let path = url::Url::parse(&plan.target.url).map_or_else(|_| String::new(), |url| url.path().to_owned());
+    vec![if plan.is_echo() { "echo".to_owned() } else { format!("{} {path}", plan.request.method) }]
 }
 
 fn add_requests(sum: &mut Requests, more: Requests) {

@@ -1,5 +1,6 @@
 //! A connection to the target, plain or inside TLS, and what its failures mean.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -13,16 +14,24 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::random::Random;
 use super::schedule::nanos;
 use super::tally::Opening;
 use super::wire::handshake_class;
+use crate::model::plan::Reuse;
 use crate::model::run::ErrorClass;
 
-/// Opens connections to one address.
+/// Opens connections to the target's addresses.
 #[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) address: SocketAddr,
+    /// At least one; each connection goes to the next.
+    pub(super) addresses: Arc<[SocketAddr]>,
     pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    pub(super) reuse: Option<Reuse>,
+    /// How many connections were begun.
+    pub(super) begun: Cell<usize>,
+    /// Where the next draw of [`Self::lifetime`] comes from; none before the first.
+    pub(super) seed: Cell<Option<u64>>,
 }
 
 /// A connection that was just made.
@@ -40,15 +49,32 @@ pub(super) enum Stream {
 }
 
 impl Connector {
+    /// How many requests a fresh connection carries before it is closed.
+    pub(super) fn lifetime(&self) -> u64 {
+        let Some(Reuse { min, max }) = self.reuse else { return u64::MAX };
+        let drawn = Random::seeded(self.seed.get().unwrap_or_else(Random::fresh_seed)).next_u64();
+        self.seed.set(Some(drawn));
+        let choices = max.saturating_sub(min).saturating_add(1);
+        min.saturating_add(drawn % choices)
+    }
+
+    /// Where the next connection goes: the address, and which it is.
+    pub(super) fn next_address(&self) -> (SocketAddr, u16) {
+        let at = self.begun.get() % self.addresses.len();
+        self.begun.set(self.begun.get().wrapping_add(1));
+        (self.addresses[at], u16::try_from(at).unwrap_or(u16::MAX))
+    }
+
     /// Connects and, where asked, agrees on TLS.
     pub(super) async fn connect(&self) -> Result<Connected, ErrorClass> {
         let began = Instant::now();
-        let stream = TcpStream::connect(self.address).await.map_err(|error| connect_class(&error))?;
+        let (to, address) = self.next_address();
+        let stream = TcpStream::connect(to).await.map_err(|error| connect_class(&error))?;
         let mut opening = Opening { connect: Some(nanos(began.elapsed())), ..Opening::default() };
         // Only a delay of small requests is lost where the system refuses.
         let _ = stream.set_nodelay(true);
         let Some((config, name)) = &self.tls else {
-            return Ok(Connected { stream: Stream::Plain(stream), address: 0, opening });
+            return Ok(Connected { stream: Stream::Plain(stream), address, opening });
         };
         let began = Instant::now();
         let stream = TlsConnector::from(Arc::clone(config))
@@ -56,7 +82,7 @@ impl Connector {
             .await
             .map_err(|error| handshake_class(&error))?;
         opening.tls = Some(nanos(began.elapsed()));
-        Ok(Connected { stream: Stream::Tls(Box::new(stream)), address: 0, opening })
+        Ok(Connected { stream: Stream::Tls(Box::new(stream)), address, opening })
     }
 }
 

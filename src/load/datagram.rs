@@ -35,7 +35,7 @@ impl Lane {
         let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => match open(worker.connector.address).await {
+            None => match open(worker.connector.next_address().0).await {
                 Ok(socket) => {
                     worker.note_opened();
                     trace.opening = Some(Opening::default());

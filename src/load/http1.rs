@@ -23,6 +23,8 @@ pub(super) struct Lane {
     line: Option<Line>,
     /// Where it leads to.
     address: u16,
+    /// Requests that it may still carry.
+    left: u64,
     pen: Pen,
     jar: Jar,
 }
@@ -48,6 +50,7 @@ impl Lane {
             number: u32::try_from(number).unwrap_or(u32::MAX),
             line: None,
             address: 0,
+            left: 0,
             pen: Pen::default(),
             jar: Jar::default(),
         }
@@ -66,6 +69,7 @@ impl Lane {
             worker.note_opened();
             worker.note_opening(self.number, &connected.opening);
             self.address = connected.address;
+            self.left = worker.connector.lifetime();
             self.line = Some(Line::new(connected.stream, worker.source.session));
         }
     }
@@ -163,7 +167,8 @@ impl Lane {
                     let hop = asked.zip(line.captured()).and_then(|(asked, captured)| {
                         self.remember(&worker.source, asked, captured, status, course.redirects)
                     });
-                    self.line = reusable.then_some(line);
+                    self.left = self.left.saturating_sub(1);
+                    self.line = (reusable && self.left > 0).then_some(line);
                     Ok((status, hop))
                 }
                 // The connection is new then, and cannot be stale.
@@ -212,6 +217,7 @@ impl Lane {
         };
         worker.note_opened();
         self.address = connected.address;
+        self.left = worker.connector.lifetime();
         Ok((Line::new(connected.stream, worker.source.session), connected.opening))
     }
 

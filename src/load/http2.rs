@@ -21,6 +21,8 @@ use crate::model::run::ErrorClass;
 
 /// How often a request is sent again that the target says it did not touch (GOAWAY).
 const UNTOUCHED_MAX: u32 = 8;
+/// How often a request waits for a connection that is over before it could be used.
+const OVER_MAX: u32 = 1000;
 /// How often a request is sent again that the target refused, or whose connection had gone stale.
 const REFUSED_MAX: u32 = 1;
 
@@ -60,7 +62,7 @@ impl Lane {
         let line = cells.guard(worker.links[self.link].line(worker, self.link)).await;
         cells.disarm();
         if let Ok(Ok(line)) = line {
-            self.hold = Some(Hold { sender: line.sender(), line });
+            self.hold = line.sender().map(|sender| Hold { sender, line });
         }
     }
 
@@ -133,7 +135,7 @@ impl Lane {
                 worker.note_waited(job.due);
             }
             cells.arm(job.due.at.saturating_add(worker.timeout_nanos));
-            match cells.guard(hold.line.room(&hold.sender)).await {
+            match cells.guard(hold.line.room(worker, &hold.sender)).await {
                 Ok(()) => {}
                 Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::Overflow)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
@@ -151,14 +153,19 @@ impl Lane {
         trace: &mut Trace,
     ) -> Result<Hold, End> {
         cells.arm(now.saturating_add(worker.timeout_nanos));
-        let line = match cells.guard(worker.links[self.link].line(worker, self.link)).await {
-            Ok(line) => line.map_err(End::Failed)?,
-            Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
-            Err(Interrupt::Cancelled) => return Err(End::Cancelled),
-        };
-        // Of those that waited for it, one says how long it took.
-        trace.opening = line.opening.take();
-        Ok(Hold { sender: line.sender(), line })
+        for _ in 0..OVER_MAX {
+            let line = match cells.guard(worker.links[self.link].line(worker, self.link)).await {
+                Ok(line) => line.map_err(End::Failed)?,
+                Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
+                Err(Interrupt::Cancelled) => return Err(End::Cancelled),
+            };
+            // Others who waited for it may have used it up.
+            let Some(sender) = line.sender() else { continue };
+            // Of those that waited for it, one says how long it took.
+            trace.opening = line.opening.take();
+            return Ok(Hold { sender, line });
+        }
+        Err(End::Failed(ErrorClass::ClosedEarly))
     }
 
     /// Sends the request once. The connection is kept for the next, unless it is of no more use.
@@ -173,6 +180,9 @@ impl Lane {
         trace.first_byte = None;
         let mut is_sent = false;
         hold.line.begin();
+        if hold.line.uses_up() {
+            worker.links[self.link].retire(&hold.line);
+        }
         let exchange = exchange(worker, &mut hold.sender, request, &mut is_sent, &mut trace.first_byte);
         let exchanged = cells.guard(exchange).await;
         hold.line.end();

@@ -1,5 +1,6 @@
 //! What must be known before the first thread starts: the bytes to send, and where to.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,12 @@ use super::connection::Connector;
 use super::source::Source;
 use super::{LoadError, tls};
 use crate::model::Plan;
+use crate::model::plan::{Family, Reach, Reuse};
 
 /// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+/// The most addresses of one name that connections go to in turn.
+const ALL_ADDRESSES_MAX: usize = 64;
 /// The longest wait for one of several addresses to accept a connection.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 /// Open files beside the connections: those of the process before, and a few for each worker.
@@ -28,6 +32,8 @@ pub(super) struct Prepared {
     host: String,
     port: u16,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    reach: Reach,
+    reuse: Option<Reuse>,
     probe: Duration,
 }
 
@@ -36,6 +42,7 @@ impl Prepared {
         if let Some(problem) = plan.problems().into_iter().next() {
             return Err(LoadError::Plan(problem.reason));
         }
+        refuse_what_is_not_there(&plan.target.reach)?;
         let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
         let host = match url.host() {
             Some(Host::Ipv6(address)) => address.to_string(),
@@ -44,28 +51,70 @@ impl Prepared {
         };
         let port = url.port_or_known_default().unwrap_or(80);
         let tls = if url.scheme() == "https" {
-            let name = ServerName::try_from(host.clone())
-                .map_err(|_| LoadError::Url(format!("{host} cannot be the name on a certificate")))?;
+            let name = plan.target.tls.server_name.clone().unwrap_or_else(|| host.clone());
+            let name = ServerName::try_from(name.clone())
+                .map_err(|_| LoadError::Url(format!("{name} cannot be the name on a certificate")))?;
             Some((tls::config(&plan.target)?, name))
         } else {
             None
         };
         let source = Arc::new(Source::new(plan, &url)?);
-        Ok(Self { source, host, port, tls, probe: plan.timeout.min(PROBE_MAX) })
+        Ok(Self {
+            source,
+            host,
+            port,
+            tls,
+            reach: plan.target.reach.clone(),
+            reuse: plan.target.reuse,
+            probe: plan.timeout.min(PROBE_MAX),
+        })
     }
 
     /// Resolves the name once for the whole run.
     pub(super) async fn connector(&self) -> Result<Connector, LoadError> {
-        let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let mut addresses: Vec<SocketAddr> = resolved
-            .map_err(|source| LoadError::Resolve { host: self.host.clone(), source })?
-            .take(ADDRESSES_MAX)
-            .collect();
+        let most = if self.reach.all_addresses { ALL_ADDRESSES_MAX } else { ADDRESSES_MAX };
+        let mut addresses = self.candidates().await?;
+        addresses.retain(|address| match self.reach.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        });
         addresses.dedup();
-        let first = *addresses.first().ok_or_else(|| LoadError::NoAddress { host: self.host.clone() })?;
-        let address =
-            if addresses.len() == 1 { first } else { self.reachable(&addresses).await.unwrap_or(first) };
-        Ok(Connector { address, tls: self.tls.clone() })
+        addresses.truncate(most);
+        let first = *addresses.first().ok_or_else(|| self.no_address())?;
+        if addresses.len() > 1 && !self.reach.all_addresses {
+            addresses = vec![self.reachable(&addresses).await.unwrap_or(first)];
+        }
+        Ok(Connector {
+            addresses: addresses.into(),
+            tls: self.tls.clone(),
+            reuse: self.reuse,
+            begun: Cell::new(0),
+            seed: Cell::new(None),
+        })
+    }
+
+    /// What was given by hand, or what the name stands for.
+    async fn candidates(&self) -> Result<Vec<SocketAddr>, LoadError> {
+        let given = self.reach.resolve.iter().find(|given| {
+            given.host.eq_ignore_ascii_case(&self.host) && given.port.is_none_or(|port| port == self.port)
+        });
+        if let Some(given) = given {
+            return Ok(given.addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect());
+        }
+        let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        Ok(resolved.map_err(|source| LoadError::Resolve { host: self.host.clone(), source })?.collect())
+    }
+
+    fn no_address(&self) -> LoadError {
+        let host = &self.host;
+        LoadError::NoAddress {
+            host: match self.reach.family {
+                Family::Any => host.clone(),
+                Family::V4 => format!("{host} (IPv4 only)"),
+                Family::V6 => format!("{host} (IPv6 only)"),
+            },
+        }
     }
 
     /// The first address that accepts a connection: `localhost` is often two, of which a service listens on one.
@@ -77,6 +126,17 @@ impl Prepared {
         }
         None
     }
+}
+
+/// Load must never take another way than the plan says.
+fn refuse_what_is_not_there(reach: &Reach) -> Result<(), LoadError> {
+    if reach.proxy.is_some() {
+        return Err(LoadError::Plan("proxies are not supported yet".to_owned()));
+    }
+    if reach.unix_socket.is_some() {
+        return Err(LoadError::Plan("Unix sockets are not supported yet".to_owned()));
+    }
+    Ok(())
 }
 
 /// Raises the soft limit of open files to what `connections` need.
@@ -99,4 +159,90 @@ pub(super) fn allow_files(connections: u32) -> Result<(), LoadError> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn allow_files(_connections: u32) -> Result<(), LoadError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::super::{Measured, Options, StopSwitch, run};
+    use super::*;
+    use crate::model::plan::Resolve;
+    use crate::model::{Pacing, Stop};
+
+    /// Answers on every connection until it is closed; ends when the test's process does.
+    fn server() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut piece = [0; 4096];
+                    while stream.read(&mut piece).is_ok_and(|length| length > 0)
+                        && stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_ok()
+                    {
+                    }
+                });
+            }
+        });
+        port
+    }
+
+    fn plan(port: u16) -> Plan {
+        let mut plan = Plan::for_url(&format!("http://shop.test:{port}/"));
+        plan.connections = 1;
+        plan.pacing = Pacing::Max;
+        plan.stop = Stop::Requests(20);
+        plan.target.reach.resolve = vec![Resolve {
+            host: "shop.test".to_owned(),
+            port: None,
+            addresses: vec![[127, 0, 0, 1].into()],
+        }];
+        plan
+    }
+
+    fn measure(plan: &Plan) -> Result<Measured, LoadError> {
+        run(plan, &Options { threads: 1 }, &StopSwitch::new(), &mut |_| {})
+    }
+
+    #[test]
+    fn a_connection_carries_as_many_requests_as_asked_for() {
+        let port = server();
+        for (reuse, opened) in
+            [(None, 1), (Some(Reuse { min: 1, max: 1 }), 20), (Some(Reuse { min: 5, max: 5 }), 4)]
+        {
+            let mut plan = plan(port);
+            plan.target.reuse = reuse;
+            let measured = measure(&plan).expect("it can be run");
+            assert_eq!(measured.requests.answered, 20, "{reuse:?}: {:?}", measured.errors);
+            assert_eq!(measured.connections.opened, opened, "{reuse:?}");
+        }
+    }
+
+    #[test]
+    fn connections_go_to_all_addresses_in_turn() {
+        let mut plan = plan(server());
+        plan.target.reuse = Some(Reuse { min: 1, max: 1 });
+        plan.target.reach.all_addresses = true;
+        // Nobody listens on the second: every other request fails.
+        plan.target.reach.resolve[0].addresses.push([127, 0, 0, 2].into());
+        let measured = measure(&plan).expect("it can be run");
+        assert_eq!(measured.requests.answered, 10, "{:?}", measured.errors);
+        assert_eq!(measured.errors.get("connect_refused"), Some(&10));
+        plan.target.reach.all_addresses = false;
+        assert_eq!(measure(&plan).expect("it can be run").requests.answered, 20);
+    }
+
+    #[test]
+    fn load_takes_no_other_way_than_asked_for() {
+        let mut plan = plan(server());
+        plan.target.reach.family = Family::V6;
+        let error = measure(&plan).expect_err("it has an IPv4 address only").to_string();
+        assert!(error.contains("IPv6 only"), "{error}");
+        plan.target.reach = Reach { proxy: Some("http://127.0.0.1:1".to_owned()), ..Reach::default() };
+        assert!(measure(&plan).expect_err("no proxies yet").to_string().contains("proxies"));
+        plan.target.reach = Reach { unix_socket: Some("s".into()), ..Reach::default() };
+        assert!(measure(&plan).expect_err("no sockets yet").to_string().contains("Unix"));
+    }
 }

@@ -1,18 +1,23 @@
 //! TLS for the load: the system's authorities, further ones from a file, or none at all.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::LoadError;
 use super::wire::ALPN_HTTP2;
-use crate::model::plan::{Protocol, Target};
+use crate::model::plan::{ClientCertificate, Protocol, Target};
 
-/// The largest file of certificate authorities, in bytes.
+/// What the PEM form of an encrypted key has in its first lines.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+/// The largest file of certificates or keys, in bytes.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The client side of TLS as the plan asks for it.
@@ -21,19 +26,94 @@ pub(super) fn config(target: &Target) -> Result<Arc<ClientConfig>, LoadError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| LoadError::Tls(error.to_string()))?;
-    let mut config = if target.insecure {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
-            .with_no_client_auth()
+    let builder = if target.insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
     } else {
-        builder.with_root_certificates(authorities(target)?).with_no_client_auth()
+        builder.with_root_certificates(authorities(target)?)
     };
+    let mut config = match &target.tls.client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let (chain, key) = identity(client)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    bad_client(client, "the key does not belong to the certificate")
+                }
+                other => bad_client(client, other.to_string()),
+            })?
+        }
+    };
+    if !target.tls.resumption {
+        config.resumption = Resumption::disabled();
+    }
     config.alpn_protocols = vec![match target.protocol {
         Protocol::Http1 => b"http/1.1".to_vec(),
         Protocol::Http2 { .. } | Protocol::Grpc { .. } => ALPN_HTTP2.to_vec(),
     }];
     Ok(Arc::new(config))
+}
+
+/// The client's certificate, then those that signed it, and its key.
+fn identity(
+    client: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), LoadError> {
+    match client {
+        ClientCertificate::Pem { certificate, key } => {
+            let bad = |reason: String| bad_client(client, reason);
+            let chain = CertificateDer::pem_slice_iter(&read_client(certificate)?)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| bad(error.to_string()))?;
+            if chain.is_empty() {
+                return Err(bad("it holds no certificate in PEM form".to_owned()));
+            }
+            Ok((chain, pem_key(key)?))
+        }
+        ClientCertificate::Pkcs12 { file, password } => {
+            let bad = |reason: &str| bad_client(client, reason);
+            let bytes = read_client(file)?;
+            let store =
+                KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Strict).map_err(|error| {
+                    match error {
+                        p12_keystore::error::Error::MacError(_) => bad("the password is wrong"),
+                        other => bad(&format!("it is not PKCS#12 that can be read: {other}")),
+                    }
+                })?;
+            let (_, found) = store
+                .private_key_chain()
+                .ok_or_else(|| bad("it holds no private key with a certificate that belongs to it"))?;
+            let chain = found.certs().iter().map(|one| CertificateDer::from(one.as_der().to_vec())).collect();
+            Ok((chain, PrivateKeyDer::Pkcs8(found.key().as_der().to_vec().into())))
+        }
+    }
+}
+
+/// A private key in PEM form: PKCS#8, PKCS#1 or SEC1.
+fn pem_key(path: &Path) -> Result<PrivateKeyDer<'static>, LoadError> {
+    let pem = read_client(path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        let encrypted = pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
+        let reason = match error {
+            _ if encrypted => "the key is encrypted; write it without a password, or use PKCS#12".to_owned(),
+            pem::Error::NoItemsFound => "it holds no private key in PEM form".to_owned(),
+            other => other.to_string(),
+        };
+        LoadError::ClientCertificate { path: path.to_owned(), reason }
+    })
+}
+
+fn read_client(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let bad = |reason: String| LoadError::ClientCertificate { path: path.to_owned(), reason };
+    let size = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?.len();
+    if size > CA_FILE_BYTES_MAX {
+        return Err(bad("it is larger than 16 MiB".to_owned()));
+    }
+    std::fs::read(path).map_err(|error| bad(error.to_string()))
+}
+
+fn bad_client(client: &ClientCertificate, reason: impl Into<String>) -> LoadError {
+    let (ClientCertificate::Pem { certificate: path, .. } | ClientCertificate::Pkcs12 { file: path, .. }) =
+        client;
+    LoadError::ClientCertificate { path: path.clone(), reason: reason.into() }
 }
 
 fn authorities(target: &Target) -> Result<RootCertStore, LoadError> {
@@ -95,5 +175,58 @@ impl ServerCertVerifier for Unchecked {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    use super::*;
+
+    fn reason(client: ClientCertificate) -> String {
+        let mut target = Target { insecure: true, ..Target::default() };
+        target.tls.client = Some(client);
+        config(&target).expect_err("it cannot be used").to_string()
+    }
+
+    #[test]
+    fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("a file");
+            path
+        };
+        let fresh = || generate_simple_self_signed(["me.test".to_owned()]).expect("a certificate");
+        let CertifiedKey { cert, signing_key } = fresh();
+        let certificate = file("me.pem", &cert.pem());
+        let key = file("me.key", &signing_key.serialize_pem());
+        let other = file("other.key", &fresh().signing_key.serialize_pem());
+        let locked = file(
+            "locked.key",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        );
+        let empty = file("empty.p12", "");
+        let mut target = Target { insecure: true, ..Target::default() };
+        let pem = |certificate: &Path, key: &Path| ClientCertificate::Pem {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        };
+        target.tls.client = Some(pem(&certificate, &key));
+        config(&target).expect("they belong together");
+        for (client, words) in [
+            (pem(&certificate, &other), ["me.pem", "does not belong"]),
+            (pem(&certificate, &locked), ["locked.key", "encrypted"]),
+            (pem(&certificate, &certificate), ["me.pem", "no private key"]),
+            (pem(&key, &key), ["me.key", "no certificate"]),
+            (
+                ClientCertificate::Pkcs12 { file: empty, password: "CANARY".to_owned() },
+                ["empty.p12", "PKCS#12"],
+            ),
+        ] {
+            let reason = reason(client);
+            assert!(words.iter().all(|word| reason.contains(word)) && !reason.contains("CANARY"), "{reason}");
+        }
     }
 }

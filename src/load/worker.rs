@@ -113,6 +113,8 @@ pub(super) struct Worker {
     slots_ready: Cell<usize>,
     all_ready: Notify,
     cancelled: Notify,
+    /// Told each time that timeouts were looked at.
+    pub(super) swept: Notify,
     start: Cell<u64>,
     turns: Option<RefCell<Turns>>,
     turns_over: Cell<bool>,
@@ -215,6 +217,7 @@ async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
         }
         worker.give_up_waiting(now);
         worker.hand_over_by(now);
+        worker.swept.notify_waiters();
     }
 }
 
@@ -250,6 +253,7 @@ impl Worker {
             slots_ready: Cell::new(0),
             all_ready: Notify::new(),
             cancelled: Notify::new(),
+            swept: Notify::new(),
             start: Cell::new(0),
             turns: (!plan.pacing.is_open_loop()).then(|| RefCell::new(Turns::new(plan, share))),
             turns_over: Cell::new(false),

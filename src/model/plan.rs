@@ -110,6 +110,12 @@ pub enum Field {
     Protocol,
     /// `request.grpc`
     Grpc,
+    /// `target.tls`
+    Tls,
+    /// `target.reach`
+    Reach,
+    /// `target.reuse`
+    Reuse,
     /// `request.method`
     Method,
     /// `request.headers[n]`
@@ -188,6 +194,9 @@ impl Plan {
         };
         check(Field::Name, check_name(&self.name));
         check(Field::Url, check_url(&self.target.url));
+        check(Field::Tls, target::check_tls(&self.target.tls));
+        check(Field::Reach, target::check_reach(&self.target.reach));
+        check(Field::Reuse, self.target.reuse.map_or(Ok(()), target::check_reuse));
         found.extend(self.request.problems(self.has_templates()));
         found.extend(self.sent_problems());
         let mut check = |field, result: Result<(), String>| {
@@ -272,7 +281,7 @@ impl Plan {
     #[must_use]
     pub fn redacted(&self) -> Self {
         let mut plan = self.clone();
-        plan.target.url = redacted_url(&plan.target.url);
+        plan.target.redact();
         plan.request.redact();
         for variant in &mut plan.variants {
             variant.url = variant.url.as_deref().map(redacted_url);
@@ -649,6 +658,30 @@ mod tests {
         assert!(!redacted.to_toml().contains("CANARY"));
         let fields: Vec<Field> = redacted.problems().into_iter().map(|problem| problem.field).collect();
         assert_eq!(fields, [Field::Url, Field::Header(0), Field::Cookie(0), Field::BasicAuth]);
+    }
+
+    #[test]
+    fn secrets_of_certificates_and_proxies_are_never_kept() {
+        let mut plan = Plan::for_url("https://localhost/");
+        plan.target.tls.client =
+            Some(ClientCertificate::Pkcs12 { file: "me.p12".into(), password: "CANARY".to_owned() });
+        plan.target.reach.proxy = Some("http://ada:CANARY@localhost:3128".to_owned());
+        assert_eq!(plan.problems(), []);
+        assert_eq!(Plan::from_toml(&plan.to_toml()), Ok(plan.clone()));
+        let kept = plan.redacted();
+        assert!(!kept.to_toml().contains("CANARY"), "{}", kept.to_toml());
+        let fields: Vec<Field> = kept.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, [Field::Tls, Field::Reach]);
+    }
+
+    #[test]
+    fn ways_that_lead_nowhere_get_a_reason() {
+        let mut plan = Plan::for_url("https://localhost/");
+        plan.target.tls.server_name = Some("a b".to_owned());
+        plan.target.reach.proxy = Some("ftp://localhost".to_owned());
+        plan.target.reuse = Some(Reuse { min: 3, max: 2 });
+        let fields: Vec<Field> = plan.problems().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, [Field::Tls, Field::Reach, Field::Reuse]);
     }
 
     #[test]

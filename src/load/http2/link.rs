@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 use crate::load::connection::exchange_class;
 use crate::load::response::HEAD_BYTES_MAX;
 use crate::load::tally::Opening;
+use crate::load::timer::Alarm;
 use crate::load::wire::{Traffic, Wire};
-use crate::load::worker::Worker;
+use crate::load::worker::{Stage, Worker};
 use crate::model::run::ErrorClass;
 
 /// Bytes of one answer that may be under way; so large that it does not hold the target back.
@@ -22,8 +23,6 @@ const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Streams that were reset here and for which the target may still send something.
 const RESET_STREAMS_MAX: usize = 1024;
-/// A target may raise its limit of streams without one of ours having ended: looked at this often.
-const ROOM_EVERY: Duration = Duration::from_millis(10);
 
 /// A place for a connection.
 #[derive(Default)]
@@ -44,7 +43,10 @@ pub(super) struct Line {
     /// How long opening it took, for the first who asks.
     pub(super) opening: Cell<Option<Opening>>,
     pub(super) traffic: Rc<Traffic>,
-    sender: SendRequest<Bytes>,
+    /// None once it is over.
+    sender: RefCell<Option<SendRequest<Bytes>>>,
+    /// Streams that it may still carry.
+    left: Cell<u64>,
     /// Streams in use.
     active: Cell<usize>,
     /// Slots that wait for one.
@@ -89,9 +91,11 @@ impl Link {
         }
     }
 
-    /// Nothing more is begun on this connection; what is under way may still end well.
+    /// Nothing more is begun on this connection; what is under way may still end well, and then it is closed.
     pub(super) fn retire(&self, over: &Rc<Line>) {
         over.is_over.set(true);
+        // The library closes a connection that nobody can send on any more.
+        *over.sender.borrow_mut() = None;
         over.freed.notify_waiters();
         let mut line = self.line.borrow_mut();
         if line.as_ref().is_some_and(|line| Rc::ptr_eq(line, over)) {
@@ -110,8 +114,15 @@ impl Link {
 }
 
 impl Line {
-    pub(super) fn sender(&self) -> SendRequest<Bytes> {
-        self.sender.clone()
+    /// A way to send on it; none when it is over.
+    pub(super) fn sender(&self) -> Option<SendRequest<Bytes>> {
+        self.sender.borrow().clone()
+    }
+
+    /// One more stream is begun; whether it is the last that this connection carries.
+    pub(super) fn uses_up(&self) -> bool {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.left.get() == 0
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -124,12 +135,15 @@ impl Line {
     }
 
     /// Waits until the target allows one more stream, or the connection is over.
-    pub(super) async fn room(&self, sender: &SendRequest<Bytes>) {
+    pub(super) async fn room(&self, worker: &Worker, sender: &SendRequest<Bytes>) {
         self.waiting.set(self.waiting.get() + 1);
         let _waiting = Waiting(&self.waiting);
         while !self.has_room(sender) && !self.is_over() {
-            // Either way the limit is looked at again.
-            let _ = tokio::time::timeout(ROOM_EVERY, self.freed.notified()).await;
+            // The target may have changed its limit without a stream having ended: it is looked at again.
+            tokio::select! {
+                () = self.freed.notified() => {}
+                () = worker.swept.notified() => {}
+            }
         }
     }
 
@@ -205,11 +219,23 @@ impl Drop for Waiting<'_> {
 async fn open(worker: Rc<Worker>, at: usize) {
     let link = &worker.links[at];
     let length = Duration::from_nanos(worker.timeout_nanos);
-    let made = tokio::time::timeout(length, establish(&worker, link.attempts.get())).await;
-    match made.unwrap_or(Err(ErrorClass::ConnectTimeout)) {
+    let made = {
+        let _turn = worker.connecting.acquire().await;
+        let alarm = Alarm::new();
+        tokio::select! {
+            made = establish(&worker, link.attempts.get()) => made,
+            () = alarm.after(length) => Err(ErrorClass::ConnectTimeout),
+        }
+    };
+    match made {
         Err(class) => link.opened(Err(class)),
         Ok((line, connection)) => {
             worker.note_opened();
+            if worker.stage() == Stage::Connecting
+                && let Some(opening) = line.opening.take()
+            {
+                worker.note_opening(u32::try_from(at).unwrap_or(u32::MAX), &opening);
+            }
             link.opened(Ok(&line));
             // Every stream is told by itself how it ended.
             let _ = connection.await;
@@ -219,7 +245,6 @@ async fn open(worker: Rc<Worker>, at: usize) {
 }
 
 async fn establish(worker: &Worker, attempt: u64) -> Result<(Rc<Line>, Connection<Wire, Bytes>), ErrorClass> {
-    let _turn = worker.connecting.acquire().await;
     let connected = worker.connector.connect().await?;
     if !connected.stream.is_for_http2() {
         return Err(ErrorClass::WrongProtocol);
@@ -233,7 +258,8 @@ async fn establish(worker: &Worker, attempt: u64) -> Result<(Rc<Line>, Connectio
         address: connected.address,
         opening: Cell::new(Some(connected.opening)),
         traffic,
-        sender,
+        sender: RefCell::new(Some(sender)),
+        left: Cell::new(worker.connector.lifetime()),
         active: Cell::new(0),
         waiting: Cell::new(0),
         freed: Notify::new(),

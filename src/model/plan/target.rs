@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::REDACTED;
+
 /// The most streams that one HTTP/2 connection carries at once.
 pub const STREAMS_MAX: u32 = 1_000;
 /// The most names that are given an address by hand.
@@ -171,6 +173,93 @@ pub struct Reuse {
     pub min: u64,
     /// At most.
     pub max: u64,
+}
+
+impl Target {
+    /// Replaces every secret by its stand-in.
+    pub(super) fn redact(&mut self) {
+        self.url = super::redacted_url(&self.url);
+        if let Some(ClientCertificate::Pkcs12 { password, .. }) = &mut self.tls.client {
+            if !password.is_empty() {
+                REDACTED.clone_into(password);
+            }
+        }
+        if let Some(proxy) = &mut self.reach.proxy {
+            *proxy = super::redacted_url(proxy);
+        }
+    }
+}
+
+/// # Errors
+/// Why TLS cannot be set up like this.
+pub(super) fn check_tls(tls: &Tls) -> Result<(), String> {
+    let missing = |path: &PathBuf| path.as_os_str().is_empty();
+    match &tls.client {
+        Some(ClientCertificate::Pem { certificate, key }) if missing(certificate) || missing(key) => {
+            return Err("a client certificate needs two files: the certificate and its key".to_owned());
+        }
+        Some(ClientCertificate::Pkcs12 { file, .. }) if missing(file) => {
+            return Err("a file with the client certificate is missing".to_owned());
+        }
+        Some(ClientCertificate::Pkcs12 { password, .. }) if password == REDACTED => {
+            return Err(
+                "the password of the client certificate was not kept because it is secret; enter it again"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
+    match &tls.server_name {
+        Some(name) if url::Host::parse(name).is_err() => Err(format!("“{name}” cannot be a server's name")),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// Why the target cannot be reached like this.
+pub(super) fn check_reach(reach: &Reach) -> Result<(), String> {
+    if reach.resolve.len() > RESOLVE_MAX {
+        return Err(format!("at most {RESOLVE_MAX} names can be given addresses by hand"));
+    }
+    for given in &reach.resolve {
+        if given.host.is_empty() {
+            return Err("an address given by hand needs the name it is for".to_owned());
+        }
+        if given.addresses.is_empty() || given.addresses.len() > RESOLVE_MAX {
+            return Err(format!("{} needs 1 to {RESOLVE_MAX} addresses", given.host));
+        }
+    }
+    match &reach.proxy {
+        Some(proxy) => check_proxy(proxy),
+        None => Ok(()),
+    }
+}
+
+/// No message repeats the text: it may hold a secret.
+fn check_proxy(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text)
+        .map_err(|_| "the proxy is not a URL; write for example http://127.0.0.1:3128".to_owned())?;
+    if !matches!(url.scheme(), "http" | "socks5" | "socks5h") {
+        return Err("a proxy is http://, socks5:// or socks5h://".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("the proxy names no host".to_owned());
+    }
+    if [url.username(), url.password().unwrap_or_default()].contains(&super::REDACTED_IN_URL) {
+        return Err(
+            "the credentials of the proxy were not kept because they are secret; enter them again".to_owned()
+        );
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Why connections cannot be used like this.
+pub(super) fn check_reuse(reuse: Reuse) -> Result<(), String> {
+    if reuse.min == 0 || reuse.max < reuse.min {
+        return Err("a connection carries at least 1 request, and at most no fewer than at least".to_owned());
+    }
+    Ok(())
 }
 
 impl Protocol {

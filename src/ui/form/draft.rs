@@ -346,7 +346,7 @@ impl Reading {
 
     fn place(&self, field: Field) -> Option<At> {
         Some(match field {
-            Field::Url => At::Url,
+            Field::Url | Field::Tls | Field::Reach | Field::Reuse => At::Url,
             Field::Method => At::Method,
             Field::Header(at) => At::Header(self.headers[at]),
             Field::Cookie(at) => At::Cookie(self.cookies[at]),
