@@ -5,10 +5,12 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
-use super::connection::{Stream, exchange_class};
+use super::connection::{Connected, Stream, exchange_class};
+use super::random::Random;
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Outcome, Sent, Trace};
 use super::worker::Worker;
+use crate::model::plan::Reuse;
 use crate::model::run::ErrorClass;
 
 /// A slot's connection, once it is open.
@@ -18,12 +20,15 @@ pub(super) struct Lane {
     /// Where it leads to.
     address: u16,
     payload: Vec<u8>,
+    random: Random,
 }
 
 struct Line {
     stream: Stream,
     /// Echoes that came over it.
     echoes: u64,
+    /// After so many it is closed.
+    echoes_max: u64,
 }
 
 /// How far one echo is.
@@ -39,7 +44,17 @@ struct Progress {
 impl Lane {
     pub(super) fn new(number: usize) -> Self {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        Self { number, line: None, address: 0, payload: Vec::new() }
+        let random = Random::seeded(Random::fresh_seed());
+        Self { number, line: None, address: 0, payload: Vec::new(), random }
+    }
+
+    fn line(&mut self, worker: &Worker, connected: Connected) -> Line {
+        worker.note_opened();
+        self.address = connected.address;
+        let echoes_max = worker.source.reuse.map_or(u64::MAX, |Reuse { min, max }| {
+            min.saturating_add(self.random.next_u64() % max.saturating_sub(min).saturating_add(1))
+        });
+        Line { stream: connected.stream, echoes: 0, echoes_max }
     }
 
     pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
@@ -52,9 +67,7 @@ impl Lane {
             .await;
         cells.disarm();
         if let Ok(Ok(connected)) = connected {
-            worker.note_opened();
-            self.address = connected.address;
-            self.line = Some(Line { stream: connected.stream, echoes: 0 });
+            self.line = Some(self.line(worker, connected));
         }
     }
 
@@ -101,7 +114,7 @@ impl Lane {
             let end = match echoed {
                 Ok(Ok(())) => {
                     line.echoes += 1;
-                    self.line = Some(line);
+                    self.line = (line.echoes < line.echoes_max).then_some(line);
                     End::Echoed
                 }
                 // Closed while it was kept, before any of this came back: an echo may be asked for twice.
@@ -132,10 +145,8 @@ impl Lane {
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
-        worker.note_opened();
-        self.address = connected.address;
         trace.opening = Some(connected.opening);
-        Ok(Line { stream: connected.stream, echoes: 0 })
+        Ok(self.line(worker, connected))
     }
 }
 

@@ -12,7 +12,7 @@ use super::request::{Form, Pen, Reading, Turn};
 use super::schedule::Share;
 use super::template::{Draw, Place, Template};
 use crate::model::Plan;
-use crate::model::plan::{BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Request, Session};
+use crate::model::plan::{BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Request, Reuse, Session};
 
 /// What an echo is sent where the plan names no body.
 const ECHO_DEFAULT: &[u8; 24] = b"Meshbench echo, 24 bytes";
@@ -26,6 +26,8 @@ pub(super) struct Source {
     order: Order,
     pub(super) wire: Wire,
     pub(super) session: Session,
+    /// How often a connection is used; none for as often as it can be.
+    pub(super) reuse: Option<Reuse>,
     /// The plan's URL.
     pub(super) url: Url,
 }
@@ -89,7 +91,16 @@ impl Source {
             weights.push(1.0);
         }
         let order = plan.data.as_ref().map_or(Order::InTurn, |data| data.order);
-        Ok(Self { variants, weights, table, order, wire, session: plan.session, url: url.clone() })
+        Ok(Self {
+            variants,
+            weights,
+            table,
+            order,
+            wire,
+            session: plan.session,
+            reuse: plan.target.reuse,
+            url: url.clone(),
+        })
     }
 
     #[inline]
