@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
-use super::connection::{Stream, exchange_class};
+use super::connection::{Connected, Stream, exchange_class};
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Outcome, Sent, Trace};
 use super::worker::Worker;
@@ -24,6 +24,8 @@ struct Line {
     stream: Stream,
     /// Echoes that came over it.
     echoes: u64,
+    /// After so many it is closed.
+    echoes_max: u64,
 }
 
 /// How far one echo is.
@@ -42,6 +44,12 @@ impl Lane {
         Self { number, line: None, address: 0, payload: Vec::new() }
     }
 
+    fn line(&mut self, worker: &Worker, connected: Connected) -> Line {
+        worker.note_opened();
+        self.address = connected.address;
+        Line { stream: connected.stream, echoes: 0, echoes_max: worker.connector.lifetime() }
+    }
+
     pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
         cells.arm(worker.now() + worker.connect_ahead_nanos);
         let connected = cells
@@ -52,9 +60,7 @@ impl Lane {
             .await;
         cells.disarm();
         if let Ok(Ok(connected)) = connected {
-            worker.note_opened();
-            self.address = connected.address;
-            self.line = Some(Line { stream: connected.stream, echoes: 0 });
+            self.line = Some(self.line(worker, connected));
         }
     }
 
@@ -101,7 +107,7 @@ impl Lane {
             let end = match echoed {
                 Ok(Ok(())) => {
                     line.echoes += 1;
-                    self.line = Some(line);
+                    self.line = (line.echoes < line.echoes_max).then_some(line);
                     End::Echoed
                 }
                 // Closed while it was kept, before any of this came back: an echo may be asked for twice.
@@ -132,10 +138,8 @@ impl Lane {
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
-        worker.note_opened();
-        self.address = connected.address;
         trace.opening = Some(connected.opening);
-        Ok(Line { stream: connected.stream, echoes: 0 })
+        Ok(self.line(worker, connected))
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use meshbench::load::Measured;
-use meshbench::model::plan::Body;
+use meshbench::model::plan::{Body, Reuse};
 use meshbench::model::{Pacing, Plan, Stop};
 
 use crate::peer::{Peer, assert_balanced, closed_port, finish, measure};
@@ -104,6 +104,13 @@ fn a_tcp_echo_comes_back_whole_over_kept_connections() {
         all_echoed(measured, what);
         assert_eq!(measured.bytes.received, 640_000 * REQUESTS, "{what}");
     });
+    for (min, max, opened) in [(1, 1, 60..=60), (2, 3, 20..=34)] {
+        let fresh = |plan: &mut Plan| plan.target.reuse = Some(Reuse { min, max });
+        in_both_loops("tcp", socat.address, fresh, |measured, what| {
+            all_echoed(measured, what);
+            assert!(opened.contains(&measured.connections.opened), "{what}: {:?}", measured.connections);
+        });
+    }
     let filled = |plan: &mut Plan| {
         plan.templates = true;
         plan.request.body = Body::Text("{{$uuid}} {{$n}}".to_owned());

@@ -144,7 +144,7 @@ fn answer_like() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_a_server_sends_is_read_alike_however_it_is_split(bytes in answer_like(), piece in 1usize..40) {
