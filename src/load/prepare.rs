@@ -166,7 +166,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use super::super::{Measured, Options, StopSwitch, run};
+    use super::super::{Control, Measured, Options, run};
     use super::*;
     use crate::model::plan::Resolve;
     use crate::model::{Pacing, Stop};
@@ -192,7 +192,7 @@ mod tests {
     fn plan(port: u16) -> Plan {
         let mut plan = Plan::for_url(&format!("http://shop.test:{port}/"));
         plan.connections = 1;
-        plan.pacing = Pacing::Max;
+        plan.pacing = Pacing::MAX;
         plan.stop = Stop::Requests(20);
         plan.target.reach.resolve = vec![Resolve {
             host: "shop.test".to_owned(),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn measure(plan: &Plan) -> Result<Measured, LoadError> {
-        run(plan, &Options { threads: 1 }, &StopSwitch::new(), &mut |_| {})
+        run(plan, &Options { threads: 1, ..Options::default() }, &Control::new(), &mut |_| {})
     }
 
     #[test]

@@ -203,7 +203,7 @@ mod tests {
         plan.stop = Stop::Requests(100);
         assert!(search.check(&plan).is_err_and(|words| words.contains("duration")));
         plan.stop = Stop::Duration(Duration::from_secs(1));
-        plan.pacing = Pacing::Max;
+        plan.pacing = Pacing::MAX;
         assert!(search.check(&plan).is_err());
     }
 }

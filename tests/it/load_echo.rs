@@ -67,7 +67,7 @@ fn in_both_loops(
     change: impl Fn(&mut Plan),
     check: impl Fn(&Measured, &str),
 ) {
-    for pacing in [Pacing::Max, Pacing::Constant { rate_per_sec: 500.0 }] {
+    for pacing in [Pacing::MAX, Pacing::Constant { rate_per_sec: 500.0 }] {
         let what = format!("{scheme} {pacing:?}");
         let mut plan = plan(scheme, address, pacing);
         change(&mut plan);
@@ -162,7 +162,7 @@ fn a_tcp_echo_that_is_none_has_its_class() {
     });
     let short = |plan: &mut Plan| {
         plan.timeout = Duration::from_millis(50);
-        plan.pacing = Pacing::Max;
+        plan.pacing = Pacing::MAX;
     };
     in_both_loops("tcp", silent.address(), short, all_failed("response_timeout"));
     // In a closed loop each failure to connect is followed by a longer pause.
@@ -241,10 +241,10 @@ fn a_datagram_that_comes_twice_or_late_is_not_taken_for_the_next_one() {
     });
     let one = |plan: &mut Plan| {
         plan.connections = 1;
-        plan.pacing = Pacing::Max;
+        plan.pacing = Pacing::MAX;
         plan.timeout = Duration::from_millis(100);
     };
-    let mut late_plan = plan("udp", late.address, Pacing::Max);
+    let mut late_plan = plan("udp", late.address, Pacing::MAX);
     one(&mut late_plan);
     let measured = measure(&late_plan, 1);
     assert_balanced(&measured, "late");

@@ -16,7 +16,7 @@ fn run(peer: &Peer, what: &str, timeout: Duration) -> Measured {
     let plan = Plan {
         connections: 3,
         stop: Stop::Requests(REQUESTS),
-        pacing: Pacing::Max,
+        pacing: Pacing::MAX,
         timeout,
         ..Plan::for_url(&peer.url())
     };

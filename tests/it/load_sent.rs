@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meshbench::load::{self, LoadError, Measured, Options, StopSwitch};
+use meshbench::load::{self, Control, LoadError, Measured, Options};
 use meshbench::model::plan::{Body, Data, Header, Order, Request, Session, Variant};
 use meshbench::model::{Cookie, Pacing, Plan, Stop};
 
@@ -14,7 +14,7 @@ use crate::load_nginx::Nginx;
 use crate::peer::{Peer, assert_balanced, finish, measure};
 
 fn plan(url: &str, requests: u64) -> Plan {
-    Plan { connections: 6, pacing: Pacing::Max, stop: Stop::Requests(requests), ..Plan::for_url(url) }
+    Plan { connections: 6, pacing: Pacing::MAX, stop: Stop::Requests(requests), ..Plan::for_url(url) }
 }
 
 /// Every request was answered, with these status codes.
@@ -163,7 +163,7 @@ fn a_filled_body_has_its_own_length_and_its_values_as_they_are() {
 #[test]
 fn what_cannot_be_filled_is_said_before_anything_is_sent() {
     let run = |plan: &Plan| {
-        load::run(plan, &Options::default(), &StopSwitch::new(), &mut |_| {}).expect_err("must not start")
+        load::run(plan, &Options::default(), &Control::new(), &mut |_| {}).expect_err("must not start")
     };
     let peer = Peer::answering("HTTP/1.1 204 No Content\r\n\r\n");
     let (_folder, path) = file("rows.csv", "id,name\n1,a\n2\n");

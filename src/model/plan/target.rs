@@ -179,10 +179,10 @@ impl Target {
     /// Replaces every secret by its stand-in.
     pub(super) fn redact(&mut self) {
         self.url = super::redacted_url(&self.url);
-        if let Some(ClientCertificate::Pkcs12 { password, .. }) = &mut self.tls.client {
-            if !password.is_empty() {
-                REDACTED.clone_into(password);
-            }
+        if let Some(ClientCertificate::Pkcs12 { password, .. }) = &mut self.tls.client
+            && !password.is_empty()
+        {
+            REDACTED.clone_into(password);
         }
         if let Some(proxy) = &mut self.reach.proxy {
             *proxy = super::redacted_url(proxy);
