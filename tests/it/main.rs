@@ -5,6 +5,9 @@
 
 mod cli;
 mod floors;
+mod http2_peer;
+mod load_grpc;
+mod load_http2;
 mod load_nginx;
 mod load_outcomes;
 mod load_truth;
