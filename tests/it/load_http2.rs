@@ -18,6 +18,9 @@ use crate::peer::{Peer, assert_balanced, measure};
 
 const TIMEOUT: Duration = Duration::from_millis(400);
 
+/// What a target sends for a request on this stream.
+type Answers = fn(u32) -> Vec<u8>;
+
 fn plan(url: &str, connections: u32, streams: u32, stop: Stop) -> Plan {
     let mut plan = Plan { connections, pacing: Pacing::Max, stop, ..Plan::for_url(url) };
     plan.target.protocol = Protocol::Http2 { streams };
@@ -140,7 +143,7 @@ fn connections_that_end_before_the_answer_are_one_class() {
 
 #[test]
 fn what_is_not_http2_is_one_class() {
-    let bad: [(&str, fn(u32) -> Vec<u8>); 5] = [
+    let bad: [(&str, Answers); 5] = [
         ("DATA before a head", |stream| frame(DATA, END_STREAM, stream, b"x")),
         ("a stream that nobody opened", |_| answer(1001, "200", b"")),
         ("no status", |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields(&[("a", "b")]))),
