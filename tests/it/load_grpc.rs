@@ -1,6 +1,6 @@
 //! gRPC against a real server, Fortio's, and against targets that get it wrong.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,8 +10,8 @@ use meshbench::load::{self, LoadError, Measured, Options, StopSwitch, grpc};
 use meshbench::model::plan::{GRPC_HEALTH, Grpc, Protocol, Schema};
 use meshbench::model::{Header, Pacing, Plan, Stop};
 
-use crate::http2_peer::{DATA, END_HEADERS, END_STREAM, HEADERS, answering, fields, frame};
-use crate::peer::{Peer, assert_balanced, closed_port, measure};
+use crate::http2_peer::{DATA, END_HEADERS, END_STREAM, HEADERS, answering, fields, frame, preface};
+use crate::peer::{Peer, assert_balanced, closed_port, finish, measure};
 
 const PING: &str = "fgrpc.PingServer/Ping";
 const FORTIO: &str = "fortio-1.75.3";
@@ -145,9 +145,14 @@ fn a_target_that_cannot_tell_is_refused_with_what_to_do() {
     });
     let error = refused(&plan(peer.address(), PING, "{}"));
     assert!(error.contains("no server reflection") && error.contains(".proto"), "{error}");
-    let peer = Peer::answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let peer = Peer::start(|mut stream, _| {
+        if preface(&mut stream) {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            finish(&mut stream);
+        }
+    });
     let error = refused(&plan(peer.address(), PING, "{}"));
-    assert!(error.contains("could not be asked"), "{error}");
+    assert!(error.contains("does not speak HTTP/2"), "{error}");
 }
 
 /// A target that answers each call with this head, these messages as they are, and these trailers.
