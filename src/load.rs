@@ -1,6 +1,7 @@
 //! Send load and measure.
 //!
-//! [`run`] carries out a plan and is the whole API; [`target`] is a small HTTP server to try it on.
+//! [`run`] carries out a plan and is the whole API; [`grpc::describe`] asks a target what it offers to be called, and
+//! [`target`] is a small HTTP server to try it on.
 //!
 //! ```text
 //!  run ─ prepare (request bytes, TLS, address) ─▶ collector ◀─ tallies, 10 a second ─┬─ worker thread 0

@@ -1,10 +1,10 @@
 //! A connection to the target, plain or inside TLS, and what its failures mean.
 
-use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -29,9 +29,9 @@ pub(super) struct Connector {
     pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
     pub(super) reuse: Option<Reuse>,
     /// How many connections were begun.
-    pub(super) begun: Cell<usize>,
-    /// Where the next draw of [`Self::lifetime`] comes from; none before the first.
-    pub(super) seed: Cell<Option<u64>>,
+    pub(super) begun: Arc<AtomicUsize>,
+    /// Where the draws of [`Self::lifetime`] come from: all workers' together, each other than the one before.
+    pub(super) seed: Arc<AtomicU64>,
 }
 
 /// A connection that was just made.
@@ -52,16 +52,14 @@ impl Connector {
     /// How many requests a fresh connection carries before it is closed.
     pub(super) fn lifetime(&self) -> u64 {
         let Some(Reuse { min, max }) = self.reuse else { return u64::MAX };
-        let drawn = Random::seeded(self.seed.get().unwrap_or_else(Random::fresh_seed)).next_u64();
-        self.seed.set(Some(drawn));
+        let drawn = Random::seeded(self.seed.fetch_add(1, Ordering::Relaxed)).next_u64();
         let choices = max.saturating_sub(min).saturating_add(1);
         min.saturating_add(drawn % choices)
     }
 
     /// Where the next connection goes: the address, and which it is.
     pub(super) fn next_address(&self) -> (SocketAddr, u16) {
-        let at = self.begun.get() % self.addresses.len();
-        self.begun.set(self.begun.get().wrapping_add(1));
+        let at = self.begun.fetch_add(1, Ordering::Relaxed) % self.addresses.len();
         (self.addresses[at], u16::try_from(at).unwrap_or(u16::MAX))
     }
 

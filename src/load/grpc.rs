@@ -182,3 +182,14 @@ pub(super) async fn answer(
         None => End::Grpc(status::UNKNOWN),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_may_move_between_threads() {
+        fn may_move<T: Send>(_: &T) {}
+        may_move(&describe(&Target::default()));
+    }
+}

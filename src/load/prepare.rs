@@ -1,6 +1,5 @@
 //! What must be known before the first thread starts: the bytes to send, and where to.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::net::TcpStream;
 use url::{Host, Url};
 
 use super::connection::Connector;
+use super::random::Random;
 use super::source::Source;
 use super::{LoadError, tls};
 use crate::model::Plan;
@@ -89,8 +89,8 @@ impl Prepared {
             addresses: addresses.into(),
             tls: self.tls.clone(),
             reuse: self.reuse,
-            begun: Cell::new(0),
-            seed: Cell::new(None),
+            begun: Arc::default(),
+            seed: Arc::new(Random::fresh_seed().into()),
         })
     }
 

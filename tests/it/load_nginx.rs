@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,45 @@ const NGINX: &str = "/usr/sbin/nginx";
 
 pub(crate) struct Nginx {
     child: Child,
+    is_tls: bool,
     address: SocketAddr,
     folder: tempfile::TempDir,
 }
 
 impl Nginx {
     fn start() -> Self {
-        Self::serving(
+        Self::listening("", 37)
+    }
+
+    /// `log`: what its log has of each request; `locations`: what it serves.
+    pub(crate) fn serving(log: &str, locations: &str) -> Self {
+        Self::started("", 37, log, locations)
+    }
+
+    /// Speaks HTTP/2 by prior knowledge; ends a connection after so many requests.
+    pub(crate) fn http2(keepalive_requests: u32) -> Self {
+        Self::listening("http2", keepalive_requests)
+    }
+
+    /// Agrees on HTTP/2 inside TLS.
+    pub(crate) fn http2_tls() -> Self {
+        Self::listening("ssl http2", 100_000)
+    }
+
+    /// Agrees on HTTP/1.1 only, inside TLS.
+    pub(crate) fn tls() -> Self {
+        Self::listening("ssl", 37)
+    }
+
+    /// The certificate to trust.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    fn listening(how: &str, keepalive_requests: u32) -> Self {
+        Self::started(
+            how,
+            keepalive_requests,
             "$status",
             "location / { return 200 'hello'; }
              location /missing { return 404 'nothing here'; }
@@ -30,14 +62,24 @@ impl Nginx {
         )
     }
 
-    /// `log`: what its log has of each request; `locations`: what it serves.
-    pub(crate) fn serving(log: &str, locations: &str) -> Self {
+    fn started(how: &str, keepalive_requests: u32, log: &str, locations: &str) -> Self {
         assert!(
             Path::new(NGINX).exists(),
             "{NGINX} is missing; install the Debian package nginx-light (apt-get install nginx-light)"
         );
         let folder = tempfile::tempdir().expect("a folder");
         let address = closed_port();
+        let is_tls = how.contains("ssl");
+        let taken = folder.path().join("taken.sock").display().to_string();
+        let mut tls = "";
+        if is_tls {
+            let identity =
+                rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+            std::fs::write(folder.path().join("cert.pem"), identity.cert.pem()).expect("a file");
+            std::fs::write(folder.path().join("key.pem"), identity.signing_key.serialize_pem())
+                .expect("a file");
+            tls = "ssl_certificate cert.pem; ssl_certificate_key key.pem;";
+        }
         let config = format!(
             "daemon off; master_process off; pid nginx.pid; error_log error.log;
              events {{ worker_connections 512; }}
@@ -45,11 +87,14 @@ impl Nginx {
                  log_format wanted '{log}'; access_log access.log wanted;
                  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
                  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-                 keepalive_requests 37;
+                 keepalive_requests {keepalive_requests}; client_max_body_size 1m; {tls}
                  server {{
-                     listen {address};
+                     listen {address} {how};
                      {locations}
+                     location /body {{ proxy_pass http://unix:{taken}:/; }}
                  }}
+                 # Takes a request once its whole body is there.
+                 server {{ listen unix:{taken}; access_log off; return 200 'taken'; }}
              }}"
         );
         std::fs::write(folder.path().join("nginx.conf"), config).expect("a file");
@@ -61,7 +106,7 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx can be started");
-        let mut nginx = Self { child, address, folder };
+        let mut nginx = Self { child, is_tls, address, folder };
         nginx.wait_until_it_listens();
         nginx
     }
@@ -77,7 +122,8 @@ impl Nginx {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
     }
 
     /// Ends it in good order, so that the log is whole; its lines and their counts.

@@ -5,8 +5,11 @@
 
 mod cli;
 mod floors;
+mod http2_peer;
 mod load_echo;
+mod load_grpc;
 mod load_hostile;
+mod load_http2;
 mod load_nginx;
 mod load_outcomes;
 mod load_sent;

@@ -217,7 +217,7 @@ mod tests {
             ("{\"items\": [\n{\"nam\": 1}]}", ["nam", "(line 2"]),
             ("{\"items\": [{\"size\": \"HUGE\"}]}", ["items[0].size: ", "(line 1"]),
             ("{\"price\": true}", ["price: ", "invalid type: boolean"]),
-            ("{\"id\": 1,}", ["trailing comma", "(line 1, column 9)"]),
+            ("{\"id\": 1,}", ["trailing comma", "(line 1, column 10)"]),
             ("{\"id\": 1} x", ["trailing characters", "(line 1"]),
             ("", ["EOF", ""]),
             ("{\"id\": 9999999999999999999999}", ["id: ", ""]),

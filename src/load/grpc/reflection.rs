@@ -34,37 +34,48 @@ pub(super) async fn ask(
     authority: &str,
     services: Option<&[&str]>,
 ) -> Result<DescriptorPool, LoadError> {
-    let failed = |reason: String| {
-        LoadError::Grpc(format!(
-            "{reason}; give the messages' shapes as a .proto file or a file of descriptors instead"
-        ))
-    };
+    let asked = tokio::time::timeout(ASK_MAX, converse(connector, authority, services)).await;
+    asked.unwrap_or_else(|_| Err("the target did not tell its methods within 10 s".to_owned())).map_err(
+        |reason| {
+            LoadError::Grpc(format!(
+                "{reason}; give the messages' shapes as a .proto file or a file of descriptors instead"
+            ))
+        },
+    )
+}
+
+async fn converse(
+    connector: &Connector,
+    authority: &str,
+    services: Option<&[&str]>,
+) -> Result<DescriptorPool, String> {
     let connected = connector.connect().await.map_err(|class| {
-        LoadError::Grpc(format!(
-            "the target could not be asked for its methods: {}",
-            crate::model::run::error_words(class.name())
-        ))
+        let words = crate::model::run::error_words(class.name());
+        format!("the target could not be asked for its methods: {words}")
     })?;
     if !connected.stream.is_for_http2() {
-        return Err(LoadError::Grpc("the target does not speak HTTP/2, which gRPC needs".to_owned()));
+        return Err("the target does not speak HTTP/2, which gRPC needs".to_owned());
     }
-    let (sender, connection) = http2::settings()
-        .handshake::<_, Bytes>(connected.stream)
-        .await
-        .map_err(|error| failed(format!("the target could not be asked for its methods: {error}")))?;
+    let (sender, connection) =
+        http2::settings().handshake::<_, Bytes>(connected.stream).await.map_err(|error| in_words(&error))?;
     let asking = Asking { sender, is_secure: connector.tls.is_some(), authority, service: SERVICES[0] };
     tokio::select! {
         biased;
-        pool = tokio::time::timeout(ASK_MAX, asking.shapes(services)) => match pool {
-            Ok(pool) => pool.map_err(failed),
-            Err(_) => Err(failed("the target did not tell its methods within 10 s".to_owned())),
-        },
+        pool = asking.shapes(services) => pool,
         // The calls on it see its end as errors of theirs; this is for one that they did not.
-        ended = connection => Err(failed(match ended {
+        ended = connection => Err(match ended {
             Ok(()) => "the target closed the connection when asked for its methods".to_owned(),
-            Err(error) => format!("the target could not be asked for its methods: {error}"),
-        })),
+            Err(error) => in_words(&error),
+        }),
     }
+}
+
+fn in_words(error: &h2::Error) -> String {
+    // What HTTP/1 answers, taken for a frame, is too large for one.
+    if error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) {
+        return "the target does not speak HTTP/2, which gRPC needs".to_owned();
+    }
+    format!("the target could not be asked for its methods: {error}")
 }
 
 /// The shape of a question; of an answer, the message after it.
@@ -177,10 +188,8 @@ impl Asking<'_> {
         let (request, response) = request_shape();
         let mut message = DynamicMessage::new(request);
         message.set_field_by_name(question, Value::String(about.to_owned()));
-        let broken = |error: h2::Error| {
-            NoAnswer::Failed(format!("the target could not be asked for its methods: {error}"))
-        };
-        let (head, bytes) = self.call(frames::framed(&message.encode_to_vec())).await.map_err(broken)?;
+        let called = self.call(frames::framed(&message.encode_to_vec())).await;
+        let (head, bytes) = called.map_err(|error| NoAnswer::Failed(in_words(&error)))?;
         match head {
             Ended { code: 12, .. } => return Err(NoAnswer::NotThere),
             Ended { code: status::OK, .. } => {}
