@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use meshbench::load::{self, LoadError, Measured, Options, StopSwitch, grpc};
+use meshbench::load::{self, Control, LoadError, Measured, Options, grpc};
 use meshbench::model::plan::{GRPC_HEALTH, Grpc, Protocol, Schema};
 use meshbench::model::{Header, Pacing, Plan, Stop};
 
@@ -70,7 +70,7 @@ fn fortio() -> PathBuf {
 fn plan(address: SocketAddr, method: &str, message: &str) -> Plan {
     let mut plan = Plan::for_url(&format!("http://{address}/"));
     plan.connections = 2;
-    plan.pacing = Pacing::Max;
+    plan.pacing = Pacing::MAX;
     plan.stop = Stop::Requests(500);
     plan.target.protocol = Protocol::Grpc { streams: 5, schema: Schema::Reflection };
     plan.request.grpc = Some(Grpc { method: method.to_owned(), message: message.to_owned() });
@@ -78,7 +78,7 @@ fn plan(address: SocketAddr, method: &str, message: &str) -> Plan {
 }
 
 fn refused(plan: &Plan) -> String {
-    match load::run(plan, &Options::default(), &StopSwitch::new(), &mut |_| {}) {
+    match load::run(plan, &Options::default(), &Control::new(), &mut |_| {}) {
         Err(LoadError::Grpc(reason)) => reason,
         other => panic!("{other:?}"),
     }

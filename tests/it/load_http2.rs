@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use meshbench::load::{self, Measured, Options, StopSwitch};
+use meshbench::load::{self, Control, Measured, Options};
 use meshbench::model::plan::Protocol;
 use meshbench::model::{Pacing, Plan, Stop};
 
@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 type Answers = fn(u32) -> Vec<u8>;
 
 fn plan(url: &str, connections: u32, streams: u32, stop: Stop) -> Plan {
-    let mut plan = Plan { connections, pacing: Pacing::Max, stop, ..Plan::for_url(url) };
+    let mut plan = Plan { connections, pacing: Pacing::MAX, stop, ..Plan::for_url(url) };
     plan.target.protocol = Protocol::Http2 { streams };
     plan
 }
@@ -249,7 +249,7 @@ fn no_more_streams_are_opened_than_the_target_allows() {
 fn a_stopped_run_ends_at_once_and_counts_what_it_cut_off() {
     let silent = Peer::start(|mut stream, _| while read_frame(&mut stream).is_some() {});
     let plan = plan(&silent.url(), 2, 10, Stop::Duration(Duration::from_secs(60)));
-    let stop = StopSwitch::new();
+    let stop = Control::new();
     let mut stopped_at = None;
     let mut watch = |measured: &Measured| {
         if measured.in_flight == 20 && stopped_at.is_none() {
@@ -257,7 +257,8 @@ fn a_stopped_run_ends_at_once_and_counts_what_it_cut_off() {
             stop.stop();
         }
     };
-    let measured = load::run(&plan, &Options { threads: 1 }, &stop, &mut watch).expect("a run");
+    let measured =
+        load::run(&plan, &Options { threads: 1, ..Options::default() }, &stop, &mut watch).expect("a run");
     assert_balanced(&measured, "stopped");
     assert_eq!(measured.requests.cancelled, 20, "{measured:?}");
     assert!(stopped_at.expect("all were in flight").elapsed() < Duration::from_secs(2));
