@@ -191,3 +191,9 @@ def build_stamp():
         if message.get("target", {}).get("name") == "stamp" and message.get("executable"):
             return message["executable"]
     return None
+
+
+if __name__ == "__main__":
+    # The tests need some of them too.
+    for wanted in sys.argv[1:]:
+        build_go(wanted, place(wanted))
