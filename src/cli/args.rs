@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::target::{Delay, Stall, parse_size};
+use crate::model::plan::Stage;
 use crate::model::{Goal, Timer, duration, plan};
 
 /// Send load to a service, measure what users wait, keep every result.
@@ -97,6 +98,19 @@ pub(super) struct RunArgs {
     /// How long requests are due and counted [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "requests")]
     pub(super) duration: Option<Duration>,
+    /// A stretch in which the rate changes, one after another, instead of --rate; may be repeated: 'hold 100 30s',
+    /// 'ramp 100..1000 1m', 'steps 100..1000/10 5m', 'spike 100..1000@20s+5s 1m', 'sine 500+-200/30s 5m'
+    #[arg(long, value_name = "[NAME:]STAGE", conflicts_with = "rate")]
+    pub(super) stage: Vec<Stage>,
+    /// Send at the moments that this file has: a number of seconds or an RFC 3339 time on each line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "stage", "pacing"])]
+    pub(super) replay: Option<PathBuf>,
+    /// With --pacing max: wait so long after each answer [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(super) think: Option<Duration>,
+    /// Go on until Ctrl-C
+    #[arg(long, conflicts_with_all = ["duration", "requests"])]
+    pub(super) until_stopped: bool,
     /// How many requests are due and counted, instead of a duration
     #[arg(long, value_name = "N")]
     pub(super) requests: Option<u64>,

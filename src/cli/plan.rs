@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::plan::{
-    Data, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order, PLAN_BYTES_MAX, Protocol, Request, Schema,
-    Variant,
+    Arrivals, Data, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order, PLAN_BYTES_MAX, Profile,
+    Protocol, Request, Schema, Variant,
 };
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
@@ -73,10 +73,13 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
     if let Some(path) = &options.ca_file {
         plan.target.ca_file = Some(path.clone());
     }
-    plan.pacing = pacing(options.pacing, options.rate, plan.pacing)?;
+    plan.pacing = pacing(options, plan.pacing)?;
     plan.connections = options.connections.unwrap_or(plan.connections);
     plan.warmup = options.warmup.unwrap_or(plan.warmup);
     plan.timeout = options.timeout.unwrap_or(plan.timeout);
+    if options.until_stopped || (plan.pacing.ends_by_itself() && options.plan.is_none()) {
+        plan.stop = Stop::Never;
+    }
     match (options.duration, options.requests) {
         (Some(length), _) => plan.stop = Stop::Duration(length),
         (None, Some(count)) => plan.stop = Stop::Requests(count),
@@ -99,7 +102,27 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
     Ok(plan)
 }
 
-fn pacing(kind: Option<PacingKind>, rate: Option<f64>, base: Pacing) -> Result<Pacing, String> {
+fn pacing(options: &RunArgs, base: Pacing) -> Result<Pacing, String> {
+    let shaped = if let Some(file) = &options.replay {
+        Pacing::Replay { file: file.clone() }
+    } else if !options.stage.is_empty() {
+        let arrivals = match options.pacing {
+            Some(PacingKind::Max) => return Err("--pacing max has no --stage".to_owned()),
+            Some(PacingKind::Poisson) => Arrivals::Poisson,
+            Some(PacingKind::Constant) | None => Arrivals::Even,
+        };
+        Pacing::Profile(Profile { arrivals, stages: options.stage.clone() })
+    } else {
+        steady(options.pacing, options.rate, base)?
+    };
+    match (shaped, options.think) {
+        (Pacing::Max { .. }, Some(think)) => Ok(Pacing::Max { think }),
+        (_, Some(_)) => Err("--think needs --pacing max".to_owned()),
+        (shaped, None) => Ok(shaped),
+    }
+}
+
+fn steady(kind: Option<PacingKind>, rate: Option<f64>, base: Pacing) -> Result<Pacing, String> {
     let rate_per_sec = rate.or(base.rate_per_sec()).unwrap_or(100.0);
     match (kind, rate, base) {
         (Some(PacingKind::Max), Some(_), _) => {
@@ -338,6 +361,16 @@ mod tests {
             assert_eq!(plan(line).expect(line).pacing, expected, "{line}");
         }
         plan("http://x/ --pacing max --rate 7").expect_err("a closed loop has no rate");
+        plan("http://x/ --think 1s").expect_err("an open loop does not think");
+        let think = plan("http://x/ --pacing max --think 20ms").expect("a closed loop").pacing;
+        assert_eq!(think, Pacing::Max { think: Duration::from_millis(20) });
+        let words = ["meshbench", "run", "http://x/", "--stage", "ramp 1..9 2s", "--stage", "end: hold 9 1s"];
+        let Some(What::Run(options)) = Arguments::try_parse_from(words).expect("stages").what else {
+            panic!("a run");
+        };
+        let shaped = merged(&options, None).expect("a plan");
+        assert!(matches!(&shaped.pacing, Pacing::Profile(profile) if profile.stages.len() == 2));
+        assert_eq!(shaped.stop, Stop::Never, "it ends where its stages end");
     }
 
     #[test]

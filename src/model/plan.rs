@@ -4,6 +4,7 @@ mod curve;
 mod pacing;
 mod replay;
 mod request;
+mod stage;
 mod target;
 mod wire;
 
