@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
@@ -31,7 +32,25 @@ impl Lane {
         Self { number, socket: None, sent: 0, datagram: Vec::new() }
     }
 
-    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
+    /// Makes the next datagram ready.
+    fn fill(&mut self, worker: &Worker, job: Job) {
+        let request = worker.source.variant(job.variant);
+        self.sent += 1;
+        self.datagram.clear();
+        self.datagram.extend_from_slice(&self.sent.to_be_bytes());
+        if request.is_fixed {
+            self.datagram.extend_from_slice(&request.bytes);
+        } else {
+            request.form.body.fill(&mut worker.draw(), &mut self.datagram);
+        }
+    }
+}
+
+impl super::lane::Lane for Lane {
+    // A socket is opened at no cost when it is needed.
+    async fn open_ahead(&mut self, _worker: &Rc<Worker>, _cells: &Cells) {}
+
+    async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
         let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
         let socket = match self.socket.take() {
             Some(socket) => socket,
@@ -67,18 +86,7 @@ impl Lane {
         Outcome { end, done, sent, received_bytes: progress.received, trace }
     }
 
-    /// Makes the next datagram ready.
-    fn fill(&mut self, worker: &Worker, job: Job) {
-        let request = worker.source.variant(job.variant);
-        self.sent += 1;
-        self.datagram.clear();
-        self.datagram.extend_from_slice(&self.sent.to_be_bytes());
-        if request.is_fixed {
-            self.datagram.extend_from_slice(&request.bytes);
-        } else {
-            request.form.body.fill(&mut worker.draw(), &mut self.datagram);
-        }
-    }
+    fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
 }
 
 /// How far one echo is, in bytes.

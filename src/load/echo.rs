@@ -1,6 +1,7 @@
 //! Echo over TCP: what is sent comes back, byte for byte.
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
@@ -48,41 +49,6 @@ impl Lane {
         worker.note_opened();
         self.address = connected.address;
         Line { stream: connected.stream, echoes: 0, echoes_max: worker.connector.lifetime() }
-    }
-
-    pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
-        cells.arm(worker.now() + worker.connect_ahead_nanos);
-        let connected = cells
-            .guard(async {
-                let _turn = worker.connecting.acquire().await;
-                worker.connector.connect().await
-            })
-            .await;
-        cells.disarm();
-        if let Ok(Ok(connected)) = connected {
-            self.line = Some(self.line(worker, connected));
-        }
-    }
-
-    pub(super) fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
-        let mut scratch = worker.scratch.borrow_mut();
-        let over = |line: &mut Line| line.stream.poll_read(cx, &mut ReadBuf::new(&mut scratch)).is_ready();
-        if self.line.as_mut().is_some_and(over) {
-            self.line = None;
-        }
-    }
-
-    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
-        let request = worker.source.variant(job.variant);
-        let mut payload = std::mem::take(&mut self.payload);
-        payload.clear();
-        if !request.is_fixed {
-            request.form.body.fill(&mut worker.draw(), &mut payload);
-        }
-        let bytes = if request.is_fixed { &request.bytes[..] } else { &payload };
-        let outcome = self.echo(worker, cells, job, bytes).await;
-        self.payload = payload;
-        outcome
     }
 
     async fn echo(&mut self, worker: &Worker, cells: &Cells, job: Job, payload: &[u8]) -> Outcome {
@@ -140,6 +106,43 @@ impl Lane {
         };
         trace.opening = Some(connected.opening);
         Ok(self.line(worker, connected))
+    }
+}
+
+impl super::lane::Lane for Lane {
+    async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
+        cells.arm(worker.now() + worker.connect_ahead_nanos);
+        let connected = cells
+            .guard(async {
+                let _turn = worker.connecting.acquire().await;
+                worker.connector.connect().await
+            })
+            .await;
+        cells.disarm();
+        if let Ok(Ok(connected)) = connected {
+            self.line = Some(self.line(worker, connected));
+        }
+    }
+
+    fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        let mut scratch = worker.scratch.borrow_mut();
+        let over = |line: &mut Line| line.stream.poll_read(cx, &mut ReadBuf::new(&mut scratch)).is_ready();
+        if self.line.as_mut().is_some_and(over) {
+            self.line = None;
+        }
+    }
+
+    async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
+        let request = worker.source.variant(job.variant);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        if !request.is_fixed {
+            request.form.body.fill(&mut worker.draw(), &mut payload);
+        }
+        let bytes = if request.is_fixed { &request.bytes[..] } else { &payload };
+        let outcome = self.echo(worker, cells, job, bytes).await;
+        self.payload = payload;
+        outcome
     }
 }
 

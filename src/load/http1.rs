@@ -1,6 +1,7 @@
 //! HTTP/1.1: each slot has a connection of its own.
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::Context;
 
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ use crate::model::run::ErrorClass;
 /// A slot's connection, once it is open, and what it remembers of answers.
 pub(super) struct Lane {
     number: u32,
-    line: Option<Line>,
+    line: Option<Box<Line>>,
     /// Where it leads to.
     address: u16,
     /// Requests that it may still carry.
@@ -54,46 +55,6 @@ impl Lane {
             pen: Pen::default(),
             jar: Jar::default(),
         }
-    }
-
-    pub(super) async fn open_ahead(&mut self, worker: &Worker, cells: &Cells) {
-        cells.arm(worker.now() + worker.connect_ahead_nanos);
-        let connected = cells
-            .guard(async {
-                let _turn = worker.connecting.acquire().await;
-                worker.connector.connect().await
-            })
-            .await;
-        cells.disarm();
-        if let Ok(Ok(connected)) = connected {
-            worker.note_opened();
-            worker.note_opening(self.number, &connected.opening);
-            self.address = connected.address;
-            self.left = worker.connector.lifetime();
-            self.line = Some(Line::new(connected.stream, worker.source.session));
-        }
-    }
-
-    pub(super) fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
-        let line = self.line.as_mut();
-        if line.is_some_and(|line| line.poll_dead(cx, &mut worker.scratch.borrow_mut()).is_ready()) {
-            self.line = None;
-        }
-    }
-
-    pub(super) async fn carry_out(&mut self, worker: &Worker, cells: &Cells, job: Job) -> Outcome {
-        let request = worker.source.variant(job.variant);
-        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
-        let mut course = Course::new(job.begun, trace);
-        let mut pen = std::mem::take(&mut self.pen);
-        let end = if request.is_fixed && !worker.source.session.is_kept() {
-            let sent = self.send(worker, cells, request, &request.bytes, None, &mut course).await;
-            sent.map_or_else(|end| end, |(status, _)| End::Status(status))
-        } else {
-            self.send_filled(worker, cells, request, &mut pen, &mut course).await
-        };
-        self.pen = pen;
-        course.outcome(end, job.lag)
     }
 
     /// Fills the request in, sends it, and follows where it is redirected to.
@@ -201,7 +162,7 @@ impl Lane {
         cells: &Cells,
         now: u64,
         course: &mut Course,
-    ) -> Result<(Line, Opening), End> {
+    ) -> Result<(Box<Line>, Opening), End> {
         let deadline = course.sent.map_or(now.saturating_add(worker.timeout_nanos), |(_, deadline)| deadline);
         cells.arm(deadline);
         let connected = cells.guard(worker.connector.connect()).await;
@@ -218,7 +179,7 @@ impl Lane {
         worker.note_opened();
         self.address = connected.address;
         self.left = worker.connector.lifetime();
-        Ok((Line::new(connected.stream, worker.source.session), connected.opening))
+        Ok((Box::new(Line::new(connected.stream, worker.source.session)), connected.opening))
     }
 
     /// Keeps the cookies of an answer; where it redirects to, if that is followed.
@@ -243,6 +204,50 @@ impl Lane {
             return None;
         }
         redirect::follow(asked, status, &captured.location)
+    }
+}
+
+impl super::lane::Lane for Lane {
+    async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
+        cells.arm(worker.now() + worker.connect_ahead_nanos);
+        let connected = cells
+            .guard(async {
+                let _turn = worker.connecting.acquire().await;
+                worker.connector.connect().await
+            })
+            .await;
+        cells.disarm();
+        if let Ok(Ok(connected)) = connected {
+            worker.note_opened();
+            worker.note_opening(self.number, &connected.opening);
+            self.address = connected.address;
+            self.left = worker.connector.lifetime();
+            self.line = Some(Box::new(Line::new(connected.stream, worker.source.session)));
+        }
+    }
+
+    fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        let line = self.line.as_mut();
+        if line.is_some_and(|line| line.poll_dead(cx, &mut worker.scratch.borrow_mut()).is_ready()) {
+            self.line = None;
+        }
+    }
+
+    async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
+        let request = worker.source.variant(job.variant);
+        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let mut course = Course::new(job.begun, trace);
+        let end = if request.is_fixed && !worker.source.session.is_kept() {
+            let sent = self.send(worker, cells, request, &request.bytes, None, &mut course).await;
+            sent.map_or_else(|end| end, |(status, _)| End::Status(status))
+        } else {
+            let mut pen = std::mem::take(&mut self.pen);
+            // Elsewhere, so that the future of the common case stays small.
+            let end = Box::pin(self.send_filled(worker, cells, request, &mut pen, &mut course)).await;
+            self.pen = pen;
+            end
+        };
+        course.outcome(end, job.lag)
     }
 }
 

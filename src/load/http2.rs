@@ -4,6 +4,7 @@ pub(super) mod head;
 mod link;
 
 use std::rc::Rc;
+use std::task::Context;
 
 use bytes::Bytes;
 use h2::RecvStream;
@@ -55,57 +56,6 @@ struct Broken {
 impl Lane {
     pub(super) fn new(link: usize) -> Self {
         Self { link, hold: None }
-    }
-
-    pub(super) async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
-        cells.arm(worker.now() + worker.connect_ahead_nanos);
-        let line = cells.guard(worker.links[self.link].line(worker, self.link)).await;
-        cells.disarm();
-        if let Ok(Ok(line)) = line {
-            self.hold = line.sender().map(|sender| Hold { sender, line });
-        }
-    }
-
-    pub(super) async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
-        let connection = u32::try_from(self.link).unwrap_or(u32::MAX);
-        let mut trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
-        let variant = worker.source.variant(job.variant);
-        let filled;
-        let request = if variant.is_fixed {
-            variant.http2()
-        } else {
-            let Ok(request) = variant.fill_http2(&mut worker.draw()) else {
-                return Outcome { trace, ..Outcome::unsent(End::Failed(ErrorClass::Protocol), worker.now()) };
-            };
-            filled = request;
-            &filled
-        };
-        let mut sent_at = job.begun;
-        let mut tries = Tries::default();
-        loop {
-            let hold = match self.take_hold(worker, cells, job, &mut sent_at, &mut trace).await {
-                Ok(hold) => hold,
-                Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
-            };
-            let line = Rc::clone(&hold.line);
-            trace.address = Some(line.address);
-            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
-            let attempt = self.attempt(worker, cells, hold, request, &mut trace).await;
-            let done = worker.now();
-            let end = match attempt {
-                Ok(end) => end,
-                Err(broken) if tries.allow(broken.verdict) => {
-                    sent_at = done;
-                    continue;
-                }
-                Err(Broken { verdict, is_sent: false }) => {
-                    return Outcome { trace, ..Outcome::unsent(End::Failed(verdict.class()), done) };
-                }
-                Err(broken) => End::Failed(broken.verdict.class()),
-            };
-            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: line.traffic.take_sent() });
-            return Outcome { end, done, sent, received_bytes: line.traffic.take_received(), trace };
-        }
     }
 
     /// An open connection with room for one more stream.
@@ -205,6 +155,62 @@ impl Lane {
             Err(Interrupt::Cancelled) => Ok(End::Cancelled),
         }
     }
+}
+
+impl super::lane::Lane for Lane {
+    async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
+        cells.arm(worker.now() + worker.connect_ahead_nanos);
+        let line = cells.guard(worker.links[self.link].line(worker, self.link)).await;
+        cells.disarm();
+        if let Ok(Ok(line)) = line {
+            self.hold = line.sender().map(|sender| Hold { sender, line });
+        }
+    }
+
+    async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
+        let connection = u32::try_from(self.link).unwrap_or(u32::MAX);
+        let mut trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
+        let variant = worker.source.variant(job.variant);
+        let filled;
+        let request = if variant.is_fixed {
+            variant.http2()
+        } else {
+            let Ok(request) = variant.fill_http2(&mut worker.draw()) else {
+                return Outcome { trace, ..Outcome::unsent(End::Failed(ErrorClass::Protocol), worker.now()) };
+            };
+            filled = request;
+            &filled
+        };
+        let mut sent_at = job.begun;
+        let mut tries = Tries::default();
+        loop {
+            let hold = match self.take_hold(worker, cells, job, &mut sent_at, &mut trace).await {
+                Ok(hold) => hold,
+                Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
+            };
+            let line = Rc::clone(&hold.line);
+            trace.address = Some(line.address);
+            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+            let attempt = self.attempt(worker, cells, hold, request, &mut trace).await;
+            let done = worker.now();
+            let end = match attempt {
+                Ok(end) => end,
+                Err(broken) if tries.allow(broken.verdict) => {
+                    sent_at = done;
+                    continue;
+                }
+                Err(Broken { verdict, is_sent: false }) => {
+                    return Outcome { trace, ..Outcome::unsent(End::Failed(verdict.class()), done) };
+                }
+                Err(broken) => End::Failed(broken.verdict.class()),
+            };
+            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: line.traffic.take_sent() });
+            return Outcome { end, done, sent, received_bytes: line.traffic.take_received(), trace };
+        }
+    }
+
+    // Each connection has a task that watches it.
+    fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
 }
 
 impl Tries {

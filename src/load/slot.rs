@@ -99,14 +99,13 @@ impl Cells {
 }
 
 /// The life of slot number `at`.
-pub(super) async fn serve(worker: Rc<Worker>, at: usize) {
+pub(super) async fn serve(worker: Rc<Worker>, at: usize, mut lane: impl Lane) {
     let cells = &worker.slots[at];
     poll_fn(|cx| {
         *cells.waker.borrow_mut() = Some(cx.waker().clone());
         Poll::Ready(())
     })
     .await;
-    let mut lane = Lane::new(&worker, at);
     lane.open_ahead(&worker, cells).await;
     worker.slot_ready();
     if !started(&worker, cells).await {
@@ -143,7 +142,7 @@ async fn started(worker: &Worker, cells: &Cells) -> bool {
 }
 
 /// The next request for this slot; none when there will be no more.
-async fn next_job(worker: &Worker, at: usize, lane: &mut Lane, free_at: u64) -> Option<Job> {
+async fn next_job(worker: &Worker, at: usize, lane: &mut impl Lane, free_at: u64) -> Option<Job> {
     let cells = &worker.slots[at];
     let closed = worker.is_closed_loop();
     if closed && cells.is_cancelled() {

@@ -14,9 +14,10 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::connection::Connector;
 use super::http2::Link;
+use super::lane;
 use super::pace::{Clock, pace, pace_thinking};
 use super::schedule::{Due, Schedule, Share, Turns, nanos};
-use super::slot::{self, Cells};
+use super::slot::Cells;
 use super::source::{Picker, Source};
 use super::steer::{Change, Control, Log};
 use super::tally::{INTERVAL_NANOS, Opening, Outcome, Tally};
@@ -173,9 +174,7 @@ async fn work(orders: Orders) -> io::Result<()> {
         }
     });
     tokio::task::spawn_local(watch_changes(Rc::clone(&worker)));
-    let slots: Vec<_> = (0..worker.slots.len())
-        .map(|at| tokio::task::spawn_local(slot::serve(Rc::clone(&worker), at)))
-        .collect();
+    let slots: Vec<_> = (0..worker.slots.len()).map(|at| lane::spawn(&worker, at)).collect();
     worker.all_ready.notified().await;
     worker.tell(News::Ready).await;
     tokio::select! {

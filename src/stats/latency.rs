@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
 use crate::model::Quantiles;
+use crate::model::run::QUANTILES;
 
 /// Values below are told apart no further: 100 ns.
 pub const LOWEST_NANOS: u64 = 100;
@@ -133,17 +134,37 @@ impl Latency {
         if self.is_empty() {
             return Quantiles::default();
         }
-        let at = |q| self.quantile_ms(q);
+        let [p50, p90, p95, p99, p99_9] = self.at_all(QUANTILES);
         Quantiles {
-            p50: at(0.5),
-            p90: at(0.9),
-            p95: at(0.95),
-            p99: at(0.99),
-            p99_9: at(0.999),
+            p50,
+            p90,
+            p95,
+            p99,
+            p99_9,
             max: self.max_ms(),
             mean: self.0.mean() / 1e6,
             count: self.count(),
         }
+    }
+
+    /// [`Self::quantile_ms`] of ascending quantiles, in one walk over the values.
+    fn at_all<const N: usize>(&self, quantiles: [f64; N]) -> [f64; N] {
+        let count = self.count();
+        // As the library counts: the number of values that must not lie above.
+        let needed = quantiles.map(|q| ((q * count as f64).ceil() as u64).clamp(1, count));
+        let mut found = [millis(self.0.max()); N];
+        let (mut seen, mut next) = (0, 0);
+        for (nanos, values) in self.recorded() {
+            seen += values;
+            while next < N && seen >= needed[next] {
+                found[next] = millis(nanos.min(self.0.max()));
+                next += 1;
+            }
+            if next == N {
+                break;
+            }
+        }
+        found
     }
 
     /// The quantile curve: pairs of quantile (0 to 1) and milliseconds, ascending, with `per_nine` points for
@@ -347,6 +368,16 @@ mod tests {
         }
         assert_eq!(quantiles.count, 1000);
         assert_eq!(Latency::new().quantiles(), Quantiles::default());
+    }
+
+    #[test]
+    fn one_walk_finds_what_five_would() {
+        for count in [1, 2, 3, 10, 99, 100, 1000, 12_345] {
+            let latency = of_millis((1..=count).map(|n| n * 7919 % 5000 + 1));
+            let all = latency.at_all(QUANTILES);
+            let each = QUANTILES.map(|q| latency.quantile_ms(q));
+            assert_eq!(all, each, "{count} values");
+        }
     }
 
     #[test]

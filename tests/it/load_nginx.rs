@@ -31,6 +31,11 @@ impl Nginx {
         Self::started("", 37, log, locations)
     }
 
+    /// Never ends a connection by itself.
+    pub(crate) fn unlimited() -> Self {
+        Self::listening("", 100_000_000)
+    }
+
     /// Speaks HTTP/2 by prior knowledge; ends a connection after so many requests.
     pub(crate) fn http2(keepalive_requests: u32) -> Self {
         Self::listening("http2", keepalive_requests)

@@ -6,6 +6,7 @@
 mod cli;
 mod floors;
 mod http2_peer;
+mod load_allocations;
 mod load_echo;
 mod load_grpc;
 mod load_hostile;
