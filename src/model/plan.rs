@@ -93,6 +93,16 @@ pub struct Plan {
 pub enum Field {
     /// `target.url`
     Url,
+    /// `target.protocol`
+    Protocol,
+    /// `target.tls`
+    Tls,
+    /// `target.reach`
+    Reach,
+    /// `target.reuse`
+    Reuse,
+    /// `request.grpc`
+    Grpc,
     /// `request.method`
     Method,
     /// `request.headers[n]`
@@ -105,6 +115,12 @@ pub enum Field {
     ContentType,
     /// `request.body`
     Body,
+    /// `variants[n]`; none for all of them together.
+    Variant(Option<usize>),
+    /// `data`
+    Data,
+    /// `session`
+    Session,
     /// `pacing.rate_per_sec`
     Rate,
     /// `connections`

@@ -1,13 +1,21 @@
 //! A plan as it is being typed: texts, which may be wrong, and the plan that they stand for.
 
+mod request;
+mod target;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::plan::{self, Field, PLAN_VERSION};
-use crate::model::{BasicAuth, Body, Cookie, Goal, Header, Pacing, Plan, Request, Stop, Target, duration};
+use crate::model::plan::{self, Data, Field, Order, PLAN_VERSION, REDIRECTS_MAX, Session, Variant};
+use crate::model::{Goal, Pacing, Plan, Request, Stop, duration};
 
 use super::labels::{LabelAt, LabelDraft};
+
+use request::Rows;
+pub use request::{BodyKind, RequestDraft, VariantDraft, Which};
+pub(super) use target::Echo;
+pub use target::{ClientKind, ProtocolKind, ResolveDraft, SchemaKind, TargetDraft};
 
 /// A plan as it is being typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +24,8 @@ pub struct Draft {
     pub name: String,
     /// Where the load goes.
     pub url: String,
-    /// `GET`, `POST`, …
-    pub method: String,
+    /// Protocol, TLS and ways to the target.
+    pub target: TargetDraft,
     /// How requests are paced.
     pub pacing: PacingKind,
     /// Requests per second; unused when there is no rate.
@@ -34,32 +42,30 @@ pub struct Draft {
     pub warmup: String,
     /// How long one request may take.
     pub timeout: String,
-    /// Header rows; a row that is empty is not part of the plan.
-    pub headers: Vec<Header>,
-    /// Cookie rows; a row that is empty is not part of the plan.
-    pub cookies: Vec<Cookie>,
-    /// Whether credentials are sent.
-    pub auth_on: bool,
-    /// The credentials.
-    pub auth: BasicAuth,
-    /// Empty for none.
-    pub content_type: String,
-    /// Where the body comes from.
-    pub body: BodyKind,
-    /// The body as text.
-    pub body_text: String,
-    /// The file of the body.
-    pub body_file: String,
+    /// What is sent, unless there are several requests.
+    pub request: RequestDraft,
+    /// Several requests among which each due one is chosen.
+    pub variants: Vec<VariantDraft>,
+    /// Whether `{{name}}` stands for something even without data.
+    pub templates: bool,
+    /// The file with rows for templates; empty for none.
+    pub data_file: String,
+    /// Which row is next.
+    pub data_order: Order,
+    /// Whether cookies that an answer sets are sent with later requests.
+    pub keep_cookies: bool,
+    /// Redirects that a request follows at most.
+    pub follow_redirects: String,
     /// Labels.
     pub labels: LabelDraft,
     /// Goal rows; an empty one is not part of the plan.
     pub goals: Vec<String>,
+    /// Whether the run ends once a goal cannot be reached any more.
+    pub give_up: bool,
     /// Accept any certificate.
     pub insecure: bool,
     /// Empty for none.
     pub ca_file: String,
-    /// The plan that the form was filled from: what the form does not show stays as it was.
-    pub kept: Box<Plan>,
 }
 
 /// How requests are paced.
@@ -82,22 +88,15 @@ pub enum StopKind {
     Requests,
 }
 
-/// Where the body comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    /// There is none.
-    Empty,
-    /// It is typed.
-    Text,
-    /// It is read when the run starts.
-    File,
-}
-
 /// A place in the form, so that a reason can stand beside it. Rows count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum At {
     /// The URL.
     Url,
+    /// Protocol and streams.
+    Protocol,
+    /// The gRPC call: its method and message.
+    Grpc,
     /// The method.
     Method,
     /// The rate.
@@ -122,10 +121,28 @@ pub enum At {
     BasicAuth,
     /// The body.
     Body,
+    /// Several requests, all together.
+    Variants,
+    /// One of several requests.
+    Variant(usize),
+    /// Data and templates.
+    Data,
+    /// What is remembered from an answer.
+    Session,
     /// A label.
     Label(LabelAt),
     /// A goal row.
     Goal(usize),
+    /// Certificates and names.
+    Tls,
+    /// After how many requests a connection is closed.
+    Reuse,
+    /// An address given by hand.
+    Resolve(usize),
+    /// Other ways to the target.
+    Reach,
+    /// No field of the form: said beside the button that runs the plan.
+    Nowhere,
 }
 
 /// What is wrong in the form.
@@ -151,16 +168,10 @@ impl Draft {
             Stop::Duration(length) => (StopKind::Duration, length, REQUESTS_DEFAULT),
             Stop::Requests(count) => (StopKind::Requests, LENGTH_DEFAULT, count),
         };
-        let (body, body_text, body_file) = match &plan.request.body {
-            Body::Empty => (BodyKind::Empty, String::new(), String::new()),
-            Body::Text(text) => (BodyKind::Text, text.clone(), String::new()),
-            Body::File(path) => (BodyKind::File, String::new(), path.display().to_string()),
-        };
-        let no_auth = || BasicAuth { user: String::new(), password: String::new() };
         Self {
             name: plan.name.clone(),
             url: plan.target.url.clone(),
-            method: plan.request.method.clone(),
+            target: TargetDraft::from_target(&plan.target),
             pacing,
             rate: rate.map_or_else(String::new, |rate| rate.to_string()),
             connections: plan.connections.to_string(),
@@ -169,19 +180,18 @@ impl Draft {
             requests: requests.to_string(),
             warmup: duration::text(plan.warmup),
             timeout: duration::text(plan.timeout),
-            headers: plan.request.headers.clone(),
-            cookies: plan.request.cookies.clone(),
-            auth_on: plan.request.basic_auth.is_some(),
-            auth: plan.request.basic_auth.clone().unwrap_or_else(no_auth),
-            content_type: plan.request.content_type.clone().unwrap_or_default(),
-            body,
-            body_text,
-            body_file,
+            request: RequestDraft::from_request(&plan.request),
+            variants: plan.variants.iter().map(VariantDraft::from_variant).collect(),
+            templates: plan.templates,
+            data_file: plan.data.as_ref().map(|data| data.file.display().to_string()).unwrap_or_default(),
+            data_order: plan.data.as_ref().map(|data| data.order).unwrap_or_default(),
+            keep_cookies: plan.session.keep_cookies,
+            follow_redirects: plan.session.follow_redirects.to_string(),
             labels: LabelDraft::from_labels(&plan.labels),
             goals: plan.goals.iter().map(ToString::to_string).collect(),
+            give_up: plan.give_up,
             insecure: plan.target.insecure,
             ca_file: plan.target.ca_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-            kept: Box::new(plan.clone()),
         }
     }
 
@@ -222,10 +232,7 @@ const LENGTH_DEFAULT: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Reading {
     wrong: Vec<Wrong>,
-    /// The row of each header of the plan: empty rows are left out.
-    headers: Vec<usize>,
-    /// The row of each cookie of the plan.
-    cookies: Vec<usize>,
+    rows: Rows,
 }
 
 impl Reading {
@@ -237,7 +244,6 @@ impl Reading {
     }
 
     fn plan(&mut self, draft: &Draft) -> Plan {
-        let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         Plan {
             version: PLAN_VERSION,
             name: draft.name.trim().to_owned(),
@@ -245,13 +251,14 @@ impl Reading {
             warmup: self.take(At::Warmup, duration::parse(&draft.warmup), Duration::ZERO),
             timeout: self.take(At::Timeout, duration::parse(&draft.timeout), Duration::from_secs(1)),
             goals: self.goals(&draft.goals),
-            target: Target {
-                url: draft.url.trim().to_owned(),
-                insecure: draft.insecure,
-                ca_file: text(&draft.ca_file).map(PathBuf::from),
-                ..draft.kept.target.clone()
-            },
+            give_up: draft.give_up,
+            target: self.target(draft),
             request: self.request(draft),
+            variants: self.variants(draft),
+            templates: draft.templates,
+            data: filled(&draft.data_file)
+                .map(|file| Data { file: PathBuf::from(file), order: draft.data_order }),
+            session: self.session(draft),
             pacing: self.pacing(draft),
             stop: self.stop(draft),
             labels: draft.labels.labels().unwrap_or_else(|wrong| {
@@ -259,35 +266,41 @@ impl Reading {
                 self.wrong.extend(labels);
                 Default::default()
             }),
-            ..(*draft.kept).clone()
         }
     }
 
     fn request(&mut self, draft: &Draft) -> Request {
-        let filled = |name: &str, value: &str| !(name.trim().is_empty() && value.is_empty());
-        let mut request = Request {
-            method: draft.method.trim().to_owned(),
-            headers: Vec::new(),
-            cookies: Vec::new(),
-            ..draft.kept.request.clone()
-        };
-        for (row, header) in draft.headers.iter().enumerate().filter(|(_, h)| filled(&h.name, &h.value)) {
-            self.headers.push(row);
-            request.headers.push(Header { name: header.name.trim().to_owned(), ..header.clone() });
+        let (request, rows) = draft.request.request();
+        self.rows = rows;
+        if draft.is_grpc() && draft.variants.is_empty() {
+            self.take(At::Grpc, draft.request.check_message(draft.has_templates()), ());
         }
-        for (row, cookie) in draft.cookies.iter().enumerate().filter(|(_, c)| filled(&c.name, &c.value)) {
-            self.cookies.push(row);
-            request.cookies.push(Cookie { name: cookie.name.trim().to_owned(), ..cookie.clone() });
-        }
-        request.basic_auth = draft.auth_on.then(|| draft.auth.clone());
-        let content_type = draft.content_type.trim();
-        request.content_type = (!content_type.is_empty()).then(|| content_type.to_owned());
-        request.body = match draft.body {
-            BodyKind::Empty => Body::Empty,
-            BodyKind::Text => Body::Text(draft.body_text.clone()),
-            BodyKind::File => Body::File(PathBuf::from(draft.body_file.trim())),
-        };
         request
+    }
+
+    fn variants(&mut self, draft: &Draft) -> Vec<Variant> {
+        let mut variants = Vec::new();
+        for (number, variant) in draft.variants.iter().enumerate() {
+            let at = At::Variant(number);
+            let read = digits(&variant.weight).parse::<f64>().ok().filter(|weight| *weight >= 0.0);
+            let read = read.filter(|weight| weight.is_finite());
+            let weight =
+                self.take(at, read.ok_or_else(|| "write a weight, for example 1 or 2.5".to_owned()), 1.0);
+            if draft.is_grpc() {
+                self.take(at, variant.request.check_message(draft.has_templates()), ());
+            }
+            variants.push(variant.variant(weight).0);
+        }
+        variants
+    }
+
+    fn session(&mut self, draft: &Draft) -> Session {
+        let read = digits(&draft.follow_redirects)
+            .parse::<u8>()
+            .ok()
+            .filter(|count| *count <= REDIRECTS_MAX)
+            .ok_or_else(|| format!("write a whole number from 0 to {REDIRECTS_MAX}"));
+        Session { keep_cookies: draft.keep_cookies, follow_redirects: self.take(At::Session, read, 0) }
     }
 
     fn pacing(&mut self, draft: &Draft) -> Pacing {
@@ -335,15 +348,25 @@ impl Reading {
         goals
     }
 
+    /// Where the form shows a field; none for what it checks row by row.
     fn place(&self, field: Field) -> Option<At> {
         Some(match field {
             Field::Url => At::Url,
+            Field::Protocol => At::Protocol,
+            Field::Tls => At::Tls,
+            Field::Reach => At::Reach,
+            Field::Reuse => At::Reuse,
+            Field::Grpc => At::Grpc,
             Field::Method => At::Method,
-            Field::Header(at) => At::Header(self.headers[at]),
-            Field::Cookie(at) => At::Cookie(self.cookies[at]),
+            Field::Header(at) => self.rows.headers.get(at).map_or(At::Nowhere, |row| At::Header(*row)),
+            Field::Cookie(at) => self.rows.cookies.get(at).map_or(At::Nowhere, |row| At::Cookie(*row)),
             Field::BasicAuth => At::BasicAuth,
             Field::ContentType => At::ContentType,
             Field::Body => At::Body,
+            Field::Variant(None) => At::Variants,
+            Field::Variant(Some(number)) => At::Variant(number),
+            Field::Data => At::Data,
+            Field::Session => At::Session,
             Field::Rate => At::Rate,
             Field::Connections => At::Connections,
             Field::Stop => At::Stop,
@@ -355,8 +378,21 @@ impl Reading {
     }
 }
 
+impl Draft {
+    /// Whether `{{name}}` stands for something.
+    pub(super) fn has_templates(&self) -> bool {
+        self.templates || !self.data_file.trim().is_empty()
+    }
+}
+
+/// What is written, without spaces around it.
+fn filled(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// People write `10 000` and `10_000`.
-fn digits(text: &str) -> String {
+pub(super) fn digits(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '_').collect()
 }
 
@@ -383,6 +419,9 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::plan::{ClientCertificate, Family, Grpc, Protocol, Reach, Resolve, Reuse, Schema, Tls};
+    use crate::model::{BasicAuth, Body, Cookie, Header};
+
     use super::*;
 
     fn full() -> Plan {
@@ -455,7 +494,7 @@ mod tests {
         at(|d| d.url = "localhost:80".to_owned(), At::Url, "http://localhost:80");
         at(|d| d.url = "ftp://localhost".to_owned(), At::Url, "not supported");
         at(|d| d.url = "example".to_owned(), At::Url, "http://example");
-        at(|d| d.method = "G T".to_owned(), At::Method, "not an HTTP method");
+        at(|d| d.request.method = "G T".to_owned(), At::Method, "not an HTTP method");
         at(|d| d.rate = "fast".to_owned(), At::Rate, "requests per second");
         at(|d| d.rate = "0".to_owned(), At::Rate, "");
         at(|d| d.connections = "-1".to_owned(), At::Connections, "whole number");
@@ -467,11 +506,11 @@ mod tests {
         at(|d| d.warmup = String::new(), At::Warmup, "missing");
         at(|d| d.timeout = "1h".to_owned(), At::Timeout, "10 minutes");
         at(|d| d.name = "x".repeat(121), At::Name, "120");
-        at(|d| d.headers[1].name = "a b".to_owned(), At::Header(1), "not a header name");
-        at(|d| d.cookies[0].value = "a;b".to_owned(), At::Cookie(0), "cookies cannot carry");
-        at(|d| d.auth.user = "a:b".to_owned(), At::BasicAuth, "colon");
-        at(|d| d.content_type = "a\nb".to_owned(), At::ContentType, "line break");
-        at(|d| d.body = BodyKind::File, At::Body, "file for the body");
+        at(|d| d.request.headers[1].name = "a b".to_owned(), At::Header(1), "not a header name");
+        at(|d| d.request.cookies[0].value = "a;b".to_owned(), At::Cookie(0), "cookies cannot carry");
+        at(|d| d.request.auth.user = "a:b".to_owned(), At::BasicAuth, "colon");
+        at(|d| d.request.content_type = "a\nb".to_owned(), At::ContentType, "line break");
+        at(|d| d.request.body = BodyKind::File, At::Body, "file for the body");
         at(|d| d.goals[1] = "p42<1ms".to_owned(), At::Goal(1), "not measured");
         at(|d| d.labels.free[0].0 = "a b".to_owned(), At::Label(LabelAt::Free(0)), "not a label key");
     }
@@ -480,7 +519,7 @@ mod tests {
     fn a_reason_stands_at_its_row_though_empty_rows_come_before() {
         let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
         let header = |name: &str| Header { name: name.to_owned(), value: String::new(), secret: false };
-        draft.headers = vec![header(""), header("Fine"), header("not fine")];
+        draft.request.headers = vec![header(""), header("Fine"), header("not fine")];
         draft.goals = vec![String::new(), "p99".to_owned()];
         let wrong = draft.plan().expect_err("two are wrong");
         let places: Vec<At> = wrong.iter().map(|wrong| wrong.at).collect();
