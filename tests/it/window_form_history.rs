@@ -8,7 +8,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotResults};
 use jiff::tz::TimeZone;
 use meshbench::app::command::ExportFormat;
-use meshbench::app::state::{Picked, PlanId, SavedPlan, StoreState};
+use meshbench::app::state::{Picked, PlanId, SavedPlan, Slot, StoreState};
 use meshbench::app::{Command, Page, State};
 use meshbench::model::run::RunEdit;
 use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, RunId, Stop};
@@ -354,6 +354,10 @@ fn a_plan_that_was_run_is_not_asked_about() {
     assert_eq!(harness.state().page.draft().name, "Cart");
 }
 
+fn picked(slot: Slot, path: &str) -> Picked {
+    Picked { slot, path: path.into() }
+}
+
 #[test]
 fn picked_files_reach_the_form_once() {
     let mut harness = form(open_state());
@@ -362,13 +366,13 @@ fn picked_files_reach_the_form_once() {
     harness.get_by_role_and_label(Role::RadioButton, "File").click();
     harness.run();
     click(&mut harness, "Choose a file for the body…");
-    assert_eq!(taken(&mut harness), [Command::PickBodyFile]);
-    harness.state_mut().state.picked = Some((1, Picked::Body("/tmp/body.json".into())));
+    assert_eq!(taken(&mut harness), [Command::PickFile(Slot::Body(None))]);
+    harness.state_mut().state.picked = Some((1, picked(Slot::Body(None), "/tmp/body.json")));
     harness.run();
     harness.get_by_role_and_label(Role::RadioButton, "None").click();
     harness.run();
-    assert_eq!(harness.state().page.draft().body, meshbench::ui::form::BodyKind::Empty, "taken once");
-    harness.state_mut().state.picked = Some((2, Picked::Ca("/tmp/ca.pem".into())));
+    assert_eq!(harness.state().page.draft().request.body, meshbench::ui::form::BodyKind::Empty, "taken once");
+    harness.state_mut().state.picked = Some((2, picked(Slot::Ca, "/tmp/ca.pem")));
     harness.run();
     harness.get_by_role_and_label(Role::RadioButton, "File").click();
     harness.run();

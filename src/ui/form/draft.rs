@@ -217,6 +217,17 @@ impl Draft {
     }
 }
 
+#[cfg(test)]
+impl Draft {
+    /// What the texts stand for, whether or not it can be run: not everything goes together.
+    fn plan_as_read(&self) -> Plan {
+        let mut reading = Reading::default();
+        let plan = reading.plan(self);
+        assert_eq!(reading.wrong, []);
+        plan
+    }
+}
+
 impl Default for Draft {
     fn default() -> Self {
         Self::from_plan(&Plan::for_url(""))
@@ -449,6 +460,130 @@ mod tests {
             plan.labels.insert(key.to_owned(), value.to_owned());
         }
         plan
+    }
+
+    /// Everything beyond HTTP/1.1 that a plan can say.
+    fn fuller() -> Plan {
+        let mut plan = full();
+        plan.give_up = true;
+        plan.target.protocol = Protocol::Grpc {
+            streams: 20,
+            schema: Schema::Proto {
+                file: "/api/shop.proto".into(),
+                include: vec!["/api".into(), "/lib".into()],
+            },
+        };
+        plan.target.tls = Tls {
+            client: Some(ClientCertificate::Pem { certificate: "/me.pem".into(), key: "/me.key".into() }),
+            server_name: Some("shop.example".to_owned()),
+            resumption: false,
+        };
+        let resolve = |host: &str, port, addresses: &[&str]| Resolve {
+            host: host.to_owned(),
+            port,
+            addresses: addresses.iter().map(|text| text.parse().expect("an address")).collect(),
+        };
+        plan.target.reach = Reach {
+            resolve: vec![
+                resolve("shop.example", Some(443), &["127.0.0.1", "::1"]),
+                resolve("*", None, &["::1"]),
+            ],
+            family: Family::V6,
+            all_addresses: true,
+            unix_socket: Some("/run/app.sock".into()),
+            proxy: Some("socks5h://127.0.0.1:1080".to_owned()),
+        };
+        plan.target.reuse = Some(Reuse { min: 100, max: 200 });
+        plan.request.grpc =
+            Some(Grpc { method: "shop.Cart/Add".to_owned(), message: "{\"item\": 42}".to_owned() });
+        let variant = |name: &str, weight, url: Option<&str>, request| Variant {
+            name: name.to_owned(),
+            weight,
+            url: url.map(str::to_owned),
+            request,
+        };
+        plan.variants = vec![
+            variant("browse", 2.5, Some("/items"), Request::default()),
+            variant("buy", 1.0, None, plan.request.clone()),
+        ];
+        plan.data = Some(Data { file: "/users.csv".into(), order: Order::Random });
+        plan.session = Session { keep_cookies: true, follow_redirects: 5 };
+        plan
+    }
+
+    #[test]
+    fn everything_that_a_plan_can_say_survives_the_form() {
+        let descriptors = Schema::Descriptors("/api.binpb".into());
+        let pkcs12 =
+            ClientCertificate::Pkcs12 { file: "/me.p12".into(), password: " a password ".to_owned() };
+        let mut others = vec![fuller(); 5];
+        others[1].target.protocol = Protocol::Http2 { streams: 100 };
+        others[2].target.protocol = Protocol::Grpc { streams: 1, schema: descriptors };
+        others[3].target.tls.client = Some(pkcs12);
+        (others[4].data, others[4].templates) = (None, true);
+        for plan in others {
+            let draft = Draft::from_plan(&plan);
+            assert_eq!(draft.plan_as_read(), plan);
+            assert_eq!(Draft::from_plan(&draft.plan_as_read()), draft);
+        }
+    }
+
+    #[test]
+    fn an_echo_is_told_by_its_url_alone() {
+        let mut draft = Draft::from_plan(&fuller());
+        draft.url = "UDP://localhost:7".to_owned();
+        assert_eq!(draft.echo(), Some(Echo::Udp));
+        assert_eq!(draft.plan_as_read().target.protocol, Protocol::Http1);
+    }
+
+    #[test]
+    fn each_wrong_text_beyond_http_is_named_with_its_reason() {
+        let at = |edit: fn(&mut Draft), at: At, reason: &str| {
+            let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+            draft.target.protocol = ProtocolKind::Grpc;
+            "grpc.health.v1.Health/Check".clone_into(&mut draft.request.call);
+            edit(&mut draft);
+            let wrong = draft.plan().expect_err(reason);
+            assert_eq!(wrong.iter().map(|wrong| wrong.at).collect::<Vec<_>>(), [at], "{wrong:?}");
+            assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
+        };
+        let given = |host: &str, port: &str, addresses: &str| ResolveDraft {
+            host: host.to_owned(),
+            port: port.to_owned(),
+            addresses: addresses.to_owned(),
+        };
+        at(|d| d.target.streams = "0".to_owned(), At::Protocol, "1 to 1000");
+        at(|d| d.target.streams = "many".to_owned(), At::Protocol, "whole number");
+        at(|d| d.request.message = "{\n \"a\": }".to_owned(), At::Grpc, "not JSON: expected value at line 2");
+        at(|d| d.follow_redirects = "21".to_owned(), At::Session, "0 to 20");
+        at(|d| d.target.reuse_min = "often".to_owned(), At::Reuse, "whole number");
+        let resolve = |host: &str, port: &str, addresses: &str, reason: &str| {
+            let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+            draft.target.resolve = vec![ResolveDraft::default(), given(host, port, addresses)];
+            let wrong = draft.plan().expect_err(reason);
+            assert_eq!(wrong[0].at, At::Resolve(1));
+            assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
+        };
+        resolve("", "", "127.0.0.1", "write the name");
+        resolve("a", "70000", "127.0.0.1", "not a port");
+        resolve("a", "", "127.0.0", "not an IP address");
+        resolve("a", "", "", "write an address for a");
+    }
+
+    #[test]
+    fn a_wrong_weight_or_message_is_named_at_its_request() {
+        let mut draft = Draft::from_plan(&fuller());
+        draft.variants[1].weight = "-1".to_owned();
+        let wrong = draft.plan().expect_err("a weight");
+        assert!(wrong.iter().any(|wrong| wrong.at == At::Variant(1) && wrong.reason.contains("weight")));
+        let mut draft = Draft::from_plan(&fuller());
+        draft.variants[0].request.message = "{".to_owned();
+        let wrong = draft.plan().expect_err("a message");
+        assert!(wrong.iter().any(|wrong| wrong.at == At::Variant(0) && wrong.reason.contains("not JSON")));
+        // What stands for something is no JSON yet.
+        draft.variants[0].request.message = "{\"id\": {{id}}}".to_owned();
+        let wrong = draft.plan().err().unwrap_or_default();
+        assert!(wrong.iter().all(|wrong| !wrong.reason.contains("not JSON")), "{wrong:?}");
     }
 
     #[test]
