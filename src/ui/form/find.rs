@@ -3,12 +3,12 @@
 use eframe::egui::{Frame, Key, KeyboardShortcut, Label, Margin, Modifiers, RichText, Stroke, Ui};
 
 use crate::app::Command;
-use crate::model::{Plan, Search, duration, number};
+use crate::model::{Plan, Search, number};
 use crate::ui::{Cx, widgets};
 
 use super::draft::digits;
 use super::sheet::{Section, name};
-use super::words::sentence_case;
+use super::words::{sentence_case, spaced};
 use super::{Check, LoadPage, RUNNING};
 
 /// The keys that ask for a search.
@@ -68,6 +68,7 @@ impl LoadPage {
             .stroke(Stroke::new(1.0, cx.theme.border))
             .inner_margin(Margin::same(12))
             .corner_radius(4.0);
+        ui.add_space(12.0);
         let is_open = frame.show(ui, |ui| {
             ui.set_width(ui.available_width());
             widgets::section(ui, "Find the highest rate that meets the goals");
@@ -152,10 +153,10 @@ impl Find {
     }
 }
 
-/// `Trials of 30s each, from 100/s on, until the highest rate that meets p99<20ms is known to 5 %`.
+/// `Trials of 30 s each, from 100/s on, until the highest rate that meets p99<20ms is known to 5 %`.
 fn words(plan: &Plan, search: &Search) -> String {
     let goals: Vec<String> = plan.goals.iter().map(ToString::to_string).collect();
-    let length = plan.counted_length().map(duration::text).unwrap_or_default();
+    let length = plan.counted_length().map(spaced).unwrap_or_default();
     let from = plan.pacing.rate_per_sec().map(number::rate).unwrap_or_default();
     format!(
         "Trials of {length} each, from {from} on, until the highest rate that meets {} is known to {} %",

@@ -6,13 +6,14 @@ use crate::app::state::Slot;
 use crate::model::plan::{Order, VARIANTS_MAX};
 
 use super::draft::{At, Draft, RequestDraft, VariantDraft, Which};
-use super::request::{of_words, summary as request_summary};
+use super::request::{of_words, summary as request_summary, title as request_title};
 use super::sheet::{KEY, SHORT, Sheet, Spec, VALUE, counted, name, remove_button};
 
 impl Sheet<'_> {
     /// The requests among which each due one is chosen.
     pub(super) fn mix(&mut self, ui: &mut Ui) {
         self.remark(ui, "Each request is chosen at random, by weight; results are told apart by name");
+        ui.add_space(4.0);
         let mut removed = None;
         for number in 0..self.draft.variants.len() {
             let frame = Frame::new()
@@ -76,7 +77,7 @@ impl Sheet<'_> {
         if is_grpc {
             self.call(ui, which);
         }
-        let title = if is_grpc { "Metadata" } else { "Headers and body" };
+        let title = request_title(self.draft);
         let summary = request_summary(self.draft.request(which));
         let title = if summary.is_empty() { title.to_owned() } else { format!("{title}: {summary}") };
         let heading = RichText::new(title).color(self.theme.text_muted);

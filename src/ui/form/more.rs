@@ -13,7 +13,7 @@ use super::{mix, reach, request, tls};
 impl Sheet<'_> {
     /// All folded parts.
     pub(super) fn more(&mut self, ui: &mut Ui, focus_goal: bool) {
-        let (title, summary) = request_title(self.draft);
+        let (title, summary) = (request::title(self.draft), request_summary(self.draft));
         self.section(ui, Section::Request, title, &summary, Self::own_request);
         let summary = mix::summary(self.draft);
         self.section(ui, Section::Mix, "Several requests", &summary, Self::mix);
@@ -106,16 +106,10 @@ impl Sheet<'_> {
     }
 }
 
-/// The parts of a request are called differently in each protocol.
-fn request_title(draft: &Draft) -> (&'static str, String) {
-    let title = match (draft.echo(), draft.is_grpc()) {
-        (Some(_), _) => "Payload",
-        (None, true) => "Metadata",
-        (None, false) => "Headers and body",
-    };
+fn request_summary(draft: &Draft) -> String {
     let summary = request::summary(&draft.request);
     let unsent = !draft.variants.is_empty() && !summary.is_empty();
-    (title, if unsent { format!("{summary} (not sent)") } else { summary })
+    if unsent { format!("{summary} (not sent)") } else { summary }
 }
 
 fn goals_summary(draft: &Draft) -> String {

@@ -7,6 +7,8 @@ use crate::app::state::Slot;
 use super::draft::{At, Echo, ProtocolKind, SchemaKind, Which};
 use super::sheet::{Sheet, Spec, VALUE, name, remove_button};
 
+/// Width of the list of protocols, in points: the same for each.
+const PROTOCOL_WIDTH: f32 = 104.0;
 /// The most folders for imports: more is a mistake.
 const INCLUDES_MAX: usize = 64;
 
@@ -22,7 +24,7 @@ impl Sheet<'_> {
             None => chosen.map_or("", |(_, words)| words),
         };
         ui.add_enabled_ui(echo.is_none(), |ui| {
-            let combo = ComboBox::from_id_salt("protocol").selected_text(words).width(88.0);
+            let combo = ComboBox::from_id_salt("protocol").selected_text(words).width(PROTOCOL_WIDTH);
             let response = combo.show_ui(ui, |ui| {
                 for (kind, words) in PROTOCOLS {
                     if ui.selectable_label(current == kind, words).clicked() && current != kind {

@@ -45,14 +45,14 @@ impl Sheet<'_> {
     /// The method and message of a gRPC call.
     pub(super) fn call(&mut self, ui: &mut Ui, which: Which) {
         let (at, of) = (place(which, At::Grpc), of_words(which));
-        self.row(ui, "Call", |sheet, ui, _| {
+        self.row(ui, "Method", |sheet, ui, _| {
             let width = (ui.available_width() - 8.0).min(KEY + VALUE);
-            let spec = Spec { caption: "Call", hint: "package.Service/Method", unit: "", width };
+            let spec = Spec { caption: "Method", hint: "package.Service/Method", unit: "", width };
             let response = sheet.edit(ui, at, spec, |draft| &mut draft.request_mut(which).call);
-            name(ui, &response, &format!("Call{of}"));
+            name(ui, &response, &format!("gRPC method{of}"));
         });
         let rows = if which == Which::Plan { 3 } else { 2 };
-        self.code(ui, at, "Message", &format!("Message{of}"), rows, |draft| {
+        self.code(ui, at, "Message", &format!("Message as JSON{of}"), rows, |draft| {
             &mut draft.request_mut(which).message
         });
         self.own_reason(ui, which, at);
@@ -218,6 +218,15 @@ impl Sheet<'_> {
             edit.labelled_by(caption.id);
             sheet.unit(ui, "always secret");
         });
+    }
+}
+
+/// What the parts of a request are called in the protocol of this draft.
+pub(super) fn title(draft: &Draft) -> &'static str {
+    match (draft.echo(), draft.is_grpc()) {
+        (Some(_), _) => "Payload",
+        (None, true) => "Metadata",
+        (None, false) => "Headers and body",
     }
 }
 

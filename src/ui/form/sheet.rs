@@ -284,10 +284,13 @@ impl Sheet<'_> {
         heading.append(title, 0.0, egui::TextFormat::simple(font.clone(), self.theme.text));
         heading.append(&summary, 0.0, egui::TextFormat::simple(font, color));
         let force = self.open.contains(&section).then_some(true);
-        CollapsingHeader::new(heading).id_salt(title).open(force).show_unindented(ui, |ui| {
-            add(self, ui);
-            ui.add_space(8.0);
-        });
+        CollapsingHeader::new(heading).id_salt(("section", section as u8)).open(force).show_unindented(
+            ui,
+            |ui| {
+                add(self, ui);
+                ui.add_space(8.0);
+            },
+        );
     }
 }
 

@@ -77,7 +77,7 @@ fn per_second(rate: f64) -> String {
 }
 
 /// `30 s`, `1.5 s`, `2 min`, `1 h 30 min`.
-fn spaced(length: Duration) -> String {
+pub(super) fn spaced(length: Duration) -> String {
     let seconds = length.as_secs();
     if seconds < 60 {
         let text = number::millis(length.as_secs_f64() * 1e3);
