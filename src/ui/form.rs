@@ -47,6 +47,9 @@ const PLANS_HEIGHT: f32 = 240.0;
 /// From this width on, in points, the list of saved plans is beside the form.
 const WIDE: f32 = 800.0;
 
+/// From this width on, in points, the keys are shown beside the button that runs the test.
+const KEYS_SHOWN: f32 = 480.0;
+
 /// The form and what a person has done to it.
 #[derive(Debug)]
 pub struct LoadPage {
@@ -169,7 +172,10 @@ impl LoadPage {
         let plans = Panel::left("saved plans").exact_size(PLANS_WIDTH).resizable(false).frame(margin(0, 16));
         plans.show(ui, |ui| self.plans(cx, ui));
         let run = Panel::bottom("run").resizable(false).frame(margin(24, 0));
-        run.show(ui, |ui| self.foot(cx, ui));
+        run.show(ui, |ui| {
+            self.find_ui(cx, ui);
+            self.foot(cx, ui);
+        });
         CentralPanel::default().frame(margin(24, 0)).show(ui, |ui| {
             self.question_ui(cx, ui);
             ui.horizontal(|ui| {
@@ -187,7 +193,8 @@ impl LoadPage {
         run.show(ui, |ui| self.foot(cx, ui));
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             self.question_ui(cx, ui);
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // Some rows have more than fits.
+            ScrollArea::both().auto_shrink(false).show(ui, |ui| {
                 CollapsingHeader::new("Saved plans").show_unindented(ui, |ui| {
                     ui.set_max_height(PLANS_HEIGHT);
                     self.plans(cx, ui);
@@ -196,6 +203,7 @@ impl LoadPage {
                 ui.horizontal_wrapped(|ui| self.save_row(cx, ui));
                 self.below_name(cx, ui);
                 self.fields(cx, ui);
+                self.find_ui(cx, ui);
             });
         });
     }
@@ -313,7 +321,6 @@ impl LoadPage {
 
     /// What is done with the plan: always in sight.
     fn foot(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        self.find_ui(cx, ui);
         self.stray_reasons(cx, ui);
         self.run_bar(cx, ui);
     }
@@ -342,8 +349,10 @@ impl LoadPage {
                 if widgets::primary_wide(ui, cx.theme, "Run test", 112.0, ready) {
                     self.run(cx);
                 }
-                let shortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
-                widgets::caption(ui, cx.theme, &ui.ctx().format_shortcut(&shortcut));
+                if ui.available_width() > KEYS_SHOWN {
+                    let shortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
+                    widgets::caption(ui, cx.theme, &ui.ctx().format_shortcut(&shortcut));
+                }
                 if self.find.is_none() && widgets::button_if(ui, "Find highest rate…", Ok(())) {
                     self.ask_to_find();
                 }

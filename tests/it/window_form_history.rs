@@ -712,7 +712,7 @@ fn the_unfolded_form_looks_as_kept() {
     plan.target.insecure = true;
     state.form = Some((1, Box::new(plan)));
     pictured("form_unfolded", LoadPage::new, &state, |harness| {
-        harness.set_size(egui::vec2(SIZE[0], 1500.0));
+        harness.set_size(egui::vec2(SIZE[0], 1900.0));
         for section in ["Headers and body", "Labels", "Goals", "TLS"] {
             open_section(harness, section);
         }

@@ -15,6 +15,9 @@ use super::{Check, LoadPage, RUNNING};
 pub(in crate::ui) const FIND: KeyboardShortcut =
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Enter);
 
+/// From this width on, in points, the fields are beside each other.
+const ONE_ROW: f32 = 560.0;
+
 /// How to search, as it is being typed.
 #[derive(Clone, Debug)]
 pub(super) struct Find {
@@ -68,6 +71,7 @@ impl LoadPage {
             .stroke(Stroke::new(1.0, cx.theme.border))
             .inner_margin(Margin::same(12))
             .corner_radius(4.0);
+        let is_fresh = find.is_fresh;
         ui.add_space(12.0);
         let is_open = frame.show(ui, |ui| {
             ui.set_width(ui.available_width());
@@ -77,6 +81,9 @@ impl LoadPage {
             ui.add_space(4.0);
             self.find_answer(cx, ui, &find)
         });
+        if is_fresh {
+            is_open.response.scroll_to_me(None);
+        }
         if is_open.inner {
             self.find = Some(find);
         }
@@ -134,14 +141,15 @@ impl Find {
             ui.add_space(12.0);
             response
         };
-        ui.horizontal_wrapped(|ui| {
-            let first = field(ui, "Up to", &mut self.highest, 88.0, "requests/s");
+        let mut rows = |ui: &mut Ui| {
+            let first = ui.horizontal(|ui| field(ui, "Up to", &mut self.highest, 88.0, "requests/s")).inner;
             if std::mem::take(&mut self.is_fresh) {
                 first.request_focus();
             }
-            field(ui, "Exact to", &mut self.resolution, 40.0, "%");
-            field(ui, "Trials at each edge", &mut self.repeats, 40.0, "");
-        });
+            ui.horizontal(|ui| field(ui, "Exact to", &mut self.resolution, 40.0, "%"));
+            ui.horizontal(|ui| field(ui, "Trials at each edge", &mut self.repeats, 40.0, ""));
+        };
+        if ui.available_width() < ONE_ROW { rows(ui) } else { _ = ui.horizontal(rows) }
     }
 
     /// The plan and the search, or the first thing that is in the way.

@@ -146,7 +146,9 @@ impl Sheet<'_> {
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) -> Response {
         let wrong = self.shown_reason(at).is_some();
-        let edit = widgets::line(text(self.draft)).hint_text(spec.hint).desired_width(spec.width);
+        // In a narrow window a long field gives way.
+        let width = spec.width.min(ui.available_width().max(FIELD_MIN));
+        let edit = widgets::line(text(self.draft)).hint_text(spec.hint).desired_width(width);
         let edit = edit.password(dots);
         let theme = self.theme;
         let response = ui.scope(|ui| {
@@ -177,7 +179,8 @@ impl Sheet<'_> {
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) {
         self.row(ui, spec.caption, |sheet, ui, caption| {
-            sheet.edit(ui, at, spec, text).labelled_by(caption.id);
+            let width = spec.width.min((ui.available_width() - CHOOSE).max(FIELD_MIN));
+            sheet.edit(ui, at, Spec { width, ..spec }, text).labelled_by(caption.id);
             sheet.choose(ui, slot, spec.caption);
             sheet.unit(ui, spec.unit);
         });
@@ -300,6 +303,11 @@ pub(super) const KEY: f32 = 168.0;
 pub(super) const VALUE: f32 = 320.0;
 /// Width of fields with a number or duration, in points.
 pub(super) const SHORT: f32 = 88.0;
+
+/// No field is narrower because of its window, in points.
+const FIELD_MIN: f32 = 120.0;
+/// Room for the button beside a path, in points.
+const CHOOSE: f32 = 104.0;
 
 /// `2 labels`; nothing for none.
 pub(super) fn counted(count: usize, noun: &str) -> String {
