@@ -399,6 +399,19 @@ fn a_grpc_call_is_made_in_the_form_and_its_message_is_checked_as_it_is_typed() {
 }
 
 #[test]
+fn an_echo_is_told_by_its_url_and_has_neither_method_nor_headers() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "udp://localhost:7");
+    let protocol = harness.get_by_role_and_label(Role::ComboBox, "Protocol");
+    assert_eq!(protocol.value().as_deref(), Some("UDP echo"));
+    assert!(protocol.accesskit_node().is_disabled());
+    assert!(harness.query_by_role_and_label(Role::ComboBox, "Method").is_none());
+    open_section(&mut harness, "Payload");
+    assert!(harness.query_by_label("Add header").is_none());
+    harness.get_by_role_and_label(Role::RadioGroup, "Body");
+}
+
+#[test]
 fn the_highest_rate_is_looked_for_once_a_goal_is_set() {
     let mut harness = form(open_state());
     type_into(&mut harness, "URL", "http://localhost/");

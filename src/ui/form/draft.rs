@@ -95,8 +95,10 @@ pub enum At {
     Url,
     /// Protocol and streams.
     Protocol,
-    /// The gRPC call: its method and message.
+    /// The gRPC call.
     Grpc,
+    /// The message of the gRPC call: its syntax, and what its schema says of it.
+    Message,
     /// The method.
     Method,
     /// The rate.
@@ -284,7 +286,7 @@ impl Reading {
         let (request, rows) = draft.request.request();
         self.rows = rows;
         if draft.is_grpc() && draft.variants.is_empty() {
-            self.take(At::Grpc, draft.request.check_message(draft.has_templates()), ());
+            self.take(At::Message, draft.request.check_message(draft.has_templates()), ());
         }
         request
     }
@@ -359,7 +361,7 @@ impl Reading {
         goals
     }
 
-    /// Where the form shows a field; none for what it checks row by row.
+    /// Where the form shows a field; none for what it checks itself.
     fn place(&self, field: Field) -> Option<At> {
         Some(match field {
             Field::Url => At::Url,
@@ -367,6 +369,8 @@ impl Reading {
             Field::Tls => At::Tls,
             Field::Reach => At::Reach,
             Field::Reuse => At::Reuse,
+            // What is no JSON is said at the message already.
+            Field::Grpc if self.wrong.iter().any(|wrong| wrong.at == At::Message) => return None,
             Field::Grpc => At::Grpc,
             Field::Method => At::Method,
             Field::Header(at) => self.rows.headers.get(at).map_or(At::Nowhere, |row| At::Header(*row)),
@@ -554,7 +558,11 @@ mod tests {
         };
         at(|d| d.target.streams = "0".to_owned(), At::Protocol, "1 to 1000");
         at(|d| d.target.streams = "many".to_owned(), At::Protocol, "whole number");
-        at(|d| d.request.message = "{\n \"a\": }".to_owned(), At::Grpc, "not JSON: expected value at line 2");
+        at(
+            |d| d.request.message = "{\n \"a\": }".to_owned(),
+            At::Message,
+            "not JSON: expected value at line 2",
+        );
         at(|d| d.follow_redirects = "21".to_owned(), At::Session, "0 to 20");
         at(|d| d.target.reuse_min = "often".to_owned(), At::Reuse, "whole number");
         let resolve = |host: &str, port: &str, addresses: &str, reason: &str| {

@@ -44,7 +44,7 @@ impl Sheet<'_> {
 
     /// The method and message of a gRPC call.
     pub(super) fn call(&mut self, ui: &mut Ui, which: Which) {
-        let (at, of) = (place(which, At::Grpc), of_words(which));
+        let (at, message, of) = (place(which, At::Grpc), place(which, At::Message), of_words(which));
         self.row(ui, "Method", |sheet, ui, _| {
             let width = (ui.available_width() - 8.0).min(KEY + VALUE);
             let spec = Spec { caption: "Method", hint: "package.Service/Method", unit: "", width };
@@ -52,10 +52,11 @@ impl Sheet<'_> {
             name(ui, &response, &format!("gRPC method{of}"));
         });
         let rows = if which == Which::Plan { 3 } else { 2 };
-        self.code(ui, at, "Message", &format!("Message as JSON{of}"), rows, |draft| {
+        self.code(ui, message, "Message", &format!("Message as JSON{of}"), rows, |draft| {
             &mut draft.request_mut(which).message
         });
         self.own_reason(ui, which, at);
+        self.own_reason(ui, which, message);
     }
 
     fn body(&mut self, ui: &mut Ui, which: Which) {

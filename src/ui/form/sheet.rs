@@ -43,6 +43,7 @@ impl Section {
             At::Url
             | At::Protocol
             | At::Grpc
+            | At::Message
             | At::Method
             | At::Rate
             | At::Connections
