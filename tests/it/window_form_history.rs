@@ -701,7 +701,7 @@ fn the_form_of_several_requests_looks_as_kept() {
     plan.variants[1].request.body = Body::Text("{\"item\": \"{{item}}\"}".to_owned());
     state.form = Some((1, Box::new(plan)));
     pictured("form_several", LoadPage::new, &state, |harness| {
-        harness.set_size(egui::vec2(SIZE[0], 1700.0));
+        harness.set_size(egui::vec2(SIZE[0], 2100.0));
         for section in ["Several requests", "Data, cookies", "TLS", "Addresses and"] {
             open_section(harness, section);
         }

@@ -8,7 +8,7 @@ use super::draft::{At, Echo, ProtocolKind, SchemaKind, Which};
 use super::sheet::{Sheet, Spec, VALUE, name, remove_button};
 
 /// Width of the list of protocols, in points: the same for each.
-const PROTOCOL_WIDTH: f32 = 104.0;
+const PROTOCOL_WIDTH: f32 = 106.0;
 /// The most folders for imports: more is a mistake.
 const INCLUDES_MAX: usize = 64;
 
