@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Timer};
 
-use super::state::{NoticeId, PlanId};
+use super::state::{NoticeId, PlanId, Slot};
 
 /// What a person or script wants. Carried out by `State::command`, between frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,10 +70,8 @@ pub enum Command {
     ExportPlan(Box<Plan>),
     /// Write this plan to this file as TOML, without its secrets.
     ExportPlanTo(Box<Plan>, PathBuf),
-    /// Ask with the native dialog for the file of a request body.
-    PickBodyFile,
-    /// Ask with the native dialog for a file of certificate authorities.
-    PickCaFile,
+    /// Ask with the native dialog for the file of this field of the form.
+    PickFile(Slot),
     /// Keep these settings.
     ChangeSettings(Settings),
     /// Put a notice away.

@@ -6,7 +6,7 @@ use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Timer};
 
 use super::command::ExportFormat;
-use super::state::{PlanId, SavedPlan};
+use super::state::{PlanId, SavedPlan, Slot};
 
 /// Background work. Each ends in one or more events.
 #[derive(Clone, Debug)]
@@ -63,10 +63,8 @@ pub enum Job {
     PickPlanPlace(Box<Plan>),
     /// Write a plan to a file, without its secrets.
     ExportPlan(Box<Plan>, PathBuf),
-    /// Ask for the file of a request body.
-    PickBodyFile,
-    /// Ask for a file of certificate authorities.
-    PickCaFile,
+    /// Ask for the file of this field of the form.
+    PickFile(Slot),
     /// Keep settings.
     SaveSettings(Settings),
 }

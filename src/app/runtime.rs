@@ -25,7 +25,7 @@ use crate::load;
 use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
-use super::state::Picked;
+use super::state::{Picked, Slot};
 
 pub use store::StartError;
 
@@ -50,7 +50,7 @@ pub type DialogAnswer = Result<Option<PathBuf>, String>;
 pub struct DialogRequest {
     /// Shown in its title bar.
     pub title: String,
-    /// Open a file, or save one.
+    /// Open a file, choose a folder, or save a file.
     pub kind: DialogKind,
     /// What the files are, for the dialog's filter: `TOML plan`.
     pub filter: String,
@@ -58,11 +58,13 @@ pub struct DialogRequest {
     pub extensions: Vec<String>,
 }
 
-/// Open a file, or save one.
+/// Open a file, choose a folder, or save a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogKind {
     /// Open one file.
     Open,
+    /// Choose a folder.
+    Folder,
     /// Save one file, under this name if the person does not change it.
     Save {
         /// The name that is offered.
@@ -205,10 +207,7 @@ impl Runtime {
             }
             Job::PickPlan => self.pick_plan(),
             Job::PickPlanPlace(plan) => self.pick_plan_place(plan),
-            Job::PickBodyFile => self.pick_for_form("Body of the request", "Any file", &[], Picked::Body),
-            Job::PickCaFile => {
-                self.pick_for_form("Certificate authorities", "PEM", &["pem", "crt", "cer"], Picked::Ca)
-            }
+            Job::PickFile(slot) => self.pick_for_form(slot),
         }
     }
 
@@ -323,14 +322,31 @@ impl Runtime {
         self.ask_person(request, move |path| Event::PlanPlacePicked(plan, path));
     }
 
-    fn pick_for_form(&self, title: &str, filter: &str, extensions: &[&str], of: fn(PathBuf) -> Picked) {
+    fn pick_for_form(&self, slot: Slot) {
+        let (title, filter, extensions) = slot_words(slot);
         let request = DialogRequest {
             title: title.to_owned(),
-            kind: DialogKind::Open,
+            kind: if matches!(slot, Slot::Include(_)) { DialogKind::Folder } else { DialogKind::Open },
             filter: filter.to_owned(),
             extensions: extensions.iter().map(|ending| (*ending).to_owned()).collect(),
         };
-        self.ask_person(request, move |path| Event::FilePicked(of(path)));
+        self.ask_person(request, move |path| Event::FilePicked(Picked { slot, path }));
+    }
+}
+
+/// Title, filter and endings of the dialog that asks for the file of a field.
+fn slot_words(slot: Slot) -> (&'static str, &'static str, &'static [&'static str]) {
+    match slot {
+        Slot::Body(_) => ("Body of the request", "Any file", &[]),
+        Slot::Ca => ("Certificate authorities", "PEM", &["pem", "crt", "cer"]),
+        Slot::Certificate => ("Client certificate", "PEM", &["pem", "crt", "cer"]),
+        Slot::Key => ("Key of the client certificate", "PEM", &["pem", "key"]),
+        Slot::Pkcs12 => ("Client certificate and key", "PKCS#12", &["p12", "pfx"]),
+        Slot::Proto => ("Shapes of gRPC messages", "Protocol buffers", &["proto"]),
+        Slot::Include(_) => ("Folder with imports", "Any folder", &[]),
+        Slot::Descriptors => ("Compiled shapes of gRPC messages", "Any file", &[]),
+        Slot::Data => ("Rows for templates", "CSV or JSON lines", &["csv", "jsonl", "ndjson", "json"]),
+        Slot::Socket => ("Unix socket", "Any file", &[]),
     }
 }
 

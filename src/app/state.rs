@@ -158,11 +158,36 @@ pub enum Open {
 
 /// A file that a person picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Picked {
-    /// For the body of the request.
-    Body(PathBuf),
-    /// With certificate authorities.
-    Ca(PathBuf),
+pub struct Picked {
+    /// The field that it is for.
+    pub slot: Slot,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// A field of the form that names a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The body of a request: of the variant with this number, or of the plan's own.
+    Body(Option<usize>),
+    /// Certificate authorities.
+    Ca,
+    /// A client's certificate.
+    Certificate,
+    /// Its key.
+    Key,
+    /// Both in one file.
+    Pkcs12,
+    /// The shapes of gRPC messages, as they were written.
+    Proto,
+    /// The folder with this number in which imports are looked for.
+    Include(usize),
+    /// The shapes of gRPC messages, compiled.
+    Descriptors,
+    /// Rows for templates.
+    Data,
+    /// A Unix socket.
+    Socket,
 }
 
 /// Identity of a notice within this session.

@@ -300,10 +300,10 @@ fn flag(field: &Field) -> &'static str {
     match field {
         Field::Url => "URL",
         Field::Protocol => "--protocol or --streams",
-        Field::Grpc => "--grpc-method or --grpc-message",
         Field::Tls => "TLS",
         Field::Reach => "way to the target",
         Field::Reuse => "reuse of connections",
+        Field::Grpc => "--grpc-method or --grpc-message",
         Field::Method => "--method",
         Field::Header(_) => "--header",
         Field::Cookie(_) => "--cookie",

@@ -110,14 +110,14 @@ pub enum Field {
     Url,
     /// `target.protocol`
     Protocol,
-    /// `request.grpc`
-    Grpc,
     /// `target.tls`
     Tls,
     /// `target.reach`
     Reach,
     /// `target.reuse`
     Reuse,
+    /// `request.grpc`
+    Grpc,
     /// `request.method`
     Method,
     /// `request.headers[n]`

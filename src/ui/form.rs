@@ -2,10 +2,16 @@
 
 mod common;
 mod draft;
+mod find;
 mod labels;
+mod mix;
 mod more;
 mod plans;
+mod protocol;
+mod reach;
+mod request;
 mod sheet;
+mod tls;
 mod words;
 
 use eframe::egui::{
@@ -13,15 +19,20 @@ use eframe::egui::{
     Panel, RichText, ScrollArea, Ui, vec2,
 };
 
-use crate::app::state::{Picked, PlanId};
+use crate::app::state::{Picked, PlanId, Slot};
 use crate::app::{Command, State};
 use crate::model::Plan;
 
 use super::{Cx, widgets};
-use draft::{At, Touched};
+use draft::Touched;
+use find::Find;
 use sheet::{Section, Sheet, Spec};
 
-pub use draft::{BodyKind, Draft, PacingKind, StopKind, Wrong};
+pub use draft::{
+    At, BodyKind, ClientKind, Draft, PacingKind, ProtocolKind, RequestDraft, ResolveDraft, SchemaKind,
+    StopKind, TargetDraft, VariantDraft, Which, Wrong,
+};
+pub(in crate::ui) use find::FIND;
 pub use labels::{LabelAt, LabelDraft};
 pub(in crate::ui) use sheet::name;
 pub use words::sentence;
@@ -35,6 +46,9 @@ const PLANS_WIDTH: f32 = 240.0;
 const PLANS_HEIGHT: f32 = 240.0;
 /// From this width on, in points, the list of saved plans is beside the form.
 const WIDE: f32 = 800.0;
+
+/// From this width on, in points, the keys are shown beside the button that runs the test.
+const KEYS_SHOWN: f32 = 480.0;
 
 /// The form and what a person has done to it.
 #[derive(Debug)]
@@ -51,6 +65,8 @@ pub struct LoadPage {
     ran: Option<Draft>,
     saving: Option<Saving>,
     question: Option<Question>,
+    /// How the highest rate shall be looked for, while that is asked.
+    find: Option<Find>,
     /// The name that is being typed for a copy.
     save_as: Option<String>,
     /// What is searched among saved plans.
@@ -61,6 +77,7 @@ pub struct LoadPage {
     /// Sections to open in the next frame.
     open: Vec<Section>,
     focus_url: bool,
+    focus_goal: bool,
 }
 
 /// What the texts stand for.
@@ -112,12 +129,14 @@ impl LoadPage {
             ran: None,
             saving: None,
             question: None,
+            find: None,
             save_as: None,
             search: String::new(),
             form_taken: 0,
             picked_taken: 0,
             open: Vec::new(),
             focus_url: false,
+            focus_goal: false,
         }
     }
 
@@ -136,6 +155,10 @@ impl LoadPage {
     /// Draws the page and takes what a person does.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.take_news(cx.state);
+        // First: the keys of a run are also part of these.
+        if ui.input_mut(|input| input.consume_shortcut(&FIND)) {
+            self.ask_to_find();
+        }
         if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter)) {
             self.run(cx);
         }
@@ -149,7 +172,10 @@ impl LoadPage {
         let plans = Panel::left("saved plans").exact_size(PLANS_WIDTH).resizable(false).frame(margin(0, 16));
         plans.show(ui, |ui| self.plans(cx, ui));
         let run = Panel::bottom("run").resizable(false).frame(margin(24, 0));
-        run.show(ui, |ui| self.run_bar(cx, ui));
+        run.show(ui, |ui| {
+            self.find_ui(cx, ui);
+            self.foot(cx, ui);
+        });
         CentralPanel::default().frame(margin(24, 0)).show(ui, |ui| {
             self.question_ui(cx, ui);
             ui.horizontal(|ui| {
@@ -164,10 +190,11 @@ impl LoadPage {
     /// In a small window, or at a large zoom: the list of plans folded above the form, all in one column.
     fn narrow(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let run = Panel::bottom("run").resizable(false).frame(Frame::new());
-        run.show(ui, |ui| self.run_bar(cx, ui));
+        run.show(ui, |ui| self.foot(cx, ui));
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             self.question_ui(cx, ui);
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            // Some rows have more than fits.
+            ScrollArea::both().auto_shrink(false).show(ui, |ui| {
                 CollapsingHeader::new("Saved plans").show_unindented(ui, |ui| {
                     ui.set_max_height(PLANS_HEIGHT);
                     self.plans(cx, ui);
@@ -176,6 +203,7 @@ impl LoadPage {
                 ui.horizontal_wrapped(|ui| self.save_row(cx, ui));
                 self.below_name(cx, ui);
                 self.fields(cx, ui);
+                self.find_ui(cx, ui);
             });
         });
     }
@@ -209,16 +237,31 @@ impl LoadPage {
     }
 
     fn take_file(&mut self, picked: &Picked) {
-        match picked {
-            Picked::Body(path) => {
-                self.draft.body = BodyKind::File;
-                self.draft.body_file = path.display().to_string();
+        let text = picked.path.display().to_string();
+        let target = &mut self.draft.target;
+        let field = match picked.slot {
+            Slot::Body(None) => {
+                self.draft.request.body = BodyKind::File;
                 self.open.push(Section::Request);
+                Some(&mut self.draft.request.body_file)
             }
-            Picked::Ca(path) => {
-                self.draft.ca_file = path.display().to_string();
-                self.open.push(Section::Tls);
-            }
+            Slot::Body(Some(number)) => self.draft.variants.get_mut(number).map(|variant| {
+                variant.request.body = BodyKind::File;
+                &mut variant.request.body_file
+            }),
+            Slot::Ca => Some(&mut self.draft.ca_file),
+            Slot::Certificate => Some(&mut target.certificate),
+            Slot::Key => Some(&mut target.key),
+            Slot::Pkcs12 => Some(&mut target.pkcs12),
+            Slot::Proto => Some(&mut target.proto),
+            // The row may be gone since.
+            Slot::Include(row) => target.include.get_mut(row),
+            Slot::Descriptors => Some(&mut target.descriptors),
+            Slot::Data => Some(&mut self.draft.data_file),
+            Slot::Socket => Some(&mut target.unix_socket),
+        };
+        if let Some(field) = field {
+            *field = text;
         }
         self.check = Check::of(&self.draft);
     }
@@ -246,6 +289,7 @@ impl LoadPage {
         self.check = Check::of(&self.draft);
         self.shown = if let Replacement::Saved(id) = with { Some(id) } else { None };
         self.question = None;
+        self.find = None;
         self.save_as = None;
         self.saving = None;
         self.focus_url = plan.target.url.is_empty();
@@ -275,6 +319,20 @@ impl LoadPage {
         }
     }
 
+    /// What is done with the plan: always in sight.
+    fn foot(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.stray_reasons(cx, ui);
+        self.run_bar(cx, ui);
+    }
+
+    /// What is wrong with no field of the form.
+    fn stray_reasons(&self, cx: &Cx<'_>, ui: &mut Ui) {
+        let wrong = self.check.plan.as_ref().err().map_or(&[][..], Vec::as_slice);
+        for wrong in wrong.iter().filter(|wrong| wrong.at == At::Nowhere) {
+            ui.add(Label::new(RichText::new(wrong.reason.as_str()).color(cx.theme.error)).wrap());
+        }
+    }
+
     fn run_bar(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let refusal = match &self.check.plan {
             _ if cx.state.is_running() => Some(RUNNING),
@@ -291,8 +349,13 @@ impl LoadPage {
                 if widgets::primary_wide(ui, cx.theme, "Run test", 112.0, ready) {
                     self.run(cx);
                 }
-                let shortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
-                widgets::caption(ui, cx.theme, &ui.ctx().format_shortcut(&shortcut));
+                if ui.available_width() > KEYS_SHOWN {
+                    let shortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
+                    widgets::caption(ui, cx.theme, &ui.ctx().format_shortcut(&shortcut));
+                }
+                if self.find.is_none() && widgets::button_if(ui, "Find highest rate…", Ok(())) {
+                    self.ask_to_find();
+                }
                 ui.add_space(8.0);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     let words = refusal.unwrap_or_else(|| self.check.words.clone());
@@ -305,6 +368,7 @@ impl LoadPage {
 
     fn fields(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let focus_url = std::mem::take(&mut self.focus_url);
+        let focus_goal = std::mem::take(&mut self.focus_goal);
         self.write(cx, ui, |sheet, ui| {
             sheet.target(ui, focus_url);
             ui.add_space(12.0);
@@ -317,7 +381,7 @@ impl LoadPage {
             if sheet.draft.insecure {
                 sheet.insecure_warning(ui);
             }
-            sheet.more(ui);
+            sheet.more(ui, focus_goal);
         });
         self.open.clear();
     }
@@ -394,10 +458,7 @@ impl Saving {
 
 /// What is in the way of a run.
 fn refusal(wrong: &[Wrong]) -> String {
-    let mut first = wrong.first().map_or_else(String::new, |wrong| wrong.reason.clone());
-    if let Some(start) = first.get_mut(..1) {
-        start.make_ascii_uppercase();
-    }
+    let first = wrong.first().map_or_else(String::new, |wrong| words::sentence_case(&wrong.reason));
     match wrong.len() {
         0 | 1 => first,
         2 => format!("{first}; 1 more correction is needed"),

@@ -8,10 +8,13 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotResults};
 use jiff::tz::TimeZone;
 use meshbench::app::command::ExportFormat;
-use meshbench::app::state::{Picked, PlanId, SavedPlan, StoreState};
+use meshbench::app::state::{Picked, PlanId, SavedPlan, Slot, StoreState};
 use meshbench::app::{Command, Page, State};
+use meshbench::model::plan::{
+    ClientCertificate, Data, Family, Grpc, Order, Protocol, Resolve, Reuse, Schema, Session, Variant,
+};
 use meshbench::model::run::RunEdit;
-use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, RunId, Stop};
+use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, Search, Stop};
 use meshbench::ui::form::LoadPage;
 use meshbench::ui::history::HistoryPage;
 use meshbench::ui::{Cx, Theme};
@@ -354,6 +357,195 @@ fn a_plan_that_was_run_is_not_asked_about() {
     assert_eq!(harness.state().page.draft().name, "Cart");
 }
 
+/// Chooses in a list that unfolds.
+fn choose<P>(harness: &mut Harness<'_, Stage<P>>, list: &str, option: &str) {
+    click(harness, list);
+    harness.get_by_role_and_label(Role::Button, option).click();
+    harness.run();
+}
+
+#[test]
+fn a_grpc_call_is_made_in_the_form_and_its_message_is_checked_as_it_is_typed() {
+    let mut harness = form(open_state());
+    assert!(harness.query_by_role_and_label(Role::TextInput, "Streams").is_none(), "not with HTTP/1.1");
+    type_into(&mut harness, "URL", "http://localhost:8079");
+    choose(&mut harness, "Protocol", "gRPC");
+    assert!(harness.query_by_role_and_label(Role::ComboBox, "Method").is_none(), "a call has no HTTP method");
+    type_into(&mut harness, "gRPC method", "shop.Cart/Add");
+    type_into(&mut harness, "Streams", "20");
+    harness.get_by_label("Message as JSON").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.get_by_label("Message as JSON").type_text("{\n  \"item\": }");
+    harness.run();
+    harness.get_by_label("the message is not JSON: expected value at line 2 column 11");
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.get_by_label("Message as JSON").type_text("{\"item\": 42}");
+    harness.run();
+    click(&mut harness, ".proto file");
+    type_into(&mut harness, "Proto file", "/api/shop.proto");
+    click(&mut harness, "Add folder");
+    click(&mut harness, "Choose folder 1 with imports…");
+    assert_eq!(taken(&mut harness), [Command::PickFile(Slot::Include(0))]);
+    harness.state_mut().state.picked = Some((1, picked(Slot::Include(0), "/lib")));
+    harness.run();
+    ctrl_enter(&mut harness);
+    let mut plan = Plan::for_url("http://localhost:8079");
+    let schema = Schema::Proto { file: "/api/shop.proto".into(), include: vec!["/lib".into()] };
+    plan.target.protocol = Protocol::Grpc { streams: 20, schema };
+    plan.request.grpc =
+        Some(Grpc { method: "shop.Cart/Add".to_owned(), message: "{\"item\": 42}".to_owned() });
+    assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(plan))]);
+}
+
+#[test]
+fn an_echo_is_told_by_its_url_and_has_neither_method_nor_headers() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "udp://localhost:7");
+    let protocol = harness.get_by_role_and_label(Role::ComboBox, "Protocol");
+    assert_eq!(protocol.value().as_deref(), Some("UDP echo"));
+    assert!(protocol.accesskit_node().is_disabled());
+    assert!(harness.query_by_role_and_label(Role::ComboBox, "Method").is_none());
+    open_section(&mut harness, "Payload");
+    assert!(harness.query_by_label("Add header").is_none());
+    harness.get_by_role_and_label(Role::RadioGroup, "Body");
+}
+
+#[test]
+fn the_highest_rate_is_looked_for_once_a_goal_is_set() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost/");
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Enter);
+    harness.run();
+    assert_eq!(taken(&mut harness), [], "it is asked first");
+    harness.get_by_label("A search needs a goal, for example p99<20ms");
+    assert!(harness.get_by_label("Start search").accesskit_node().is_disabled());
+    click(&mut harness, "Set a goal");
+    harness.run();
+    harness.event(Event::Text("p99<20ms".to_owned()));
+    harness.run();
+    type_into(&mut harness, "Up to", "5 000");
+    type_into(&mut harness, "Exact to", "200");
+    harness.get_by_label("A search can be exact to 1 % up to 100 %");
+    type_into(&mut harness, "Exact to", "10");
+    harness.get_by_label(
+        "Trials of 30 s each, from 100/s on, until the highest rate that meets p99<20ms is known to 10 %",
+    );
+    click(&mut harness, "Start search");
+    let mut plan = Plan::for_url("http://localhost/");
+    plan.goals.push("p99<20ms".parse().expect("a goal"));
+    let search = Search { highest: 5000.0, resolution: 0.1, repeats: 3 };
+    assert_eq!(taken(&mut harness), [Command::FindMax(Box::new(plan), search)]);
+    assert!(harness.query_by_label("Start search").is_none());
+
+    click(&mut harness, "Find highest rate…");
+    press(&mut harness, Key::Escape);
+    assert!(harness.query_by_label("Start search").is_none());
+}
+
+#[test]
+fn the_first_of_several_requests_is_the_one_that_was_there() {
+    let mut harness = form(open_state());
+    harness.set_size(egui::vec2(SIZE[0], 1800.0));
+    type_into(&mut harness, "URL", "http://localhost/");
+    open_section(&mut harness, "Headers and body");
+    click(&mut harness, "Add header");
+    type_into(&mut harness, "Header 1 name", "X-Trace");
+    open_section(&mut harness, "Headers and body");
+    open_section(&mut harness, "Several requests");
+    click(&mut harness, "Add request");
+    type_into(&mut harness, "Name of request 1", "browse");
+    type_into(&mut harness, "Name of request 2", "buy");
+    type_into(&mut harness, "Weight of request 1", "lots");
+    assert!(harness.query_all_by_label("write a weight, for example 1 or 2.5").count() >= 1);
+    type_into(&mut harness, "Weight of request 1", "3");
+    type_into(&mut harness, "URL of request 2", "/cart");
+    choose(&mut harness, "Method of request 2", "POST");
+    click(&mut harness, "Details of request 2");
+    harness.run();
+    click(&mut harness, "Add header");
+    type_into(&mut harness, "Header 1 name of request 2", "X-Buy");
+    ctrl_enter(&mut harness);
+    let commands = taken(&mut harness);
+    let [Command::StartRun(plan)] = &commands[..] else { panic!("{commands:?}") };
+    let shown: Vec<_> = plan.variants.iter().map(|v| (v.name.as_str(), v.weight, v.url.as_deref())).collect();
+    assert_eq!(shown, [("browse", 3.0, None), ("buy", 1.0, Some("/cart"))]);
+    assert_eq!(plan.variants[0].request.headers, plan.request.headers);
+    assert_eq!(plan.variants[1].request.method, "POST");
+    assert_eq!(plan.variants[1].request.headers[0].name, "X-Buy");
+}
+
+#[test]
+fn every_way_to_the_target_is_set_in_the_form_and_told_while_folded() {
+    let mut harness = form(open_state());
+    harness.set_size(egui::vec2(SIZE[0], 1800.0));
+    type_into(&mut harness, "URL", "https://shop.example/");
+    open_section(&mut harness, "TLS");
+    click(&mut harness, "PKCS#12 file");
+    type_into(&mut harness, "PKCS#12 file", "/me.p12");
+    harness.get_by_role_and_label(Role::PasswordInput, "File password").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::PasswordInput, "File password").type_text("pw");
+    harness.run();
+    type_into(&mut harness, "Server name", "other.example");
+    open_section(&mut harness, "TLS: client certificate, another server name");
+    open_section(&mut harness, "Addresses and connections");
+    type_into(&mut harness, "Reconnect after at least", "100");
+    click(&mut harness, "IPv4 only");
+    click(&mut harness, "Use all addresses of a name in turn");
+    click(&mut harness, "Add address");
+    type_into(&mut harness, "Name 1 given by hand", "shop.example");
+    type_into(&mut harness, "Addresses 1 given by hand", "127.0.0");
+    assert!(harness.query_all_by_label("“127.0.0” is not an IP address").count() >= 1);
+    type_into(&mut harness, "Addresses 1 given by hand", "127.0.0.1");
+    type_into(&mut harness, "Proxy", "http://127.0.0.1:3128");
+    open_section(
+        &mut harness,
+        "Addresses and connections: reconnects, IPv4 only, all addresses, 1 name given by hand, proxy",
+    );
+    open_section(&mut harness, "Data, cookies and redirects");
+    click(&mut harness, "Choose Data file…");
+    assert_eq!(taken(&mut harness), [Command::PickFile(Slot::Data)]);
+    harness.state_mut().state.picked = Some((1, picked(Slot::Data, "/users.csv")));
+    harness.run();
+    click(&mut harness, "At random");
+    click(&mut harness, "Send the cookies that answers set");
+    type_into(&mut harness, "Redirects", "3");
+    ctrl_enter(&mut harness);
+    let mut plan = Plan::for_url("https://shop.example/");
+    plan.target.tls.client =
+        Some(ClientCertificate::Pkcs12 { file: "/me.p12".into(), password: "pw".to_owned() });
+    plan.target.tls.server_name = Some("other.example".to_owned());
+    plan.target.reuse = Some(Reuse { min: 100, max: 100 });
+    plan.target.reach.family = Family::V4;
+    plan.target.reach.all_addresses = true;
+    let addresses = vec!["127.0.0.1".parse().expect("an address")];
+    plan.target.reach.resolve = vec![Resolve { host: "shop.example".to_owned(), port: None, addresses }];
+    plan.target.reach.proxy = Some("http://127.0.0.1:3128".to_owned());
+    plan.data = Some(Data { file: "/users.csv".into(), order: Order::Random });
+    plan.session = Session { keep_cookies: true, follow_redirects: 3 };
+    assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(plan))]);
+}
+
+#[test]
+fn a_run_may_end_early_when_a_goal_is_out_of_reach() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost/");
+    open_section(&mut harness, "Goals");
+    click(&mut harness, "Add goal");
+    type_into(&mut harness, "Goal 1", "errors<1%");
+    click(&mut harness, "End early when a goal is out of reach");
+    ctrl_enter(&mut harness);
+    let commands = taken(&mut harness);
+    let [Command::StartRun(plan)] = &commands[..] else { panic!("{commands:?}") };
+    assert!(plan.give_up);
+    harness.get_by(|node| node.label().is_some_and(|label| label == "Goals: 1 goal, ends early"));
+}
+
+fn picked(slot: Slot, path: &str) -> Picked {
+    Picked { slot, path: path.into() }
+}
+
 #[test]
 fn picked_files_reach_the_form_once() {
     let mut harness = form(open_state());
@@ -362,13 +554,13 @@ fn picked_files_reach_the_form_once() {
     harness.get_by_role_and_label(Role::RadioButton, "File").click();
     harness.run();
     click(&mut harness, "Choose a file for the body…");
-    assert_eq!(taken(&mut harness), [Command::PickBodyFile]);
-    harness.state_mut().state.picked = Some((1, Picked::Body("/tmp/body.json".into())));
+    assert_eq!(taken(&mut harness), [Command::PickFile(Slot::Body(None))]);
+    harness.state_mut().state.picked = Some((1, picked(Slot::Body(None), "/tmp/body.json")));
     harness.run();
     harness.get_by_role_and_label(Role::RadioButton, "None").click();
     harness.run();
-    assert_eq!(harness.state().page.draft().body, meshbench::ui::form::BodyKind::Empty, "taken once");
-    harness.state_mut().state.picked = Some((2, Picked::Ca("/tmp/ca.pem".into())));
+    assert_eq!(harness.state().page.draft().request.body, meshbench::ui::form::BodyKind::Empty, "taken once");
+    harness.state_mut().state.picked = Some((2, picked(Slot::Ca, "/tmp/ca.pem")));
     harness.run();
     harness.get_by_role_and_label(Role::RadioButton, "File").click();
     harness.run();
@@ -449,6 +641,75 @@ fn the_form_with_a_mistake_looks_as_kept() {
     });
 }
 
+/// A plan that says as much as one can.
+fn full_plan() -> Plan {
+    let mut plan = Plan::for_url("https://checkout.shop.example:8443");
+    plan.name = "Cart over gRPC".to_owned();
+    let schema = Schema::Proto { file: "/api/shop/cart.proto".into(), include: vec!["/api".into()] };
+    plan.target.protocol = Protocol::Grpc { streams: 20, schema };
+    plan.target.tls.client =
+        Some(ClientCertificate::Pkcs12 { file: "/etc/mesh/client.p12".into(), password: "pw".to_owned() });
+    plan.target.tls.server_name = Some("checkout.internal".to_owned());
+    plan.target.reuse = Some(Reuse { min: 100, max: 200 });
+    plan.target.reach.all_addresses = true;
+    let addresses = vec!["10.0.0.1".parse().expect("one"), "10.0.0.2".parse().expect("another")];
+    let host = "checkout.shop.example".to_owned();
+    plan.target.reach.resolve = vec![Resolve { host, port: Some(8443), addresses }];
+    let grpc = |method: &str| Grpc {
+        method: format!("shop.v1.Cart/{method}"),
+        message: "{\"item\": \"{{item}}\"}".to_owned(),
+    };
+    plan.request.grpc = Some(grpc("Get"));
+    plan.data = Some(Data { file: "/data/items.csv".into(), order: Order::InTurn });
+    plan.goals = vec!["p99<20ms".parse().expect("a goal")];
+    plan.give_up = true;
+    plan
+}
+
+#[test]
+fn the_form_of_a_grpc_call_looks_as_kept() {
+    let mut state = with_plans(&["Cart", "Checkout"]);
+    state.form = Some((1, Box::new(full_plan())));
+    pictured("form_grpc", LoadPage::new, &state, |_| {});
+}
+
+#[test]
+fn the_question_about_the_highest_rate_looks_as_kept() {
+    let mut state = open_state();
+    let mut plan = Plan::for_url("http://localhost:8080/cart");
+    plan.goals = vec!["p99<20ms".parse().expect("a goal"), "errors<0.1%".parse().expect("a goal")];
+    state.form = Some((1, Box::new(plan)));
+    pictured("form_find", LoadPage::new, &state, |harness| click(harness, "Find highest rate…"));
+}
+
+#[test]
+fn the_form_of_several_requests_looks_as_kept() {
+    let mut state = open_state();
+    let mut plan = full_plan();
+    plan.target.protocol = Protocol::Http2 { streams: 10 };
+    let variant = |name: &str, method: &str, weight, url: &str| Variant {
+        name: name.to_owned(),
+        weight,
+        url: Some(url.to_owned()),
+        request: Request { method: method.to_owned(), ..Request::default() },
+    };
+    plan.request.grpc = None;
+    plan.variants = vec![
+        variant("browse", "GET", 9.0, "/items?page={{page}}"),
+        variant("buy", "POST", 1.0, "/cart/{{item}}"),
+    ];
+    plan.variants[1].request.body = Body::Text("{\"item\": \"{{item}}\"}".to_owned());
+    state.form = Some((1, Box::new(plan)));
+    pictured("form_several", LoadPage::new, &state, |harness| {
+        harness.set_size(egui::vec2(SIZE[0], 2100.0));
+        for section in ["Several requests", "Data, cookies", "TLS", "Addresses and"] {
+            open_section(harness, section);
+        }
+        click(harness, "Details of request 2");
+        harness.run();
+    });
+}
+
 #[test]
 fn the_unfolded_form_looks_as_kept() {
     let mut state = with_plans(&["Cart", "Checkout"]);
@@ -464,7 +725,7 @@ fn the_unfolded_form_looks_as_kept() {
     plan.target.insecure = true;
     state.form = Some((1, Box::new(plan)));
     pictured("form_unfolded", LoadPage::new, &state, |harness| {
-        harness.set_size(egui::vec2(SIZE[0], 1500.0));
+        harness.set_size(egui::vec2(SIZE[0], 1900.0));
         for section in ["Headers and body", "Labels", "Goals", "TLS"] {
             open_section(harness, section);
         }

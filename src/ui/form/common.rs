@@ -2,19 +2,21 @@
 
 use eframe::egui::{ComboBox, Ui};
 
-use super::draft::{At, PacingKind, StopKind};
-use super::sheet::{Sheet, Spec, name};
+use super::draft::{At, PacingKind, ProtocolKind, StopKind, Which};
+use super::request::{of_words, place};
+use super::sheet::{SHORT, Sheet, Spec, name};
 
 /// Offered as methods; any other can be typed.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-/// Width of fields with a number or duration, in points.
-const SHORT: f32 = 88.0;
 
 impl Sheet<'_> {
-    /// Method and URL. Returns whether the URL field should keep the focus it was asked to take.
+    /// Protocol, method and URL; with gRPC the call too.
     pub(super) fn target(&mut self, ui: &mut Ui, focus_url: bool) {
         self.row(ui, "URL", |sheet, ui, caption| {
-            sheet.method(ui);
+            sheet.protocol(ui);
+            if sheet.shows_method() {
+                sheet.method(ui, Which::Plan);
+            }
             let width = (ui.available_width() - 8.0).min(640.0);
             let spec = Spec { caption: "URL", hint: "http://localhost:8080/", unit: "", width };
             let response = sheet.edit(ui, At::Url, spec, |draft| &mut draft.url);
@@ -25,30 +27,52 @@ impl Sheet<'_> {
         });
         self.reason_below(ui, At::Url);
         self.reason_below(ui, At::Method);
+        if self.draft.is_grpc() {
+            self.grpc(ui);
+        }
+        if !self.has_streams() {
+            self.reason_below(ui, At::Protocol);
+        }
     }
 
-    fn method(&mut self, ui: &mut Ui) {
-        let known = METHODS.contains(&self.draft.method.as_str());
-        let shown = if known { self.draft.method.clone() } else { OTHER.to_owned() };
-        let combo = ComboBox::from_id_salt("method").selected_text(shown.as_str()).width(88.0);
+    /// Whether the plan's own method is sent, or stands in the way.
+    fn shows_method(&self) -> bool {
+        let is_sent = self.draft.variants.is_empty() && !self.draft.is_grpc() && self.draft.echo().is_none();
+        is_sent || self.wrong.iter().any(|wrong| wrong.at == At::Method)
+    }
+
+    fn has_streams(&self) -> bool {
+        self.draft.target.protocol != ProtocolKind::Http1 && self.draft.echo().is_none()
+    }
+
+    /// The method of a request: one of the usual, or any other.
+    pub(super) fn method(&mut self, ui: &mut Ui, which: Which) {
+        let of = of_words(which);
+        let current = self.draft.request(which).method.clone();
+        let known = METHODS.contains(&current.as_str());
+        let shown = if known { current.as_str() } else { OTHER };
+        let combo = ComboBox::from_id_salt(("method", of.as_str())).selected_text(shown).width(88.0);
         let response = combo.show_ui(ui, |ui| {
+            let mut chosen = None;
             for method in METHODS {
-                let clicked = ui.selectable_label(self.draft.method == method, method).clicked();
-                if clicked {
-                    method.clone_into(&mut self.draft.method);
-                    self.changed = true;
+                if ui.selectable_label(current == method, method).clicked() {
+                    chosen = Some(method);
                 }
             }
             if ui.selectable_label(!known, OTHER).clicked() && known {
-                self.draft.method.clear();
+                chosen = Some("");
+            }
+            if let Some(method) = chosen {
+                method.clone_into(&mut self.draft.request_mut(which).method);
                 self.changed = true;
             }
         });
-        name(ui, &response.response, "Method");
+        name(ui, &response.response, &format!("Method{of}"));
         if !known {
             let spec = Spec { caption: "Method", hint: "PURGE", unit: "", width: SHORT };
-            let response = self.edit(ui, At::Method, spec, |draft| &mut draft.method);
-            name(ui, &response, "Other method");
+            let at = place(which, At::Method);
+            let response = self.edit(ui, at, spec, |draft| &mut draft.request_mut(which).method);
+            name(ui, &response, &format!("Other method{of}"));
         }
     }
 
@@ -66,13 +90,20 @@ impl Sheet<'_> {
             let spec = Spec { caption: "Rate", hint: "100", unit, width: SHORT };
             self.line(ui, At::Rate, spec, |draft| &mut draft.rate);
         }
-        let unit = if self.draft.pacing == PacingKind::Max {
-            "kept busy, one request at a time each"
-        } else {
-            "at most, one request at a time each"
+        let has_streams = self.has_streams();
+        let unit = match (self.draft.pacing == PacingKind::Max, has_streams) {
+            (true, false) => "kept busy, one request at a time each",
+            (false, false) => "at most, one request at a time each",
+            (true, true) => "kept busy",
+            (false, true) => "at most",
         };
         let spec = Spec { caption: "Connections", hint: "16", unit, width: SHORT };
         self.line(ui, At::Connections, spec, |draft| &mut draft.connections);
+        if has_streams {
+            let unit = "requests at a time on each connection";
+            let spec = Spec { caption: "Streams", hint: "1", unit, width: SHORT };
+            self.line(ui, At::Protocol, spec, |draft| &mut draft.target.streams);
+        }
         self.end(ui);
         let spec =
             Spec { caption: "Warm-up", hint: "0s", unit: "(s, m, h) sent first, not counted", width: SHORT };

@@ -1,13 +1,21 @@
 //! A plan as it is being typed: texts, which may be wrong, and the plan that they stand for.
 
+mod request;
+mod target;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::plan::{self, Field, PLAN_VERSION};
-use crate::model::{BasicAuth, Body, Cookie, Goal, Header, Pacing, Plan, Request, Stop, Target, duration};
+use crate::model::plan::{self, Data, Field, Order, PLAN_VERSION, REDIRECTS_MAX, Session, Variant};
+use crate::model::{Goal, Pacing, Plan, Request, Stop, duration};
 
 use super::labels::{LabelAt, LabelDraft};
+
+use request::Rows;
+pub use request::{BodyKind, RequestDraft, VariantDraft, Which};
+pub(super) use target::Echo;
+pub use target::{ClientKind, ProtocolKind, ResolveDraft, SchemaKind, TargetDraft};
 
 /// A plan as it is being typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +24,14 @@ pub struct Draft {
     pub name: String,
     /// Where the load goes.
     pub url: String,
-    /// `GET`, `POST`, …
-    pub method: String,
+    /// Protocol, TLS and ways to the target.
+    pub target: TargetDraft,
     /// How requests are paced.
     pub pacing: PacingKind,
     /// Requests per second; unused when there is no rate.
     pub rate: String,
+    /// The plan's own, of a kind that the form has no fields for.
+    pub kept_pacing: Pacing,
     /// Connections at most.
     pub connections: String,
     /// What ends the run.
@@ -34,32 +44,30 @@ pub struct Draft {
     pub warmup: String,
     /// How long one request may take.
     pub timeout: String,
-    /// Header rows; a row that is empty is not part of the plan.
-    pub headers: Vec<Header>,
-    /// Cookie rows; a row that is empty is not part of the plan.
-    pub cookies: Vec<Cookie>,
-    /// Whether credentials are sent.
-    pub auth_on: bool,
-    /// The credentials.
-    pub auth: BasicAuth,
-    /// Empty for none.
-    pub content_type: String,
-    /// Where the body comes from.
-    pub body: BodyKind,
-    /// The body as text.
-    pub body_text: String,
-    /// The file of the body.
-    pub body_file: String,
+    /// What is sent, unless there are several requests.
+    pub request: RequestDraft,
+    /// Several requests among which each due one is chosen.
+    pub variants: Vec<VariantDraft>,
+    /// Whether `{{name}}` stands for something even without data.
+    pub templates: bool,
+    /// The file with rows for templates; empty for none.
+    pub data_file: String,
+    /// Which row is next.
+    pub data_order: Order,
+    /// Whether cookies that an answer sets are sent with later requests.
+    pub keep_cookies: bool,
+    /// Redirects that a request follows at most.
+    pub follow_redirects: String,
     /// Labels.
     pub labels: LabelDraft,
     /// Goal rows; an empty one is not part of the plan.
     pub goals: Vec<String>,
+    /// Whether the run ends once a goal cannot be reached any more.
+    pub give_up: bool,
     /// Accept any certificate.
     pub insecure: bool,
     /// Empty for none.
     pub ca_file: String,
-    /// The plan that the form was filled from: what the form does not show stays as it was.
-    pub kept: Box<Plan>,
 }
 
 /// How requests are paced.
@@ -86,22 +94,17 @@ pub enum StopKind {
     Never,
 }
 
-/// Where the body comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    /// There is none.
-    Empty,
-    /// It is typed.
-    Text,
-    /// It is read when the run starts.
-    File,
-}
-
 /// A place in the form, so that a reason can stand beside it. Rows count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum At {
     /// The URL.
     Url,
+    /// Protocol and streams.
+    Protocol,
+    /// The gRPC call.
+    Grpc,
+    /// The message of the gRPC call: its syntax, and what its schema says of it.
+    Message,
     /// The method.
     Method,
     /// The rate.
@@ -126,10 +129,28 @@ pub enum At {
     BasicAuth,
     /// The body.
     Body,
+    /// Several requests, all together.
+    Variants,
+    /// One of several requests.
+    Variant(usize),
+    /// Data and templates.
+    Data,
+    /// What is remembered from an answer.
+    Session,
     /// A label.
     Label(LabelAt),
     /// A goal row.
     Goal(usize),
+    /// Certificates and names.
+    Tls,
+    /// After how many requests a connection is closed.
+    Reuse,
+    /// An address given by hand.
+    Resolve(usize),
+    /// Other ways to the target.
+    Reach,
+    /// No field of the form: said beside the button that runs the plan.
+    Nowhere,
 }
 
 /// What is wrong in the form.
@@ -157,17 +178,12 @@ impl Draft {
             Stop::Requests(count) => (StopKind::Requests, LENGTH_DEFAULT, count),
             Stop::Never => (StopKind::Never, LENGTH_DEFAULT, REQUESTS_DEFAULT),
         };
-        let (body, body_text, body_file) = match &plan.request.body {
-            Body::Empty => (BodyKind::Empty, String::new(), String::new()),
-            Body::Text(text) => (BodyKind::Text, text.clone(), String::new()),
-            Body::File(path) => (BodyKind::File, String::new(), path.display().to_string()),
-        };
-        let no_auth = || BasicAuth { user: String::new(), password: String::new() };
         Self {
             name: plan.name.clone(),
             url: plan.target.url.clone(),
-            method: plan.request.method.clone(),
+            target: TargetDraft::from_target(&plan.target),
             pacing,
+            kept_pacing: plan.pacing.clone(),
             rate: rate.map_or_else(String::new, |rate| rate.to_string()),
             connections: plan.connections.to_string(),
             stop,
@@ -175,19 +191,18 @@ impl Draft {
             requests: requests.to_string(),
             warmup: duration::text(plan.warmup),
             timeout: duration::text(plan.timeout),
-            headers: plan.request.headers.clone(),
-            cookies: plan.request.cookies.clone(),
-            auth_on: plan.request.basic_auth.is_some(),
-            auth: plan.request.basic_auth.clone().unwrap_or_else(no_auth),
-            content_type: plan.request.content_type.clone().unwrap_or_default(),
-            body,
-            body_text,
-            body_file,
+            request: RequestDraft::from_request(&plan.request),
+            variants: plan.variants.iter().map(VariantDraft::from_variant).collect(),
+            templates: plan.templates,
+            data_file: plan.data.as_ref().map(|data| data.file.display().to_string()).unwrap_or_default(),
+            data_order: plan.data.as_ref().map(|data| data.order).unwrap_or_default(),
+            keep_cookies: plan.session.keep_cookies,
+            follow_redirects: plan.session.follow_redirects.to_string(),
             labels: LabelDraft::from_labels(&plan.labels),
             goals: plan.goals.iter().map(ToString::to_string).collect(),
+            give_up: plan.give_up,
             insecure: plan.target.insecure,
             ca_file: plan.target.ca_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-            kept: Box::new(plan.clone()),
         }
     }
 
@@ -213,6 +228,17 @@ impl Draft {
     }
 }
 
+#[cfg(test)]
+impl Draft {
+    /// What the texts stand for, whether or not it can be run: not everything goes together.
+    fn plan_as_read(&self) -> Plan {
+        let mut reading = Reading::default();
+        let plan = reading.plan(self);
+        assert_eq!(reading.wrong, []);
+        plan
+    }
+}
+
 impl Default for Draft {
     fn default() -> Self {
         Self::from_plan(&Plan::for_url(""))
@@ -228,10 +254,7 @@ const LENGTH_DEFAULT: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Reading {
     wrong: Vec<Wrong>,
-    /// The row of each header of the plan: empty rows are left out.
-    headers: Vec<usize>,
-    /// The row of each cookie of the plan.
-    cookies: Vec<usize>,
+    rows: Rows,
 }
 
 impl Reading {
@@ -243,7 +266,6 @@ impl Reading {
     }
 
     fn plan(&mut self, draft: &Draft) -> Plan {
-        let text = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         Plan {
             version: PLAN_VERSION,
             name: draft.name.trim().to_owned(),
@@ -251,13 +273,14 @@ impl Reading {
             warmup: self.take(At::Warmup, duration::parse(&draft.warmup), Duration::ZERO),
             timeout: self.take(At::Timeout, duration::parse(&draft.timeout), Duration::from_secs(1)),
             goals: self.goals(&draft.goals),
-            target: Target {
-                url: draft.url.trim().to_owned(),
-                insecure: draft.insecure,
-                ca_file: text(&draft.ca_file).map(PathBuf::from),
-                ..draft.kept.target.clone()
-            },
+            give_up: draft.give_up,
+            target: self.target(draft),
             request: self.request(draft),
+            variants: self.variants(draft),
+            templates: draft.templates,
+            data: filled(&draft.data_file)
+                .map(|file| Data { file: PathBuf::from(file), order: draft.data_order }),
+            session: self.session(draft),
             pacing: self.pacing(draft),
             stop: self.stop(draft),
             labels: draft.labels.labels().unwrap_or_else(|wrong| {
@@ -265,39 +288,45 @@ impl Reading {
                 self.wrong.extend(labels);
                 Default::default()
             }),
-            ..(*draft.kept).clone()
         }
     }
 
     fn request(&mut self, draft: &Draft) -> Request {
-        let filled = |name: &str, value: &str| !(name.trim().is_empty() && value.is_empty());
-        let mut request = Request {
-            method: draft.method.trim().to_owned(),
-            headers: Vec::new(),
-            cookies: Vec::new(),
-            ..draft.kept.request.clone()
-        };
-        for (row, header) in draft.headers.iter().enumerate().filter(|(_, h)| filled(&h.name, &h.value)) {
-            self.headers.push(row);
-            request.headers.push(Header { name: header.name.trim().to_owned(), ..header.clone() });
+        let (request, rows) = draft.request.request();
+        self.rows = rows;
+        if draft.is_grpc() && draft.variants.is_empty() {
+            self.take(At::Message, draft.request.check_message(draft.has_templates()), ());
         }
-        for (row, cookie) in draft.cookies.iter().enumerate().filter(|(_, c)| filled(&c.name, &c.value)) {
-            self.cookies.push(row);
-            request.cookies.push(Cookie { name: cookie.name.trim().to_owned(), ..cookie.clone() });
-        }
-        request.basic_auth = draft.auth_on.then(|| draft.auth.clone());
-        let content_type = draft.content_type.trim();
-        request.content_type = (!content_type.is_empty()).then(|| content_type.to_owned());
-        request.body = match draft.body {
-            BodyKind::Empty => Body::Empty,
-            BodyKind::Text => Body::Text(draft.body_text.clone()),
-            BodyKind::File => Body::File(PathBuf::from(draft.body_file.trim())),
-        };
         request
     }
 
+    fn variants(&mut self, draft: &Draft) -> Vec<Variant> {
+        let mut variants = Vec::new();
+        for (number, variant) in draft.variants.iter().enumerate() {
+            let at = At::Variant(number);
+            let read = digits(&variant.weight).parse::<f64>().ok().filter(|weight| *weight >= 0.0);
+            let read = read.filter(|weight| weight.is_finite());
+            let weight =
+                self.take(at, read.ok_or_else(|| "write a weight, for example 1 or 2.5".to_owned()), 1.0);
+            if draft.is_grpc() {
+                self.take(at, variant.request.check_message(draft.has_templates()), ());
+            }
+            variants.push(variant.variant(weight).0);
+        }
+        variants
+    }
+
+    fn session(&mut self, draft: &Draft) -> Session {
+        let read = digits(&draft.follow_redirects)
+            .parse::<u8>()
+            .ok()
+            .filter(|count| *count <= REDIRECTS_MAX)
+            .ok_or_else(|| format!("write a whole number from 0 to {REDIRECTS_MAX}"));
+        Session { keep_cookies: draft.keep_cookies, follow_redirects: self.take(At::Session, read, 0) }
+    }
+
     fn pacing(&mut self, draft: &Draft) -> Pacing {
-        match (draft.pacing, &draft.kept.pacing) {
+        match (draft.pacing, &draft.kept_pacing) {
             (PacingKind::Kept, kept) | (PacingKind::Max, kept @ Pacing::Max { .. }) => return kept.clone(),
             (PacingKind::Max, _) => return Pacing::MAX,
             (PacingKind::Constant | PacingKind::Poisson, _) => {}
@@ -344,33 +373,53 @@ impl Reading {
         goals
     }
 
+    /// Where the form shows a field; none for what it checks itself.
     fn place(&self, field: Field) -> Option<At> {
         Some(match field {
-            Field::Url | Field::Tls | Field::Reach | Field::Reuse => At::Url,
+            Field::Url => At::Url,
+            Field::Protocol => At::Protocol,
+            Field::Tls => At::Tls,
+            Field::Reach => At::Reach,
+            Field::Reuse => At::Reuse,
+            // What is no JSON is said at the message already.
+            Field::Grpc if self.wrong.iter().any(|wrong| wrong.at == At::Message) => return None,
+            Field::Grpc => At::Grpc,
             Field::Method => At::Method,
-            Field::Header(at) => At::Header(self.headers[at]),
-            Field::Cookie(at) => At::Cookie(self.cookies[at]),
+            Field::Header(at) => self.rows.headers.get(at).map_or(At::Nowhere, |row| At::Header(*row)),
+            Field::Cookie(at) => self.rows.cookies.get(at).map_or(At::Nowhere, |row| At::Cookie(*row)),
             Field::BasicAuth => At::BasicAuth,
             Field::ContentType => At::ContentType,
             Field::Body => At::Body,
+            Field::Variant(None) => At::Variants,
+            Field::Variant(Some(number)) => At::Variant(number),
+            Field::Data => At::Data,
+            Field::Session => At::Session,
             Field::Rate => At::Rate,
             Field::Connections => At::Connections,
             Field::Stop => At::Stop,
             Field::Warmup => At::Warmup,
             Field::Timeout => At::Timeout,
             Field::Name => At::Name,
-            Field::Protocol
-            | Field::Grpc
-            | Field::Variant(_)
-            | Field::Data
-            | Field::Session
-            | Field::Labels => return None,
+            Field::Labels => return None,
         })
     }
 }
 
+impl Draft {
+    /// Whether `{{name}}` stands for something.
+    pub(super) fn has_templates(&self) -> bool {
+        self.templates || !self.data_file.trim().is_empty()
+    }
+}
+
+/// What is written, without spaces around it.
+fn filled(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// People write `10 000` and `10_000`.
-fn digits(text: &str) -> String {
+pub(super) fn digits(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '_').collect()
 }
 
@@ -397,6 +446,9 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::plan::{ClientCertificate, Family, Grpc, Protocol, Reach, Resolve, Reuse, Schema, Tls};
+    use crate::model::{BasicAuth, Body, Cookie, Header};
+
     use super::*;
 
     fn full() -> Plan {
@@ -424,6 +476,134 @@ mod tests {
             plan.labels.insert(key.to_owned(), value.to_owned());
         }
         plan
+    }
+
+    /// Everything beyond HTTP/1.1 that a plan can say.
+    fn fuller() -> Plan {
+        let mut plan = full();
+        plan.give_up = true;
+        plan.target.protocol = Protocol::Grpc {
+            streams: 20,
+            schema: Schema::Proto {
+                file: "/api/shop.proto".into(),
+                include: vec!["/api".into(), "/lib".into()],
+            },
+        };
+        plan.target.tls = Tls {
+            client: Some(ClientCertificate::Pem { certificate: "/me.pem".into(), key: "/me.key".into() }),
+            server_name: Some("shop.example".to_owned()),
+            resumption: false,
+        };
+        let resolve = |host: &str, port, addresses: &[&str]| Resolve {
+            host: host.to_owned(),
+            port,
+            addresses: addresses.iter().map(|text| text.parse().expect("an address")).collect(),
+        };
+        plan.target.reach = Reach {
+            resolve: vec![
+                resolve("shop.example", Some(443), &["127.0.0.1", "::1"]),
+                resolve("*", None, &["::1"]),
+            ],
+            family: Family::V6,
+            all_addresses: true,
+            unix_socket: Some("/run/app.sock".into()),
+            proxy: Some("socks5h://127.0.0.1:1080".to_owned()),
+        };
+        plan.target.reuse = Some(Reuse { min: 100, max: 200 });
+        plan.request.grpc =
+            Some(Grpc { method: "shop.Cart/Add".to_owned(), message: "{\"item\": 42}".to_owned() });
+        let variant = |name: &str, weight, url: Option<&str>, request| Variant {
+            name: name.to_owned(),
+            weight,
+            url: url.map(str::to_owned),
+            request,
+        };
+        plan.variants = vec![
+            variant("browse", 2.5, Some("/items"), Request::default()),
+            variant("buy", 1.0, None, plan.request.clone()),
+        ];
+        plan.data = Some(Data { file: "/users.csv".into(), order: Order::Random });
+        plan.session = Session { keep_cookies: true, follow_redirects: 5 };
+        plan
+    }
+
+    #[test]
+    fn everything_that_a_plan_can_say_survives_the_form() {
+        let descriptors = Schema::Descriptors("/api.binpb".into());
+        let pkcs12 =
+            ClientCertificate::Pkcs12 { file: "/me.p12".into(), password: " a password ".to_owned() };
+        let mut others = vec![fuller(); 5];
+        others[1].target.protocol = Protocol::Http2 { streams: 100 };
+        others[2].target.protocol = Protocol::Grpc { streams: 1, schema: descriptors };
+        others[3].target.tls.client = Some(pkcs12);
+        (others[4].data, others[4].templates) = (None, true);
+        for plan in others {
+            let draft = Draft::from_plan(&plan);
+            assert_eq!(draft.plan_as_read(), plan);
+            assert_eq!(Draft::from_plan(&draft.plan_as_read()), draft);
+        }
+    }
+
+    #[test]
+    fn an_echo_is_told_by_its_url_alone() {
+        let mut draft = Draft::from_plan(&fuller());
+        draft.url = "UDP://localhost:7".to_owned();
+        assert_eq!(draft.echo(), Some(Echo::Udp));
+        assert_eq!(draft.plan_as_read().target.protocol, Protocol::Http1);
+    }
+
+    #[test]
+    fn each_wrong_text_beyond_http_is_named_with_its_reason() {
+        let at = |edit: fn(&mut Draft), at: At, reason: &str| {
+            let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+            draft.target.protocol = ProtocolKind::Grpc;
+            "grpc.health.v1.Health/Check".clone_into(&mut draft.request.call);
+            edit(&mut draft);
+            let wrong = draft.plan().expect_err(reason);
+            assert_eq!(wrong.iter().map(|wrong| wrong.at).collect::<Vec<_>>(), [at], "{wrong:?}");
+            assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
+        };
+        let given = |host: &str, port: &str, addresses: &str| ResolveDraft {
+            host: host.to_owned(),
+            port: port.to_owned(),
+            addresses: addresses.to_owned(),
+        };
+        at(|d| d.target.streams = "0".to_owned(), At::Protocol, "1 to 1000");
+        at(|d| d.target.streams = "many".to_owned(), At::Protocol, "whole number");
+        at(
+            |d| d.request.message = "{\n \"a\": }".to_owned(),
+            At::Message,
+            "not JSON: expected value at line 2",
+        );
+        at(|d| d.follow_redirects = "21".to_owned(), At::Session, "0 to 20");
+        at(|d| d.target.reuse_min = "often".to_owned(), At::Reuse, "whole number");
+        let resolve = |host: &str, port: &str, addresses: &str, reason: &str| {
+            let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+            draft.target.resolve = vec![ResolveDraft::default(), given(host, port, addresses)];
+            let wrong = draft.plan().expect_err(reason);
+            assert_eq!(wrong[0].at, At::Resolve(1));
+            assert!(wrong[0].reason.contains(reason), "{}", wrong[0].reason);
+        };
+        resolve("", "", "127.0.0.1", "write the name");
+        resolve("a", "70000", "127.0.0.1", "not a port");
+        resolve("a", "", "127.0.0", "not an IP address");
+        resolve("a", "", "", "write an address for a");
+    }
+
+    #[test]
+    fn a_wrong_weight_or_message_is_named_at_its_request() {
+        let mut draft = Draft::from_plan(&fuller());
+        draft.variants[1].weight = "-1".to_owned();
+        let wrong = draft.plan().expect_err("a weight");
+        assert!(wrong.iter().any(|wrong| wrong.at == At::Variant(1) && wrong.reason.contains("weight")));
+        let mut draft = Draft::from_plan(&fuller());
+        draft.variants[0].request.message = "{".to_owned();
+        let wrong = draft.plan().expect_err("a message");
+        assert!(wrong.iter().any(|wrong| wrong.at == At::Variant(0) && wrong.reason.contains("not JSON")));
+        // What stands for something is no JSON yet.
+        draft.variants[0].request.message = "{\"id\": {{id}}}".to_owned();
+        let wrong = draft.plan().err().unwrap_or_default();
+        assert!(wrong.iter().all(|wrong| !wrong.reason.contains("not JSON")), "{wrong:?}");
     }
 
     #[test]
@@ -471,7 +651,7 @@ mod tests {
         at(|d| d.url = "localhost:80".to_owned(), At::Url, "http://localhost:80");
         at(|d| d.url = "ftp://localhost".to_owned(), At::Url, "not supported");
         at(|d| d.url = "example".to_owned(), At::Url, "http://example");
-        at(|d| d.method = "G T".to_owned(), At::Method, "not an HTTP method");
+        at(|d| d.request.method = "G T".to_owned(), At::Method, "not an HTTP method");
         at(|d| d.rate = "fast".to_owned(), At::Rate, "requests per second");
         at(|d| d.rate = "0".to_owned(), At::Rate, "");
         at(|d| d.connections = "-1".to_owned(), At::Connections, "whole number");
@@ -483,11 +663,11 @@ mod tests {
         at(|d| d.warmup = String::new(), At::Warmup, "missing");
         at(|d| d.timeout = "1h".to_owned(), At::Timeout, "10 minutes");
         at(|d| d.name = "x".repeat(121), At::Name, "120");
-        at(|d| d.headers[1].name = "a b".to_owned(), At::Header(1), "not a header name");
-        at(|d| d.cookies[0].value = "a;b".to_owned(), At::Cookie(0), "cookies cannot carry");
-        at(|d| d.auth.user = "a:b".to_owned(), At::BasicAuth, "colon");
-        at(|d| d.content_type = "a\nb".to_owned(), At::ContentType, "line break");
-        at(|d| d.body = BodyKind::File, At::Body, "file for the body");
+        at(|d| d.request.headers[1].name = "a b".to_owned(), At::Header(1), "not a header name");
+        at(|d| d.request.cookies[0].value = "a;b".to_owned(), At::Cookie(0), "cookies cannot carry");
+        at(|d| d.request.auth.user = "a:b".to_owned(), At::BasicAuth, "colon");
+        at(|d| d.request.content_type = "a\nb".to_owned(), At::ContentType, "line break");
+        at(|d| d.request.body = BodyKind::File, At::Body, "file for the body");
         at(|d| d.goals[1] = "p42<1ms".to_owned(), At::Goal(1), "not measured");
         at(|d| d.labels.free[0].0 = "a b".to_owned(), At::Label(LabelAt::Free(0)), "not a label key");
     }
@@ -496,7 +676,7 @@ mod tests {
     fn a_reason_stands_at_its_row_though_empty_rows_come_before() {
         let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
         let header = |name: &str| Header { name: name.to_owned(), value: String::new(), secret: false };
-        draft.headers = vec![header(""), header("Fine"), header("not fine")];
+        draft.request.headers = vec![header(""), header("Fine"), header("not fine")];
         draft.goals = vec![String::new(), "p99".to_owned()];
         let wrong = draft.plan().expect_err("two are wrong");
         let places: Vec<At> = wrong.iter().map(|wrong| wrong.at).collect();

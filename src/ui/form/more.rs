@@ -1,164 +1,40 @@
-//! The folded parts of the form: request, labels, goals, TLS.
+//! The folded parts of the form.
 
-use eframe::egui::{Button, TextEdit, Ui};
+use eframe::egui::Ui;
 
-use crate::app::Command;
-use crate::model::{Cookie, Header, KNOWN_LABELS};
+use crate::model::KNOWN_LABELS;
 use crate::ui::widgets;
 
-use super::draft::{At, BodyKind, Draft};
+use super::draft::{At, Draft, Which};
 use super::labels::LabelAt;
-use super::sheet::{FIELD_MARGIN, Section, Sheet, Spec, name, remove_button};
-
-/// Width of the left field in rows of two, in points.
-const KEY: f32 = 168.0;
-/// Width of the right field in rows of two, in points.
-const VALUE: f32 = 320.0;
+use super::sheet::{KEY, Section, Sheet, Spec, counted, name, remove_button};
+use super::{mix, reach, request, tls};
 
 impl Sheet<'_> {
     /// All folded parts.
-    pub(super) fn more(&mut self, ui: &mut Ui) {
-        let summary = request_summary(self.draft);
-        self.section(ui, Section::Request, "Headers and body", &summary, Self::request);
+    pub(super) fn more(&mut self, ui: &mut Ui, focus_goal: bool) {
+        let (title, summary) = (request::title(self.draft), request_summary(self.draft));
+        self.section(ui, Section::Request, title, &summary, Self::own_request);
+        let summary = mix::summary(self.draft);
+        self.section(ui, Section::Mix, "Several requests", &summary, Self::mix);
+        let summary = mix::data_summary(self.draft);
+        self.section(ui, Section::Data, "Data, cookies and redirects", &summary, Self::data);
         let labels = self.draft.labels.labels().map_or(0, |labels| labels.len());
         let summary = counted(labels, "label");
         self.section(ui, Section::Labels, "Labels", &summary, Self::labels);
-        let goals = self.draft.goals.iter().filter(|goal| !goal.trim().is_empty()).count();
-        self.section(ui, Section::Goals, "Goals", &counted(goals, "goal"), Self::goals);
-        let summary = match (self.draft.insecure, self.draft.ca_file.trim().is_empty()) {
-            (true, _) => "certificates are not checked",
-            (false, false) => "further authorities",
-            (false, true) => "",
-        };
-        self.section(ui, Section::Tls, "TLS", summary, Self::tls);
+        let summary = goals_summary(self.draft);
+        self.section(ui, Section::Goals, "Goals", &summary, |sheet, ui| sheet.goals(ui, focus_goal));
+        let summary = tls::summary(self.draft);
+        self.section(ui, Section::Tls, "TLS", &summary, Self::tls);
+        let summary = reach::summary(self.draft);
+        self.section(ui, Section::Reach, "Addresses and connections", &summary, Self::reach);
     }
 
-    fn request(&mut self, ui: &mut Ui) {
-        let spec = Spec { caption: "Content type", hint: "application/json", unit: "", width: VALUE };
-        self.line(ui, At::ContentType, spec, |draft| &mut draft.content_type);
-        self.row(ui, "Body", |sheet, ui, _| sheet.choice(ui, "Body", &BODIES, |draft| &mut draft.body));
-        match self.draft.body {
-            BodyKind::Empty => {}
-            BodyKind::Text => self.body_text(ui),
-            BodyKind::File => self.body_file(ui),
+    fn own_request(&mut self, ui: &mut Ui) {
+        if !self.draft.variants.is_empty() {
+            self.remark(ui, "Not sent: this plan has several requests");
         }
-        self.reason_below(ui, At::Body);
-        self.headers(ui);
-        self.cookies(ui);
-        self.auth(ui);
-    }
-
-    fn body_text(&mut self, ui: &mut Ui) {
-        self.row(ui, "", |sheet, ui, _| {
-            let edit = TextEdit::multiline(&mut sheet.draft.body_text)
-                .code_editor()
-                .margin(FIELD_MARGIN)
-                .desired_rows(4)
-                .desired_width(KEY + VALUE);
-            let response = widgets::edit(ui, sheet.theme, edit);
-            name(ui, &response, "Body text");
-            sheet.noted(At::Body, &response);
-        });
-    }
-
-    fn body_file(&mut self, ui: &mut Ui) {
-        self.row(ui, "File", |sheet, ui, caption| {
-            let spec = Spec { caption: "File", hint: "/path/to/body.json", unit: "", width: VALUE };
-            sheet.edit(ui, At::Body, spec, |draft| &mut draft.body_file).labelled_by(caption.id);
-            let button = ui.button("Choose…");
-            name(ui, &button, "Choose a file for the body…");
-            if button.clicked() {
-                sheet.commands.push(Command::PickBodyFile);
-            }
-            sheet.unit(ui, "read when the run starts");
-        });
-    }
-
-    fn headers(&mut self, ui: &mut Ui) {
-        let mut removed = None;
-        for row in 0..self.draft.headers.len() {
-            let (at, number) = (At::Header(row), row + 1);
-            self.row(ui, if row == 0 { "Headers" } else { "" }, |sheet, ui, _| {
-                let spec = Spec { caption: "", hint: "Name", unit: "", width: KEY };
-                let key = sheet.edit(ui, at, spec, |draft| &mut draft.headers[row].name);
-                name(ui, &key, &format!("Header {number} name"));
-                let spec = Spec { hint: "Value", width: VALUE, ..spec };
-                let value = if sheet.draft.headers[row].is_secret() {
-                    sheet.secret(ui, at, spec, |draft| &mut draft.headers[row].value)
-                } else {
-                    sheet.edit(ui, at, spec, |draft| &mut draft.headers[row].value)
-                };
-                name(ui, &value, &format!("Header {number} value"));
-                let by_name = !sheet.draft.headers[row].secret && sheet.draft.headers[row].is_secret();
-                if by_name {
-                    sheet.unit(ui, "always secret");
-                } else {
-                    let secret =
-                        widgets::checkbox(ui, sheet.theme, &mut sheet.draft.headers[row].secret, "Secret");
-                    name(ui, &secret, &format!("Header {number} is secret"));
-                    sheet.changed |= secret.changed();
-                    secret.on_hover_text("Never kept in a record, a report or an exported plan");
-                }
-                if remove_button(ui, &format!("header {number}")) {
-                    removed = Some(row);
-                }
-            });
-            self.reason_below(ui, at);
-        }
-        if let Some(row) = removed {
-            self.draft.headers.remove(row);
-            self.changed = true;
-        }
-        if self.add_button(ui, self.draft.headers.is_empty().then_some("Headers"), "Add header") {
-            let empty = Header { name: String::new(), value: String::new(), secret: false };
-            self.draft.headers.push(empty);
-        }
-    }
-
-    fn cookies(&mut self, ui: &mut Ui) {
-        let mut removed = None;
-        for row in 0..self.draft.cookies.len() {
-            let (at, number) = (At::Cookie(row), row + 1);
-            self.row(ui, if row == 0 { "Cookies" } else { "" }, |sheet, ui, _| {
-                let spec = Spec { caption: "", hint: "Name", unit: "", width: KEY };
-                let key = sheet.edit(ui, at, spec, |draft| &mut draft.cookies[row].name);
-                name(ui, &key, &format!("Cookie {number} name"));
-                let spec = Spec { hint: "Value", width: VALUE, ..spec };
-                let value = sheet.secret(ui, at, spec, |draft| &mut draft.cookies[row].value);
-                name(ui, &value, &format!("Cookie {number} value"));
-                sheet.unit(ui, "always secret");
-                if remove_button(ui, &format!("cookie {number}")) {
-                    removed = Some(row);
-                }
-            });
-            self.reason_below(ui, at);
-        }
-        if let Some(row) = removed {
-            self.draft.cookies.remove(row);
-            self.changed = true;
-        }
-        if self.add_button(ui, self.draft.cookies.is_empty().then_some("Cookies"), "Add cookie") {
-            self.draft.cookies.push(Cookie { name: String::new(), value: String::new() });
-        }
-    }
-
-    fn auth(&mut self, ui: &mut Ui) {
-        self.row(ui, "Basic auth", |sheet, ui, _| {
-            let words = "Send user name and password";
-            let on = widgets::checkbox(ui, sheet.theme, &mut sheet.draft.auth_on, words);
-            sheet.changed |= on.changed();
-        });
-        if !self.draft.auth_on {
-            return;
-        }
-        let spec = Spec { caption: "User name", hint: "", unit: "", width: KEY };
-        self.line(ui, At::BasicAuth, spec, |draft| &mut draft.auth.user);
-        self.row(ui, "Password", |sheet, ui, caption| {
-            let spec = Spec { caption: "Password", ..spec };
-            let edit = sheet.secret(ui, At::BasicAuth, spec, |draft| &mut draft.auth.password);
-            edit.labelled_by(caption.id);
-            sheet.unit(ui, "always secret");
-        });
+        self.request(ui, Which::Plan);
     }
 
     fn labels(&mut self, ui: &mut Ui) {
@@ -193,14 +69,18 @@ impl Sheet<'_> {
         }
     }
 
-    fn goals(&mut self, ui: &mut Ui) {
+    fn goals(&mut self, ui: &mut Ui, focus: bool) {
         self.remark(ui, "What a run must reach, for example p99<20ms, errors<0.1% or rate>=950");
         let mut removed = None;
         for row in 0..self.draft.goals.len() {
             let (at, number) = (At::Goal(row), row + 1);
             self.row(ui, &format!("Goal {number}"), |sheet, ui, caption| {
                 let spec = Spec { caption: "", hint: "p99<20ms", unit: "", width: KEY };
-                sheet.edit(ui, at, spec, |draft| &mut draft.goals[row]).labelled_by(caption.id);
+                let field = sheet.edit(ui, at, spec, |draft| &mut draft.goals[row]).labelled_by(caption.id);
+                if focus && row == 0 {
+                    field.request_focus();
+                    field.scroll_to_me(None);
+                }
                 if remove_button(ui, &format!("goal {number}")) {
                     removed = Some(row);
                 }
@@ -214,29 +94,8 @@ impl Sheet<'_> {
         if self.add_button(ui, Some(""), "Add goal") {
             self.draft.goals.push(String::new());
         }
-    }
-
-    fn tls(&mut self, ui: &mut Ui) {
-        self.row(ui, "Certificates", |sheet, ui, _| {
-            let words = "Accept any certificate (insecure)";
-            let accepted = widgets::checkbox(ui, sheet.theme, &mut sheet.draft.insecure, words);
-            sheet.changed |= accepted.changed();
-        });
-        if self.draft.insecure {
-            self.insecure_warning(ui);
-        }
-        self.row(ui, "CA file", |sheet, ui, caption| {
-            let edit = widgets::line(&mut sheet.draft.ca_file).hint_text("/path/to/ca.pem");
-            let response = widgets::edit(ui, sheet.theme, edit.desired_width(VALUE));
-            sheet.changed |= response.changed();
-            response.labelled_by(caption.id);
-            let button = ui.button("Choose…");
-            name(ui, &button, "Choose a file of certificate authorities…");
-            if button.clicked() {
-                sheet.commands.push(Command::PickCaFile);
-            }
-            sheet.unit(ui, "PEM, used beside the system's");
-        });
+        let words = "End early when a goal is out of reach";
+        self.tick(ui, "", words, |draft| &mut draft.give_up);
     }
 
     /// Said wherever it matters: an insecure run must not look like any other.
@@ -245,42 +104,16 @@ impl Sheet<'_> {
                     what is sent, secrets included";
         widgets::warning(ui, self.theme, text);
     }
-
-    /// A button that adds a row. The caption is shown where no row shows it; `None` keeps the column.
-    fn add_button(&mut self, ui: &mut Ui, caption: Option<&str>, words: &str) -> bool {
-        let clicked = self.row(ui, caption.unwrap_or(""), |_, ui, _| ui.add(Button::new(words)).clicked());
-        self.changed |= clicked;
-        clicked
-    }
 }
 
 fn request_summary(draft: &Draft) -> String {
-    let mut parts = Vec::new();
-    if !draft.headers.is_empty() {
-        parts.push(counted(draft.headers.len(), "header"));
-    }
-    if !draft.cookies.is_empty() {
-        parts.push(counted(draft.cookies.len(), "cookie"));
-    }
-    if draft.auth_on {
-        parts.push("basic auth".to_owned());
-    }
-    match draft.body {
-        BodyKind::Empty => {}
-        BodyKind::Text => parts.push("text body".to_owned()),
-        BodyKind::File => parts.push("body from a file".to_owned()),
-    }
-    parts.join(", ")
+    let summary = request::summary(&draft.request);
+    let unsent = !draft.variants.is_empty() && !summary.is_empty();
+    if unsent { format!("{summary} (not sent)") } else { summary }
 }
 
-/// `2 labels`; nothing for none.
-fn counted(count: usize, noun: &str) -> String {
-    match count {
-        0 => String::new(),
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
-    }
+fn goals_summary(draft: &Draft) -> String {
+    let goals = draft.goals.iter().filter(|goal| !goal.trim().is_empty()).count();
+    let end = if draft.give_up && goals > 0 { ", ends early" } else { "" };
+    format!("{}{end}", counted(goals, "goal"))
 }
-
-const BODIES: [(BodyKind, &str); 3] =
-    [(BodyKind::Empty, "None"), (BodyKind::Text, "Text"), (BodyKind::File, "File")];

@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 
 use crate::app::Command;
+use crate::app::state::Slot;
 use crate::ui::{Theme, widgets};
 
 use super::draft::{At, Draft, Touched, Wrong};
@@ -20,9 +21,12 @@ pub(super) const FIELD_MARGIN: Margin = Margin::symmetric(8, 6);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Request,
+    Mix,
+    Data,
     Labels,
     Goals,
     Tls,
+    Reach,
 }
 
 impl Section {
@@ -30,16 +34,24 @@ impl Section {
     pub(super) fn of(at: At) -> Option<Self> {
         match at {
             At::ContentType | At::Header(_) | At::Cookie(_) | At::BasicAuth | At::Body => Some(Self::Request),
+            At::Variants | At::Variant(_) => Some(Self::Mix),
+            At::Data | At::Session => Some(Self::Data),
             At::Label(_) => Some(Self::Labels),
             At::Goal(_) => Some(Self::Goals),
+            At::Tls => Some(Self::Tls),
+            At::Reuse | At::Resolve(_) | At::Reach => Some(Self::Reach),
             At::Url
+            | At::Protocol
+            | At::Grpc
+            | At::Message
             | At::Method
             | At::Rate
             | At::Connections
             | At::Stop
             | At::Warmup
             | At::Timeout
-            | At::Name => None,
+            | At::Name
+            | At::Nowhere => None,
         }
     }
 }
@@ -135,7 +147,9 @@ impl Sheet<'_> {
         text: impl FnOnce(&mut Draft) -> &mut String,
     ) -> Response {
         let wrong = self.shown_reason(at).is_some();
-        let edit = widgets::line(text(self.draft)).hint_text(spec.hint).desired_width(spec.width);
+        // In a narrow window a long field gives way.
+        let width = spec.width.min(ui.available_width().max(FIELD_MIN));
+        let edit = widgets::line(text(self.draft)).hint_text(spec.hint).desired_width(width);
         let edit = edit.password(dots);
         let theme = self.theme;
         let response = ui.scope(|ui| {
@@ -154,6 +168,52 @@ impl Sheet<'_> {
             self.touched.touch(at);
         }
         self.changed |= response.changed();
+    }
+
+    /// A file or folder: its path, a button that asks for it with the system's dialog, and its reason.
+    pub(super) fn path(
+        &mut self,
+        ui: &mut Ui,
+        at: At,
+        spec: Spec<'_>,
+        slot: Slot,
+        text: impl FnOnce(&mut Draft) -> &mut String,
+    ) {
+        self.row(ui, spec.caption, |sheet, ui, caption| {
+            let width = spec.width.min((ui.available_width() - CHOOSE).max(FIELD_MIN));
+            sheet.edit(ui, at, Spec { width, ..spec }, text).labelled_by(caption.id);
+            sheet.choose(ui, slot, spec.caption);
+            sheet.unit(ui, spec.unit);
+        });
+    }
+
+    /// The button that asks for a file.
+    pub(super) fn choose(&mut self, ui: &mut Ui, slot: Slot, what: &str) {
+        let button = ui.button("Choose…");
+        name(ui, &button, &format!("Choose {what}…"));
+        if button.clicked() {
+            self.commands.push(Command::PickFile(slot));
+        }
+    }
+
+    /// A box to tick, beside a caption or under the last one.
+    pub(super) fn tick(
+        &mut self,
+        ui: &mut Ui,
+        caption: &str,
+        words: &str,
+        of: impl FnOnce(&mut Draft) -> &mut bool,
+    ) {
+        self.row(ui, caption, |sheet, ui, _| {
+            sheet.changed |= widgets::checkbox(ui, sheet.theme, of(sheet.draft), words).changed();
+        });
+    }
+
+    /// A button that adds a row. The caption is shown where no row shows it; `None` keeps the column.
+    pub(super) fn add_button(&mut self, ui: &mut Ui, caption: Option<&str>, words: &str) -> bool {
+        let clicked = self.row(ui, caption.unwrap_or(""), |_, ui, _| ui.add(Button::new(words)).clicked());
+        self.changed |= clicked;
+        clicked
     }
 
     /// A choice among a few.
@@ -193,6 +253,11 @@ impl Sheet<'_> {
         }
     }
 
+    /// Whether a reason is shown at this place.
+    pub(super) fn is_wrong(&self, at: At) -> bool {
+        self.shown_reason(at).is_some()
+    }
+
     fn shown_reason(&self, at: At) -> Option<&str> {
         if !self.touched.is(at) {
             return None;
@@ -223,10 +288,34 @@ impl Sheet<'_> {
         heading.append(title, 0.0, egui::TextFormat::simple(font.clone(), self.theme.text));
         heading.append(&summary, 0.0, egui::TextFormat::simple(font, color));
         let force = self.open.contains(&section).then_some(true);
-        CollapsingHeader::new(heading).id_salt(title).open(force).show_unindented(ui, |ui| {
-            add(self, ui);
-            ui.add_space(8.0);
-        });
+        CollapsingHeader::new(heading).id_salt(("section", section as u8)).open(force).show_unindented(
+            ui,
+            |ui| {
+                add(self, ui);
+                ui.add_space(8.0);
+            },
+        );
+    }
+}
+
+/// Width of the left field in rows of two, in points.
+pub(super) const KEY: f32 = 168.0;
+/// Width of the right field in rows of two, in points.
+pub(super) const VALUE: f32 = 320.0;
+/// Width of fields with a number or duration, in points.
+pub(super) const SHORT: f32 = 88.0;
+
+/// No field is narrower because of its window, in points.
+const FIELD_MIN: f32 = 120.0;
+/// Room for the button beside a path, in points.
+const CHOOSE: f32 = 104.0;
+
+/// `2 labels`; nothing for none.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match count {
+        0 => String::new(),
+        1 => format!("1 {noun}"),
+        many => format!("{many} {noun}s"),
     }
 }
 

@@ -7,12 +7,7 @@ use crate::model::{Pacing, Plan, Stop, number};
 /// One sentence: `Sends 100 requests a second over at most 16 connections for 30 s: 3 000 requests`.
 #[must_use]
 pub fn sentence(plan: &Plan) -> String {
-    let over = match (&plan.pacing, plan.connections) {
-        (Pacing::Max { .. }, 1) => "over one connection".to_owned(),
-        (Pacing::Max { .. }, many) => format!("over {} connections", number::count(many.into())),
-        (_, 1) => "over one connection".to_owned(),
-        (_, many) => format!("over at most {} connections", number::count(many.into())),
-    };
+    let over = over(plan);
     let warmup = if plan.warmup.is_zero() {
         String::new()
     } else {
@@ -63,6 +58,27 @@ pub fn sentence(plan: &Plan) -> String {
     }
 }
 
+/// A reason as a sentence of its own begins with a capital letter.
+pub(super) fn sentence_case(words: &str) -> String {
+    let mut words = words.to_owned();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
+}
+
+fn over(plan: &Plan) -> String {
+    let streams = match plan.target.protocol.streams() {
+        1 => "",
+        many => &format!(" of {} streams", number::count(many.into())),
+    };
+    match (&plan.pacing, plan.connections) {
+        (_, 1) => format!("over one connection{streams}"),
+        (Pacing::Max { .. }, many) => format!("over {} connections{streams}", number::count(many.into())),
+        (_, many) => format!("over at most {} connections{streams}", number::count(many.into())),
+    }
+}
+
 fn requests(count: u64) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{} requests", number::count(count)) }
 }
@@ -76,7 +92,7 @@ fn per_second(rate: f64) -> String {
 }
 
 /// `30 s`, `1.5 s`, `2 min`, `1 h 30 min`.
-fn spaced(length: Duration) -> String {
+pub(super) fn spaced(length: Duration) -> String {
     let seconds = length.as_secs();
     if seconds < 60 {
         let text = number::millis(length.as_secs_f64() * 1e3);
@@ -130,6 +146,13 @@ mod tests {
             let plan = Plan { pacing, stop, ..Plan::for_url("http://localhost/") };
             assert_eq!(sentence(&plan), words);
         }
+    }
+
+    #[test]
+    fn streams_are_said() {
+        let mut plan = Plan::for_url("http://localhost/");
+        plan.target.protocol = crate::model::plan::Protocol::Http2 { streams: 20 };
+        assert!(sentence(&plan).contains("over at most 16 connections of 20 streams for 30 s"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 use crate::app::state::Open;
 use crate::app::{Command, ExportFormat, Page, State};
 use crate::model::{RunId, Settings, ThemeChoice};
+use crate::ui::form::FIND;
 
 use super::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
 
@@ -101,6 +102,7 @@ fn running(state: &State) -> Vec<Action> {
     let form = if state.live.is_some() { Err("A run is on show") } else { Ok(()) };
     vec![
         press("Run the test in the form", Page::Load, command(Key::Enter)).when(idle.and(form)),
+        press("Find the highest rate for the test in the form…", Page::Load, FIND).when(idle.and(form)),
         ask("Try it: a first run against the built-in target", None, Command::TryIt).when(idle),
         ask("Stop the run", Some(command(Key::Period)), Command::StopRun).when(going),
         ask("Import a plan…", Some(command(Key::O)), Command::ImportPlan),

@@ -27,6 +27,7 @@ async fn ask(request: DialogRequest) -> DialogAnswer {
     renderer::dialog_failed();
     let picked = match &request.kind {
         DialogKind::Open => dialog.pick_file().await,
+        DialogKind::Folder => dialog.pick_folder().await,
         DialogKind::Save { file_name } => dialog.set_file_name(file_name).save_file().await,
     };
     match (picked, request.kind) {
@@ -35,7 +36,7 @@ async fn ask(request: DialogRequest) -> DialogAnswer {
         (None, DialogKind::Save { file_name }) => {
             free_name(&file_name).map(Some).ok_or_else(|| NO_DIALOG.to_owned())
         }
-        (None, DialogKind::Open) => Err(NO_DIALOG.to_owned()),
+        (None, DialogKind::Open | DialogKind::Folder) => Err(NO_DIALOG.to_owned()),
     }
 }
 
