@@ -538,9 +538,10 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!((status(&output), err(&output).as_str()), (0, ""));
 }
 
-/// Four connections and 10 ms an answer: 400 requests a second, and no more.
+/// With four connections and 50 ms an answer: 80 requests a second, and no more. So slow that a busy machine can
+/// send them when they are due.
 fn narrow() -> Bench {
-    let delay = Delay::Fixed(Duration::from_millis(10));
+    let delay = Delay::Fixed(Duration::from_millis(50));
     let target = Target::start(TargetOptions { delay, ..TargetOptions::default() });
     Bench { dir: tempfile::tempdir().expect("a place"), target: target.expect("a target on loopback") }
 }
@@ -548,16 +549,16 @@ fn narrow() -> Bench {
 #[test]
 fn a_search_finds_the_rate_that_the_target_carries() {
     let bench = narrow();
-    let options = "--find-max p99<60ms,errors<1% --connections 4 --duration 800ms --rate 50 --repeats 2 \
+    let options = "--find-max p99<250ms,errors<1% --connections 4 --duration 1s --rate 20 --repeats 2 \
                    --resolution 10% --json -";
     let output = bench.run(options);
     assert_eq!(status(&output), 0, "{}", err(&output));
     let run: Run = serde_json::from_slice(&output.stdout).expect("a run");
     let capacity = run.capacity.expect("what the search found");
     let rate = capacity.rate.expect("a rate");
-    assert!((250.0..=420.0).contains(&rate), "{}\n{}", capacity.words(), err(&output));
+    assert!((40.0..=85.0).contains(&rate), "{}\n{}", capacity.words(), err(&output));
     assert_eq!(run.rate.asked, Some(rate), "the record is the trial at the answer");
-    assert!(capacity.trials.len() >= 6, "{:?}", capacity.trials);
+    assert!(capacity.trials.len() >= 5, "{:?}", capacity.trials);
     assert!(capacity.fails_at.is_some_and(|fails| fails > rate), "{}", capacity.words());
     assert!(err(&output).contains("highest rate"), "{}", err(&output));
     assert_eq!(bench.history().len(), 1, "a search is one entry");
@@ -567,7 +568,7 @@ fn a_search_finds_the_rate_that_the_target_carries() {
 fn a_run_gives_up_when_a_goal_is_out_of_reach() {
     let bench = narrow();
     let began = Instant::now();
-    let output = bench.run("--goal p99<5ms --give-up --rate 50 --duration 20s --json -");
+    let output = bench.run("--goal p99<20ms --give-up --rate 50 --duration 20s --json -");
     assert_eq!(status(&output), 1, "{}", err(&output));
     assert!(began.elapsed() < Duration::from_secs(15), "it should not take its whole time");
     let run: Run = serde_json::from_slice(&output.stdout).expect("a run");

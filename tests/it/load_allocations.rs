@@ -13,9 +13,9 @@ use crate::load_nginx::Nginx;
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Further requests in the longer run.
-const MORE: u64 = 40_000;
-/// Allocations and reallocations that a request may cost. Ten times a second there are some for the news of the run.
+/// Each run is this long: ten times a second there are allocations for the news of a run, whatever its rate.
+const LENGTH: Duration = Duration::from_secs(2);
+/// Allocations and reallocations that a further request may cost.
 const EACH_MAX: f64 = 0.02;
 
 #[test]
@@ -33,27 +33,26 @@ fn a_request_allocates_nothing() {
 #[ignore = "is started by the test above, alone in its process"]
 fn count() {
     let nginx = Nginx::unlimited();
-    for pacing in [Pacing::MAX, Pacing::Constant { rate_per_sec: 8_000.0 }] {
-        let allocations = |requests: u64| {
-            let plan = Plan {
-                connections: 20,
-                timeout: Duration::from_secs(20),
-                pacing: pacing.clone(),
-                stop: Stop::Requests(requests),
-                ..Plan::for_url(&nginx.url("/"))
-            };
-            let before = COUNTED.stats();
-            let options = Options { threads: 1, ..Options::default() };
-            let measured = load::run(&plan, &options, &Control::new(), &mut |_| {}).expect("a run");
-            assert_eq!(measured.requests.answered, requests);
-            let after = COUNTED.stats();
-            (after.allocations + after.reallocations - before.allocations - before.reallocations) as f64
+    let run = |rate_per_sec: f64| {
+        let plan = Plan {
+            connections: 20,
+            timeout: Duration::from_secs(20),
+            pacing: Pacing::Constant { rate_per_sec },
+            stop: Stop::Duration(LENGTH),
+            ..Plan::for_url(&nginx.url("/"))
         };
-        // What the first run sets up once is not counted.
-        allocations(100);
-        let few = allocations(4_000);
-        let each = (allocations(4_000 + MORE) - few) / MORE as f64;
-        println!("{each:.4} allocations a request, {pacing:?}");
-        assert!(each <= EACH_MAX, "{each} allocations a request, {pacing:?}");
-    }
+        let before = COUNTED.stats();
+        let options = Options { threads: 1, ..Options::default() };
+        let measured = load::run(&plan, &options, &Control::new(), &mut |_| {}).expect("a run");
+        assert_eq!(measured.requests.answered, measured.requests.due);
+        let after = COUNTED.stats();
+        let made = after.allocations + after.reallocations - before.allocations - before.reallocations;
+        (made as f64, measured.requests.due as f64)
+    };
+    // What the first run sets up once is not counted.
+    run(100.0);
+    let ((few, short), (many, long)) = (run(500.0), run(6000.0));
+    let each = (many - few) / (long - short);
+    println!("{each:.4} allocations a request: {few} for {short} requests, {many} for {long}");
+    assert!(each <= EACH_MAX, "{each} allocations a request");
 }
