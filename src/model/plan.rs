@@ -54,8 +54,7 @@ pub const PLAN_BYTES_MAX: u64 = 20 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// [`PLAN_VERSION`]: what an older version wrote is read as this one, and a newer one is refused.
-    #[serde(deserialize_with = "read_version")]
+    /// [`PLAN_VERSION`] of the writer; a newer one is refused.
     pub version: u32,
     /// What a person calls it; may be empty.
     #[serde(default)]
@@ -298,7 +297,8 @@ impl Plan {
     /// Never: every field of a plan has a TOML form.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("every field of a plan has a TOML form")
+        let plan = Self { version: PLAN_VERSION, ..self.clone() };
+        toml::to_string_pretty(&plan).expect("every field of a plan has a TOML form")
     }
 
     /// Reads a plan from TOML.
@@ -330,7 +330,7 @@ impl Plan {
         // What ends by itself is not cut by a default that nobody wrote.
         let is_free = plan.pacing.ends_by_itself() && !raw.contains_key("stop");
         let stop = if is_free { Stop::Never } else { plan.stop };
-        Ok(Self { stop, ..plan })
+        Ok(Self { version: PLAN_VERSION, stop, ..plan })
     }
 }
 
@@ -556,16 +556,6 @@ fn redacted_url(text: &str) -> String {
 
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-}
-
-fn read_version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let version = u32::deserialize(deserializer)?;
-    if (PLAN_VERSION_OLDEST..=PLAN_VERSION).contains(&version) {
-        return Ok(PLAN_VERSION);
-    }
-    Err(serde::de::Error::custom(format!(
-        "the plan has version {version}; this Meshbench reads versions up to {PLAN_VERSION}"
-    )))
 }
 
 fn default_connections() -> u32 {

@@ -46,13 +46,20 @@ fn a_history_of_schema_1_reads_the_same() {
     fs::copy(&from, dir.path().join(FILE)).unwrap();
     let (store, report) = open(dir.path());
     assert_eq!(report.remarks, [Remark::Interrupted { id: id(3), name: run(3).name }]);
-    let mut noted = run(2);
+    // Plans of then had version 1.
+    let old = |number: u64| {
+        let mut run = run(number);
+        run.plan.version = 1;
+        run
+    };
+    let mut noted = old(2);
     noted.note = "a note".to_owned();
-    assert_eq!(store.run(id(1)).unwrap(), Some(run(1)));
+    assert_eq!(store.run(id(1)).unwrap(), Some(old(1)));
     assert_eq!(store.run(id(2)).unwrap(), Some(noted.clone()));
     let list = store.summaries().unwrap();
     assert_eq!(list.len(), 3);
     assert_eq!(list[1..], [noted.summary(), run(1).summary()]);
-    assert_eq!(store.plans().unwrap(), [(Uuid::from_u128(9), Plan::for_url("http://localhost:1/"))].into());
+    let plan = Plan { version: 1, ..Plan::for_url("http://localhost:1/") };
+    assert_eq!(store.plans().unwrap(), [(Uuid::from_u128(9), plan)].into());
     assert_eq!(store.settings().unwrap(), settings());
 }
