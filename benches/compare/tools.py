@@ -59,7 +59,7 @@ class Tools:
             if install and not path.exists():
                 build(name, path)
             self.take(name, path if path.exists() else None, "benches/compare/run --tools builds it")
-        self.take("meshbench", meshbench or build_meshbench(), "cargo build --release")
+        self.take("meshbench", meshbench or build_meshbench(), "cargo build --profile dist")
         self.take("stamp", stamp or build_stamp(), "cargo bench --bench stamp --no-run")
         self.help = subprocess.run(
             [self.paths["meshbench"], "run", "--help"], capture_output=True, text=True, check=False
@@ -169,8 +169,9 @@ def build_fortio(path, module, environment):
 
 
 def build_meshbench():
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "meshbench"
+    # As it is shipped.
+    subprocess.run(["cargo", "build", "--profile", "dist", "--locked"], cwd=ROOT, check=True)
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist" / "meshbench"
 
 
 def build_stamp():

@@ -1,10 +1,14 @@
 //! A run over time: intervals that grow wider as the run grows longer, so that there are never too many.
 
 use crate::model::Interval;
-use crate::model::run::INTERVALS_MAX;
+
 use crate::stats::{Sketch, heat};
 
 use super::tally::{Errors, INTERVAL_NANOS, Tally};
+
+/// The most slices: in a run of a minute each is most of a second.
+const SLICES_MAX: usize = 120;
+const _: () = assert!(SLICES_MAX <= crate::model::run::INTERVALS_MAX, "a record has room for them");
 
 /// The intervals of a run.
 #[derive(Debug, Default)]
@@ -84,7 +88,7 @@ impl Timeline {
 
     /// The slice in which a finest interval lies; wider slices are made until there is room for it.
     fn slice(&mut self, interval: u64) -> &mut Slice {
-        while interval >> self.doublings >= INTERVALS_MAX as u64 {
+        while interval >> self.doublings >= SLICES_MAX as u64 {
             self.widen();
         }
         let at = (interval >> self.doublings) as usize;
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_long_run_has_wider_intervals_and_loses_nothing() {
-        for count in [1, 240, 241, 1000] {
+        for count in [1, 120, 121, 1000] {
             let mut timeline = Timeline::default();
             for interval in 0..count {
                 timeline.add(&tally(interval, 1 + interval % 50), 3);
@@ -174,8 +178,8 @@ mod tests {
             let end = count * INTERVAL_NANOS;
             let live = timeline.over_by(end);
             let intervals = timeline.finish(end);
-            assert!(intervals.len() <= INTERVALS_MAX, "{count}: {}", intervals.len());
-            assert!(intervals.len() >= INTERVALS_MAX / 2 || intervals.len() as u64 == count);
+            assert!(intervals.len() <= SLICES_MAX, "{count}: {}", intervals.len());
+            assert!(intervals.len() >= SLICES_MAX / 2 || intervals.len() as u64 == count);
             assert!(live.len() + 1 >= intervals.len());
             assert_eq!(intervals.iter().map(|interval| interval.due).sum::<u64>(), count);
             assert_eq!(intervals.iter().map(|interval| interval.answered).sum::<u64>(), count);
@@ -190,6 +194,29 @@ mod tests {
             let last = &intervals[intervals.len() - 1];
             assert!((last.start_s + last.length_s - count as f64 / 10.0).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_minute_over_time_stays_small_on_disk() {
+        use std::io::Write as _;
+        let mut timeline = Timeline::default();
+        let mut random = crate::load::random::Random::seeded(1);
+        for interval in 0..600 {
+            let mut of_many = tally(interval, 5);
+            for _ in 0..100 {
+                // Log-normal about 5 ms.
+                let nanos = (5e6 * (0.5 * random.normal()).exp()) as u64;
+                let due = Due { at: interval * INTERVAL_NANOS, counted: true };
+                of_many.note_due(due, 0);
+                of_many.note(due, &Outcome::unsent(End::Status(200), due.at + nanos));
+            }
+            timeline.add(&of_many, 3);
+        }
+        let intervals = timeline.finish(600 * INTERVAL_NANOS);
+        let mut deflated = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        deflated.write_all(&serde_json::to_vec(&intervals).expect("JSON")).expect("memory");
+        let bytes = deflated.finish().expect("memory").len();
+        assert!(bytes <= 32 * 1024, "{} intervals in {bytes} bytes", intervals.len());
     }
 
     #[test]
