@@ -126,6 +126,7 @@ fn empty(number: u8, name: &str) -> Run {
         service_ms: Latency::new().quantiles(),
         lag_ms: Latency::new().quantiles(),
         errors: BTreeMap::new(),
+        error_details: BTreeMap::new(),
         status: BTreeMap::new(),
         goals: Vec::new(),
         warnings: Vec::new(),
