@@ -71,7 +71,7 @@ pub(super) fn connect_refusal(error: &io::Error, place: fmt::Arguments<'_>) -> R
         io::ErrorKind::AddrNotAvailable => {
             (ErrorClass::ConnectRefused, format!("no local port is left for connections to {place}"))
         }
-        io::ErrorKind::NotFound => (ErrorClass::ConnectRefused, format!("there is no {place}")),
+        io::ErrorKind::NotFound => (ErrorClass::ConnectRefused, format!("{place} does not exist")),
         _ => (ErrorClass::ConnectRefused, format!("{place}: {error}")),
     };
     Refusal { class, why }
@@ -113,7 +113,7 @@ fn certificate_words(error: &CertificateError) -> String {
     match error {
         CertificateError::Expired => "the certificate has expired".to_owned(),
         CertificateError::ExpiredContext { not_after, .. } => {
-            format!("the certificate expired {}", moment(not_after.as_secs()))
+            format!("the certificate expired on {}", moment(not_after.as_secs()))
         }
         CertificateError::NotValidYet => "the certificate is not valid yet".to_owned(),
         CertificateError::NotValidYetContext { not_before, .. } => {
@@ -127,6 +127,9 @@ fn certificate_words(error: &CertificateError) -> String {
             format!("the certificate is not for {} but for {names}", expected.to_str())
         }
         CertificateError::NotValidForName => "the certificate is for another name".to_owned(),
+        CertificateError::BadSignature => {
+            "the certificate's signature is not that of the authority it names".to_owned()
+        }
         CertificateError::Other(other) if other.0.is::<SelfSigned>() => {
             "the certificate is self-signed".to_owned()
         }
@@ -141,10 +144,8 @@ fn name_words(shown: &str) -> &str {
 
 fn moment(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(
-        |_| "at an unknown time".to_owned(),
-        |at| format!("on {}", at.strftime("%Y-%m-%d %H:%M UTC")),
-    )
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 #[cfg(test)]
