@@ -46,6 +46,8 @@ pub(super) struct Connector {
     /// At least one; each connection goes to the next.
     pub(super) places: Arc<[Place]>,
     pub(super) tunnel: Option<Arc<Tunnel>>,
+    /// How long the name's one resolution took, in nanoseconds; counted with the first connection.
+    pub(super) resolved_in: Option<u64>,
     /// Which addresses of a name are used that is resolved for each connection.
     pub(super) family: Family,
     /// Whether connections go to all of them in turn.
@@ -123,7 +125,7 @@ impl Connector {
 
     async fn connect_in_words(&self) -> Result<Connected, Refusal> {
         let (place, address, turn) = self.next_place();
-        let mut opening = Opening::default();
+        let mut opening = Opening { dns: self.resolved_in.filter(|_| turn == 0), ..Opening::default() };
         let socket = self.open(place, turn, &mut opening).await?;
         let Some((config, name)) = &self.tls else {
             return Ok(Connected { stream: Stream::Plain(socket), address, opening });

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -12,6 +12,7 @@ use url::{Host, Url};
 use super::connection::{ADDRESSES_MAX, Connector, Place, is_in};
 use super::random::Random;
 use super::reasons::Reasons;
+use super::schedule::nanos;
 use super::source::Source;
 use super::tally::Opening;
 use super::tunnel::Tunnel;
@@ -83,9 +84,15 @@ impl Prepared {
     /// Resolves the name once for the whole run, unless each connection is to ask anew.
     pub(super) async fn connector(&self) -> Result<Connector, LoadError> {
         let tunnel = self.tunnel().await?.map(Arc::new);
+        let began = Instant::now();
+        let places = self.places().await?;
+        let is_resolved = self.reach.resolve.is_empty()
+            && self.host.parse::<IpAddr>().is_err()
+            && matches!(places[0], Place::Address(_));
         let mut connector = Connector {
-            places: self.places().await?.into(),
+            places: places.into(),
             tunnel,
+            resolved_in: is_resolved.then(|| nanos(began.elapsed())),
             family: self.reach.family,
             all_addresses: self.reach.all_addresses,
             tls: self.tls.clone(),

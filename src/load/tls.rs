@@ -276,7 +276,7 @@ impl ServerCertVerifier for Unchecked {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rcgen::{CertificateParams, CertifiedKey, DnType, Issuer, KeyPair, generate_simple_self_signed};
 
     use super::*;
 
@@ -284,6 +284,26 @@ mod tests {
         let mut target = Target { insecure: true, ..Target::default() };
         target.tls.client = Some(client);
         config(&target).expect_err("it cannot be used").to_string()
+    }
+
+    #[test]
+    fn what_is_self_signed_is_known_by_its_names_and_nothing_else_is() {
+        let own = generate_simple_self_signed(["me.test".to_owned()]).expect("a certificate");
+        let issuer = Issuer::new(CertificateParams::default(), own.signing_key);
+        let mut params = CertificateParams::new(["me.test".to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, "another");
+        let key = KeyPair::generate().expect("a key");
+        let signed = params.signed_by(&key, &issuer).expect("a certificate");
+        let whole = own.cert.der();
+        assert!(is_self_signed(whole) && !is_self_signed(signed.der()));
+        for length in 0..whole.len() {
+            // However it is cut or bent, it is only another answer.
+            is_self_signed(&whole[..length]);
+            let mut bent = whole.to_vec();
+            bent[length] ^= 0xff;
+            is_self_signed(&bent);
+        }
+        assert!(!is_self_signed(&[0x30, 0x88, 255, 255, 255, 255, 255, 255, 255, 255]));
     }
 
     #[test]

@@ -591,7 +591,7 @@ fn a_name_is_asked_for_on_each_connection_if_so_wanted() {
     plan.timeout = Duration::from_secs(5);
     plan.target.reuse = Some(Reuse { min: 1, max: 1 });
     let once = assert_all(&plan, "200", "once");
-    assert_eq!(once.detail.phases.dns.ms.count, 0);
+    assert_eq!(once.detail.phases.dns.ms.count, 1);
     plan.target.reach.resolve_each = true;
     let each = assert_all(&plan, "200", "each");
     assert_eq!(each.detail.phases.dns.ms.count, each.connections.opened);
