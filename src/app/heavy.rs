@@ -47,12 +47,8 @@ fn destinations(plan: &Plan) -> Option<Vec<Host>> {
     }
     let url = Url::parse(&plan.target.url).ok()?;
     let host = url.host()?.to_owned();
-    let name = host.to_string();
-    let port = url.port_or_known_default();
-    let given = reach
-        .resolve
-        .iter()
-        .find(|given| given.host.eq_ignore_ascii_case(&name) && (given.port.is_none() || given.port == port));
+    let port = url.port_or_known_default().unwrap_or_default();
+    let given = reach.given(&host.to_string(), port);
     let mut found = match given {
         Some(given) => given
             .addresses
@@ -111,6 +107,10 @@ mod tests {
         assert_eq!(reason(&plan, None), None);
         plan.target.reach.resolve = vec![given("93.184.216.34")];
         assert!(reason(&plan, None).is_some_and(|words| words.starts_with("93.184.216.34 is not")));
+        plan.target.reach.resolve[0].host = "*".to_owned();
+        assert!(reason(&plan, None).is_some());
+        plan.target.reach.resolve[0].port = Some(81);
+        assert_eq!(reason(&plan, None), None);
         plan.target.reach.resolve.clear();
         for (proxy, is_private) in [
             ("http://127.0.0.1:3128", true),

@@ -86,7 +86,7 @@ impl Prepared {
         let tunnel = self.tunnel().await?.map(Arc::new);
         let began = Instant::now();
         let places = self.places().await?;
-        let is_resolved = self.reach.resolve.is_empty()
+        let is_resolved = self.reach.given(&self.host, self.port).is_none()
             && self.host.parse::<IpAddr>().is_err()
             && matches!(places[0], Place::Address(_));
         let mut connector = Connector {
@@ -114,9 +114,7 @@ impl Prepared {
         if let Some(path) = &self.reach.unix_socket {
             return Ok(vec![Place::Unix(path.clone())]);
         }
-        let given = self.reach.resolve.iter().find(|given| {
-            given.host.eq_ignore_ascii_case(&self.host) && given.port.is_none_or(|port| port == self.port)
-        });
+        let given = self.reach.given(&self.host, self.port);
         let is_address = self.host.parse::<IpAddr>().is_ok();
         let is_resolved_there = self.proxy.as_ref().is_some_and(|proxy| proxy.scheme() != "socks5");
         let mut addresses = match given {

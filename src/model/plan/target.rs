@@ -145,7 +145,7 @@ pub struct Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
-    /// The name in the URL.
+    /// The name in the URL; `*` for any.
     pub host: String,
     /// The port in the URL; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,6 +319,15 @@ impl Default for Tls {
 }
 
 impl Reach {
+    /// What was given by hand for a host and port; the first that fits, and `*` fits every host.
+    #[must_use]
+    pub fn given(&self, host: &str, port: u16) -> Option<&Resolve> {
+        self.resolve.iter().find(|given| {
+            (given.host == "*" || given.host.eq_ignore_ascii_case(host))
+                && given.port.is_none_or(|given| given == port)
+        })
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
