@@ -24,12 +24,14 @@ mod lane;
 mod pace;
 mod prepare;
 mod random;
+mod reasons;
 mod redirect;
 mod replay;
 mod request;
 mod response;
 mod schedule;
 mod slot;
+mod socket;
 mod source;
 mod steer;
 mod strain;
@@ -40,6 +42,7 @@ mod template;
 mod timeline;
 mod timer;
 mod tls;
+mod tunnel;
 mod wire;
 mod worker;
 
@@ -100,6 +103,9 @@ pub struct Measured {
     pub warmup: Requests,
     /// Failures by class ([`crate::model::run::ErrorClass::name`], and `status`).
     pub errors: BTreeMap<String, u64>,
+    /// Why connections failed, by class and in words, with how often; a bounded number of each class. Of all
+    /// attempts to connect, those before the start and in the warm-up too.
+    pub error_details: BTreeMap<String, BTreeMap<String, u64>>,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
     /// Outcome minus due time, of all outcomes but cancelled.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use url::{Host, Url};
+
 use crate::model::{Pacing, Plan, Search, number};
 
 /// A rate above is heavy, in requests per second.
@@ -23,10 +25,7 @@ pub(super) fn reason_at(plan: &Plan, factor: f64) -> Option<String> {
 }
 
 fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
-    let host = url::Url::parse(&plan.target.url).ok()?.host()?.to_owned();
-    if is_private(&host) {
-        return None;
-    }
+    let host = destinations(plan)?.into_iter().find(|host| !is_private(host))?;
     let load = match &plan.pacing {
         Pacing::Max { .. } => format!("as many requests as {} connections can carry", plan.connections),
         // How fast it goes is in a file that nobody has looked into.
@@ -40,12 +39,40 @@ fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
     Some(format!("{host} is not a private address, and this plan sends {load} to it"))
 }
 
+/// Where the plan's load goes: what its URL names, or stands for by hand, and the proxy on the way.
+fn destinations(plan: &Plan) -> Option<Vec<Host>> {
+    let reach = &plan.target.reach;
+    if reach.unix_socket.is_some() {
+        return Some(Vec::new());
+    }
+    let url = Url::parse(&plan.target.url).ok()?;
+    let host = url.host()?.to_owned();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let given = reach.given(&host.to_string(), port);
+    let mut found = match given {
+        Some(given) => given
+            .addresses
+            .iter()
+            .map(|address| match address {
+                IpAddr::V4(ip) => Host::Ipv4(*ip),
+                IpAddr::V6(ip) => Host::Ipv6(*ip),
+            })
+            .collect(),
+        None => vec![host],
+    };
+    let proxy = reach.proxy.as_deref().and_then(|proxy| Url::parse(proxy).ok());
+    // Of a scheme that the library does not know, it leaves an address a name.
+    let proxy = proxy.and_then(|proxy| Host::parse(proxy.host_str()?).ok());
+    found.extend(proxy);
+    Some(found)
+}
+
 /// Loopback, private and link-local addresses, and names that can only be local.
-fn is_private(host: &url::Host) -> bool {
+fn is_private(host: &Host) -> bool {
     match host {
-        url::Host::Ipv4(ip) => is_private_ip(IpAddr::V4(*ip)),
-        url::Host::Ipv6(ip) => is_private_ip(IpAddr::V6(*ip)),
-        url::Host::Domain(name) => {
+        Host::Ipv4(ip) => is_private_ip(IpAddr::V4(*ip)),
+        Host::Ipv6(ip) => is_private_ip(IpAddr::V6(*ip)),
+        Host::Domain(name) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
             let local = [".localhost", ".local", ".internal", ".svc", ".test", ".lan", ".home.arpa"];
             !name.contains('.') || local.iter().any(|ending| name.ends_with(ending))
@@ -64,7 +91,43 @@ fn is_private_ip(ip: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::plan::Resolve;
+
     use super::*;
+
+    #[test]
+    fn what_counts_is_where_the_load_goes_and_not_what_it_is_called() {
+        let mut plan = Plan { pacing: Pacing::MAX, ..Plan::for_url("http://localhost/") };
+        let given = |address: &str| Resolve {
+            host: "LOCALHOST".to_owned(),
+            port: Some(80),
+            addresses: vec![[127, 0, 0, 1].into(), address.parse().expect("an address")],
+        };
+        plan.target.reach.resolve = vec![given("10.0.0.1")];
+        assert_eq!(reason(&plan, None), None);
+        plan.target.reach.resolve = vec![given("93.184.216.34")];
+        assert!(reason(&plan, None).is_some_and(|words| words.starts_with("93.184.216.34 is not")));
+        plan.target.reach.resolve[0].host = "*".to_owned();
+        assert!(reason(&plan, None).is_some());
+        plan.target.reach.resolve[0].port = Some(81);
+        assert_eq!(reason(&plan, None), None);
+        plan.target.reach.resolve.clear();
+        for (proxy, is_private) in [
+            ("http://127.0.0.1:3128", true),
+            ("socks5h://10.0.0.1", true),
+            ("socks5://[::1]:1080", true),
+            ("socks5h://93.184.216.34", false),
+            ("http://proxy.example.com", false),
+        ] {
+            plan.target.reach.proxy = Some(proxy.to_owned());
+            assert_eq!(reason(&plan, None).is_none(), is_private, "{proxy}");
+        }
+        plan.target.reach.proxy = None;
+        "http://example.com/".clone_into(&mut plan.target.url);
+        assert!(reason(&plan, None).is_some());
+        plan.target.reach.unix_socket = Some("web.sock".into());
+        assert_eq!(reason(&plan, None), None);
+    }
 
     #[test]
     fn only_heavy_load_on_public_addresses_is_asked_about() {

@@ -1,6 +1,6 @@
 //! What can be asked for on the command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +170,8 @@ pub(super) struct RunArgs {
     /// A PEM file with further certificate authorities
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reach: ReachArgs,
     /// A label of the run, for example mesh=istio; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) label: Vec<String>,
@@ -186,6 +188,54 @@ pub(super) struct RunArgs {
     pub(super) yes: bool,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// TLS beyond authorities, and ways to the target other than its name's address.
+#[derive(Debug, Default, Args)]
+pub(super) struct ReachArgs {
+    /// Who we are where the target asks (mutual TLS): a PEM file with the certificate and those that signed it
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_cert: Option<PathBuf>,
+    /// Its private key as PEM, without a password [default: in the same file]
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(super) client_key: Option<PathBuf>,
+    /// Both in one PKCS#12 file
+    #[arg(long, value_name = "FILE", conflicts_with = "client_cert")]
+    pub(super) p12: Option<PathBuf>,
+    /// The environment variable with the password of --p12 [default: no password]
+    #[arg(long, value_name = "NAME", requires = "p12")]
+    pub(super) p12_password_env: Option<String>,
+    /// Ask for this name in TLS (SNI) and check the certificate against it, instead of the URL's host
+    #[arg(long, value_name = "NAME")]
+    pub(super) server_name: Option<String>,
+    /// Use these addresses for a name, IPv6 in brackets, for example shop.test:443:10.0.0.1,[::1]; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]:ADDR[,ADDR]", value_parser = resolve)]
+    pub(super) resolve: Vec<plan::Resolve>,
+    /// Use IPv4 addresses only
+    #[arg(long, short = '4', conflicts_with = "ipv6")]
+    pub(super) ipv4: bool,
+    /// Use IPv6 addresses only
+    #[arg(long, short = '6')]
+    pub(super) ipv6: bool,
+    /// Connect to all addresses of the name in turn, and not to the first that accepts
+    #[arg(long)]
+    pub(super) all_addresses: bool,
+    /// Ask anew for the name's addresses on each connection, and not once for the whole run
+    #[arg(long)]
+    pub(super) resolve_each: bool,
+    /// Connect to this Unix socket; the URL says the rest
+    #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
+    pub(super) unix_socket: Option<PathBuf>,
+    /// Connect through a proxy: http://, socks5:// or socks5h:// (which resolves names itself) with user:password@ where
+    /// it asks; these are never shown or kept
+    #[arg(long, value_name = "URL")]
+    pub(super) proxy: Option<String>,
+    /// Agree on TLS in full on each connection, without resuming earlier sessions
+    #[arg(long)]
+    pub(super) no_resumption: bool,
+    /// Close a connection after N requests, or after a number drawn from a range [default: as late as possible]
+    #[arg(long, value_name = "N|MIN:MAX", value_parser = reuse)]
+    pub(super) reuse: Option<plan::Reuse>,
 }
 
 /// The search for the highest rate.
@@ -370,6 +420,36 @@ fn rate(text: &str) -> Result<f64, String> {
         .map_err(|_| "a rate is a number of requests per second, for example 1000".to_owned())?;
     plan::check_rate(rate)?;
     Ok(rate)
+}
+
+/// `shop.test:443:10.0.0.1,[::1]`, with or without the port.
+fn resolve(text: &str) -> Result<plan::Resolve, String> {
+    let wrong = || "write host, perhaps port, and addresses: shop.test:443:10.0.0.1,[::1]".to_owned();
+    let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let port = rest.split_once(':').and_then(|(port, rest)| Some((port.parse().ok()?, rest)));
+    let (port, rest) = port.map_or((None, rest), |(port, rest)| (Some(port), rest));
+    let address = |text: &str| {
+        let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        let address = match inside {
+            Some(inside) => inside.parse().map(IpAddr::V6).ok(),
+            None => text.parse().map(IpAddr::V4).ok(),
+        };
+        address.ok_or_else(|| format!("“{text}” is not an address; write 10.0.0.1 or [::1]"))
+    };
+    let addresses = rest.split(',').map(|text| address(text.trim())).collect::<Result<_, _>>()?;
+    if host.is_empty() {
+        return Err(wrong());
+    }
+    Ok(plan::Resolve { host: host.to_owned(), port, addresses })
+}
+
+/// `100`, or `50:150`.
+fn reuse(text: &str) -> Result<plan::Reuse, String> {
+    let number = |text: &str| {
+        text.trim().parse().map_err(|_| "write a number of requests, or a range: 100 or 50:150".to_owned())
+    };
+    let (min, max) = text.split_once(':').unwrap_or((text, text));
+    Ok(plan::Reuse { min: number(min)?, max: number(max)? })
 }
 
 fn share(text: &str) -> Result<f64, String> {

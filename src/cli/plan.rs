@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::plan::{
-    Arrivals, Data, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order, PLAN_BYTES_MAX, Profile,
-    Protocol, Request, Schema, Variant,
+    Arrivals, ClientCertificate, Data, Family, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order,
+    PLAN_BYTES_MAX, Profile, Protocol, Request, Schema, Target, Variant,
 };
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
 use super::Failure;
-use super::args::{OrderKind, PacingKind, ProtocolKind, RunArgs, SentArgs};
+use super::args::{OrderKind, PacingKind, ProtocolKind, ReachArgs, RunArgs, SentArgs};
 
 /// The length of a trial when nobody says.
 const TRIAL_DEFAULT: Duration = Duration::from_secs(10);
@@ -73,6 +73,7 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
     if let Some(path) = &options.ca_file {
         plan.target.ca_file = Some(path.clone());
     }
+    reach(&options.reach, &mut plan.target)?;
     plan.pacing = pacing(options, plan.pacing)?;
     plan.connections = options.connections.unwrap_or(plan.connections);
     plan.warmup = options.warmup.unwrap_or(plan.warmup);
@@ -181,6 +182,44 @@ fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
     if let Some(method) = &options.method {
         plan.request.method.clone_from(method);
     }
+    Ok(())
+}
+
+/// Client certificates, names, addresses, proxies and reuse. No message here repeats a value: it may be a secret.
+fn reach(options: &ReachArgs, target: &mut Target) -> Result<(), String> {
+    let tls = &mut target.tls;
+    if let Some(certificate) = &options.client_cert {
+        let key = options.client_key.as_ref().unwrap_or(certificate).clone();
+        tls.client = Some(ClientCertificate::Pem { certificate: certificate.clone(), key });
+    }
+    if let Some(file) = &options.p12 {
+        let password = match &options.p12_password_env {
+            None => String::new(),
+            Some(name) => std::env::var(name)
+                .map_err(|_| format!("--p12-password-env: there is no text in the variable {name}"))?,
+        };
+        tls.client = Some(ClientCertificate::Pkcs12 { file: file.clone(), password });
+    }
+    if let Some(name) = &options.server_name {
+        tls.server_name = Some(name.clone());
+    }
+    tls.resumption &= !options.no_resumption;
+    let reach = &mut target.reach;
+    // The first that fits is used.
+    reach.resolve.splice(0..0, options.resolve.iter().cloned());
+    if options.ipv4 || options.ipv6 {
+        reach.family = if options.ipv4 { Family::V4 } else { Family::V6 };
+    }
+    reach.all_addresses |= options.all_addresses;
+    reach.resolve_each |= options.resolve_each;
+    // One takes the place of the other.
+    if let Some(path) = &options.unix_socket {
+        (reach.unix_socket, reach.proxy) = (Some(path.clone()), None);
+    }
+    if let Some(proxy) = &options.proxy {
+        (reach.unix_socket, reach.proxy) = (None, Some(proxy.clone()));
+    }
+    target.reuse = options.reuse.or(target.reuse);
     Ok(())
 }
 
@@ -300,10 +339,10 @@ fn flag(field: &Field) -> &'static str {
     match field {
         Field::Url => "URL",
         Field::Protocol => "--protocol or --streams",
-        Field::Tls => "TLS",
-        Field::Reach => "way to the target",
-        Field::Reuse => "reuse of connections",
         Field::Grpc => "--grpc-method or --grpc-message",
+        Field::Tls => "--client-cert, --p12 or --server-name",
+        Field::Reach => "--resolve, --unix-socket or --proxy",
+        Field::Reuse => "--reuse",
         Field::Method => "--method",
         Field::Header(_) => "--header",
         Field::Cookie(_) => "--cookie",
@@ -325,8 +364,9 @@ fn flag(field: &Field) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-
     use clap::Parser as _;
+
+    use crate::model::plan::{Reach, Resolve, Reuse};
 
     use super::super::args::{Arguments, What};
     use super::*;
@@ -444,6 +484,89 @@ mod tests {
             Order::Random
         );
         super::tests::plan("http://x/ --data-order random").expect_err("no data");
+    }
+
+    #[test]
+    fn the_way_to_the_target_is_taken_from_its_flags() {
+        let target = |line: &str| plan(&format!("https://x/ {line}")).expect(line).target;
+        let pem = |certificate: &str, key: &str| {
+            Some(ClientCertificate::Pem { certificate: certificate.into(), key: key.into() })
+        };
+        assert_eq!(target("--client-cert a.pem --client-key b.pem").tls.client, pem("a.pem", "b.pem"));
+        assert_eq!(target("--client-cert a.pem").tls.client, pem("a.pem", "a.pem"));
+        let p12 =
+            |password: &str| ClientCertificate::Pkcs12 { file: "a.p12".into(), password: password.into() };
+        assert_eq!(target("--p12 a.p12").tls.client, Some(p12("")));
+        let path = std::env::var("PATH").expect("every system has one");
+        assert_eq!(target("--p12 a.p12 --p12-password-env PATH").tls.client, Some(p12(&path)));
+        let all = target(
+            "--server-name shop.test --no-resumption --reuse 5:9 -6 --all-addresses --resolve-each \
+             --resolve x:10.0.0.1 --resolve y:443:[::1],10.0.0.2 --proxy socks5h://ada:CANARY@p:1",
+        );
+        assert_eq!((all.tls.server_name.as_deref(), all.tls.resumption), (Some("shop.test"), false));
+        assert_eq!(all.reuse, Some(Reuse { min: 5, max: 9 }));
+        let given = |host: &str, port, addresses: &[&str]| Resolve {
+            host: host.to_owned(),
+            port,
+            addresses: addresses.iter().map(|text| text.parse().expect("an address")).collect(),
+        };
+        assert_eq!(
+            all.reach,
+            Reach {
+                resolve: vec![given("x", None, &["10.0.0.1"]), given("y", Some(443), &["::1", "10.0.0.2"])],
+                family: Family::V6,
+                all_addresses: true,
+                resolve_each: true,
+                unix_socket: None,
+                proxy: Some("socks5h://ada:CANARY@p:1".to_owned()),
+            }
+        );
+        assert!(!Plan { target: all.clone(), ..Plan::for_url("") }.redacted().to_toml().contains("CANARY"));
+        let base = Plan { target: all, ..Plan::for_url("https://x/") };
+        let merged = merged(&options("-4 --unix-socket s --reuse 3"), Some(base)).expect("a plan").target;
+        assert_eq!((merged.reach.family, merged.reuse), (Family::V4, Some(Reuse { min: 3, max: 3 })));
+        assert_eq!((merged.reach.proxy, merged.reach.unix_socket), (None, Some("s".into())));
+    }
+
+    #[test]
+    fn a_way_that_is_written_wrongly_is_refused() {
+        for line in [
+            "-4 -6",
+            "--client-key a",
+            "--p12 a --client-cert b",
+            "--p12-password-env A",
+            "--unix-socket s --proxy http://p",
+            "--resolve x",
+            "--resolve x:",
+            "--resolve :10.0.0.1",
+            "--resolve x:80:",
+            "--resolve x:::1",
+            "--resolve x:[10.0.0.1]",
+            "--reuse a",
+            "--reuse 1:",
+        ] {
+            let words = ["meshbench", "run", "http://x/"].into_iter().chain(line.split_whitespace());
+            Arguments::try_parse_from(words).expect_err(line);
+        }
+        for (line, words) in [
+            ("--p12 a --p12-password-env NOT_THERE_AT_ALL", "--p12-password-env"),
+            ("--reuse 0", "--reuse: "),
+            ("--reuse 9:5", "--reuse: "),
+            ("--proxy ftp://ada:CANARY@p", "a proxy is http://"),
+            ("--proxy http://p --all-addresses", "--proxy: this proxy chooses the address"),
+            ("--proxy socks5://p --resolve-each", "--proxy: "),
+            ("--server-name a/b", "--server-name"),
+        ] {
+            match of(&options(&format!("https://x/ {line}"))) {
+                Err(Failure::Input(told)) => {
+                    assert!(told.contains(words) && !told.contains("CANARY"), "{line}: {told}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        for line in ["udp://x:7 --unix-socket s", "udp://x:7 --proxy http://p"] {
+            of(&options(line)).expect_err(line);
+        }
     }
 
     #[test]

@@ -172,9 +172,19 @@ fn facts(run: &Run, style: Style) -> Vec<String> {
             ),
         ),
     ];
-    rows.into_iter()
-        .map(|(name, value)| format!("{}  {}", style.quiet(&format!("{name:<13}")), plain(&value)))
-        .collect()
+    let rows = rows.into_iter().chain(reasons(run));
+    rows.map(|(name, value)| format!("{}  {}", style.quiet(&format!("{name:<13}")), plain(&value))).collect()
+}
+
+/// Why connections failed, in words; of all attempts.
+fn reasons(run: &Run) -> Vec<(&'static str, String)> {
+    let all = run.error_details.iter().flat_map(|(class, reasons)| {
+        reasons.iter().map(move |(why, count)| {
+            format!("{}: {why} ({} times)", error_words(class), number::count(*count))
+        })
+    });
+    let names = std::iter::once("why").chain(std::iter::repeat(""));
+    names.zip(all).collect()
 }
 
 fn goals(run: &Run, style: Style) -> Vec<String> {
@@ -345,6 +355,7 @@ pub(super) mod tests {
             service_ms: quantiles,
             lag_ms: Quantiles::default(),
             errors: BTreeMap::from([("reset".to_owned(), 1)]),
+            error_details: BTreeMap::new(),
             status: BTreeMap::from([("200".to_owned(), 499)]),
             goals: vec![
                 GoalResult { goal: "p99<20ms".to_owned(), value: Some(22.6), met: false },
@@ -384,6 +395,20 @@ goal met     errors<1%  0.200 %
         assert!(text.ends_with(expected), "{text}");
         assert!(text.starts_with("Checkout\nGET http://localhost:8080/\n"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains(number::THIN_SPACE));
+    }
+
+    #[test]
+    fn why_connections_failed_is_told_in_words() {
+        let mut run = run("01933f5e-7a00-7000-8000-000000000001", "Checkout");
+        let reasons =
+            BTreeMap::from([("the certificate has expired".to_owned(), 3), ("\u{1b}[2J".to_owned(), 1)]);
+        run.error_details.insert("tls".to_owned(), reasons);
+        let text = result(&run, PLAIN);
+        assert!(
+            text.contains("\n               TLS failed: the certificate has expired (3 times)\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nwhy            TLS failed: ") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]

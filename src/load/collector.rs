@@ -14,6 +14,7 @@ use super::connection::Connector;
 use super::grpc;
 use super::prepare::{self, Prepared};
 use super::random::Random;
+use super::reasons::Reasons;
 use super::schedule::{Share, nanos};
 use super::steer::{FACTOR_UNITS, Log};
 use super::strain::Meter;
@@ -93,10 +94,14 @@ async fn conduct(
         }
         fit = grpc::fit(plan, &prepared.source, &connector) => fit?,
     }
-    collector.measured.address = connector.addresses[0].to_string();
+    collector.measured.address = match &connector.tunnel {
+        None => connector.places[0].to_string(),
+        Some(tunnel) => format!("{} through {}", connector.places[0], tunnel.proxy),
+    };
+    collector.reasons = connector.reasons.clone();
     collector.names = Names {
         variants: variant_names(plan),
-        addresses: connector.addresses.iter().map(ToString::to_string).collect(),
+        addresses: connector.places.iter().map(ToString::to_string).collect(),
     };
     let (workers, mut news) =
         Workers::start(plan, prepared, &connector, threads, pace, control, collector.epoch)?;
@@ -239,6 +244,7 @@ struct Collector<'a> {
     timeline: Timeline,
     tables: Merged,
     names: Names,
+    reasons: Reasons,
     /// From the first due time.
     meter: Option<(Meter, Instant)>,
     errors: Errors,
@@ -267,6 +273,7 @@ impl<'a> Collector<'a> {
             timeline: Timeline::default(),
             tables: Merged::new(workers),
             names: Names::default(),
+            reasons: Reasons::default(),
             meter: None,
             errors: Errors::default(),
             status: Vec::new(),
@@ -468,6 +475,7 @@ impl<'a> Collector<'a> {
     fn name_counts(&mut self) {
         let measured = &mut self.measured;
         measured.in_flight = self.in_flight.iter().sum();
+        measured.error_details = self.reasons.told();
         measured.errors = self.errors.named().map(|(name, count)| (name.to_owned(), count)).collect();
         let codes = self.status.iter().enumerate().filter(|(_, count)| **count > 0);
         measured.status = codes.map(|(code, count)| (status_name(code), *count)).collect();
@@ -492,6 +500,7 @@ fn nothing(threads: u32) -> Measured {
         requests: Requests::default(),
         warmup: Requests::default(),
         errors: BTreeMap::new(),
+        error_details: BTreeMap::new(),
         status: BTreeMap::new(),
         response: Latency::new(),
         service: Latency::new(),

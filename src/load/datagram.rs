@@ -21,6 +21,8 @@ const NUMBER_BYTES: usize = 8;
 pub(super) struct Lane {
     number: u32,
     socket: Option<UdpSocket>,
+    /// Where it leads to.
+    address: u16,
     /// Of the datagram sent last; a late answer to an earlier one is known by it.
     sent: u64,
     datagram: Vec<u8>,
@@ -29,7 +31,7 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(number: usize) -> Self {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        Self { number, socket: None, sent: 0, datagram: Vec::new() }
+        Self { number, socket: None, address: 0, sent: 0, datagram: Vec::new() }
     }
 
     /// Makes the next datagram ready.
@@ -54,19 +56,19 @@ impl super::lane::Lane for Lane {
         let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => match open(worker.connector.next_address().0).await {
-                Ok(socket) => {
+            None => match open(worker).await {
+                Ok((socket, address)) => {
                     worker.note_opened();
+                    self.address = address;
                     trace.opening = Some(Opening::default());
                     socket
                 }
-                Err(_) => {
-                    let end = End::Failed(ErrorClass::ConnectRefused);
-                    return Outcome { trace, ..Outcome::unsent(end, worker.now()) };
+                Err(class) => {
+                    return Outcome { trace, ..Outcome::unsent(End::Failed(class), worker.now()) };
                 }
             },
         };
-        trace.address = Some(0);
+        trace.address = Some(self.address);
         self.fill(worker, job);
         let sent_at = if trace.opening.is_some() { worker.now() } else { job.begun };
         cells.arm(sent_at.saturating_add(worker.timeout_nanos));
@@ -96,7 +98,13 @@ struct Progress {
     received: u64,
 }
 
-async fn open(to: SocketAddr) -> io::Result<UdpSocket> {
+async fn open(worker: &Worker) -> Result<(UdpSocket, u16), ErrorClass> {
+    let (to, address) = worker.connector.next_address().await?;
+    let socket = bound(to).await.map_err(|_| ErrorClass::ConnectRefused)?;
+    Ok((socket, address))
+}
+
+async fn bound(to: SocketAddr) -> io::Result<UdpSocket> {
     let any = match to {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

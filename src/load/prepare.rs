@@ -1,23 +1,27 @@
 //! What must be known before the first thread starts: the bytes to send, and where to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
-use super::connection::Connector;
+use super::connection::{ADDRESSES_MAX, Connector, Place, is_in};
 use super::random::Random;
+use super::reasons::Reasons;
+use super::schedule::nanos;
 use super::source::Source;
+use super::tally::Opening;
+use super::tunnel::Tunnel;
 use super::{LoadError, tls};
 use crate::model::Plan;
 use crate::model::plan::{Family, Reach, Reuse};
 
-/// The most addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 8;
+/// Where a SOCKS proxy listens when nobody says.
+const SOCKS_PORT: u16 = 1080;
 /// The most addresses of one name that connections go to in turn.
 const ALL_ADDRESSES_MAX: usize = 64;
 /// The longest wait for one of several addresses to accept a connection.
@@ -33,6 +37,7 @@ pub(super) struct Prepared {
     port: u16,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     reach: Reach,
+    proxy: Option<Url>,
     reuse: Option<Reuse>,
     probe: Duration,
 }
@@ -42,7 +47,12 @@ impl Prepared {
         if let Some(problem) = plan.problems().into_iter().next() {
             return Err(LoadError::Plan(problem.reason));
         }
-        refuse_what_is_not_there(&plan.target.reach)?;
+        let proxy = plan.target.reach.proxy.as_deref().map(Url::parse).transpose();
+        let proxy = proxy.map_err(|_| LoadError::Plan("the proxy is not a URL".to_owned()))?;
+        #[cfg(not(unix))]
+        if plan.target.reach.unix_socket.is_some() {
+            return Err(LoadError::Plan("this system has no Unix sockets".to_owned()));
+        }
         let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
         let host = match url.host() {
             Some(Host::Ipv6(address)) => address.to_string(),
@@ -65,45 +75,85 @@ impl Prepared {
             port,
             tls,
             reach: plan.target.reach.clone(),
+            proxy,
             reuse: plan.target.reuse,
             probe: plan.timeout.min(PROBE_MAX),
         })
     }
 
-    /// Resolves the name once for the whole run.
+    /// Resolves the name once for the whole run, unless each connection is to ask anew.
     pub(super) async fn connector(&self) -> Result<Connector, LoadError> {
-        let most = if self.reach.all_addresses { ALL_ADDRESSES_MAX } else { ADDRESSES_MAX };
-        let mut addresses = self.candidates().await?;
-        addresses.retain(|address| match self.reach.family {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        });
-        addresses.dedup();
-        addresses.truncate(most);
-        let first = *addresses.first().ok_or_else(|| self.no_address())?;
-        if addresses.len() > 1 && !self.reach.all_addresses {
-            addresses = vec![self.reachable(&addresses).await.unwrap_or(first)];
-        }
-        Ok(Connector {
-            addresses: addresses.into(),
+        let tunnel = self.tunnel().await?.map(Arc::new);
+        let began = Instant::now();
+        let places = self.places().await?;
+        let is_resolved = self.reach.given(&self.host, self.port).is_none()
+            && self.host.parse::<IpAddr>().is_err()
+            && matches!(places[0], Place::Address(_));
+        let mut connector = Connector {
+            places: places.into(),
+            tunnel,
+            resolved_in: is_resolved.then(|| nanos(began.elapsed())),
+            family: self.reach.family,
+            all_addresses: self.reach.all_addresses,
             tls: self.tls.clone(),
             reuse: self.reuse,
             begun: Arc::default(),
             seed: Arc::new(Random::fresh_seed().into()),
-        })
+            reasons: Reasons::default(),
+        };
+        if connector.places.len() > 1 && !self.reach.all_addresses {
+            let at = self.reachable(&connector).await.unwrap_or(0);
+            connector.places = [connector.places[at].clone()].into();
+        }
+        Ok(connector)
     }
 
-    /// What was given by hand, or what the name stands for.
-    async fn candidates(&self) -> Result<Vec<SocketAddr>, LoadError> {
-        let given = self.reach.resolve.iter().find(|given| {
-            given.host.eq_ignore_ascii_case(&self.host) && given.port.is_none_or(|port| port == self.port)
-        });
-        if let Some(given) = given {
-            return Ok(given.addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect());
+    /// Where connections go; at least one.
+    async fn places(&self) -> Result<Vec<Place>, LoadError> {
+        #[cfg(unix)]
+        if let Some(path) = &self.reach.unix_socket {
+            return Ok(vec![Place::Unix(path.clone())]);
         }
-        let resolved = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        Ok(resolved.map_err(|source| LoadError::Resolve { host: self.host.clone(), source })?.collect())
+        let given = self.reach.given(&self.host, self.port);
+        let is_address = self.host.parse::<IpAddr>().is_ok();
+        let is_resolved_there = self.proxy.as_ref().is_some_and(|proxy| proxy.scheme() != "socks5");
+        let mut addresses = match given {
+            Some(given) => {
+                given.addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect()
+            }
+            None if !is_address && (is_resolved_there || self.reach.resolve_each) => {
+                return Ok(vec![Place::Name(self.host.clone(), self.port)]);
+            }
+            None => looked_up(&self.host, self.port).await?,
+        };
+        addresses.retain(|address| is_in(self.reach.family, address));
+        addresses.dedup();
+        addresses.truncate(if self.reach.all_addresses { ALL_ADDRESSES_MAX } else { ADDRESSES_MAX });
+        if addresses.is_empty() {
+            return Err(self.no_address());
+        }
+        Ok(addresses.into_iter().map(Place::Address).collect())
+    }
+
+    /// The proxy, its own name resolved.
+    async fn tunnel(&self) -> Result<Option<Tunnel>, LoadError> {
+        let Some(proxy) = &self.proxy else { return Ok(None) };
+        let host = match proxy.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            host => host.map(|host| host.to_string()).unwrap_or_default(),
+        };
+        let port = proxy.port_or_known_default().unwrap_or(SOCKS_PORT);
+        let addresses = looked_up(&host, port).await?;
+        let mut chosen = *addresses.first().ok_or(LoadError::NoAddress { host })?;
+        if addresses.len() > 1 {
+            for address in addresses.into_iter().take(ADDRESSES_MAX) {
+                if matches!(tokio::time::timeout(self.probe, TcpStream::connect(address)).await, Ok(Ok(_))) {
+                    chosen = address;
+                    break;
+                }
+            }
+        }
+        Ok(Some(Tunnel::new(proxy, chosen)))
     }
 
     fn no_address(&self) -> LoadError {
@@ -117,26 +167,22 @@ impl Prepared {
         }
     }
 
-    /// The first address that accepts a connection: `localhost` is often two, of which a service listens on one.
-    async fn reachable(&self, addresses: &[SocketAddr]) -> Option<SocketAddr> {
-        for address in addresses {
-            if matches!(tokio::time::timeout(self.probe, TcpStream::connect(address)).await, Ok(Ok(_))) {
-                return Some(*address);
+    /// The first place that accepts a connection: `localhost` is often two, of which a service listens on one.
+    async fn reachable(&self, connector: &Connector) -> Option<usize> {
+        for (at, place) in connector.places.iter().enumerate() {
+            let mut opening = Opening::default();
+            let opened = connector.open(place, 0, &mut opening);
+            if matches!(tokio::time::timeout(self.probe, opened).await, Ok(Ok(_))) {
+                return Some(at);
             }
         }
         None
     }
 }
 
-/// Load must never take another way than the plan says.
-fn refuse_what_is_not_there(reach: &Reach) -> Result<(), LoadError> {
-    if reach.proxy.is_some() {
-        return Err(LoadError::Plan("proxies are not supported yet".to_owned()));
-    }
-    if reach.unix_socket.is_some() {
-        return Err(LoadError::Plan("Unix sockets are not supported yet".to_owned()));
-    }
-    Ok(())
+async fn looked_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, LoadError> {
+    let resolved = tokio::net::lookup_host((host, port)).await;
+    Ok(resolved.map_err(|source| LoadError::Resolve { host: host.to_owned(), source })?.collect())
 }
 
 /// Raises the soft limit of open files to what `connections` need.
@@ -240,9 +286,5 @@ mod tests {
         plan.target.reach.family = Family::V6;
         let error = measure(&plan).expect_err("it has an IPv4 address only").to_string();
         assert!(error.contains("IPv6 only"), "{error}");
-        plan.target.reach = Reach { proxy: Some("http://127.0.0.1:1".to_owned()), ..Reach::default() };
-        assert!(measure(&plan).expect_err("no proxies yet").to_string().contains("proxies"));
-        plan.target.reach = Reach { unix_socket: Some("s".into()), ..Reach::default() };
-        assert!(measure(&plan).expect_err("no sockets yet").to_string().contains("Unix"));
     }
 }

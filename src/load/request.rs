@@ -288,7 +288,7 @@ fn credentials(request: &Request, url: &Url) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn percent_decoded(text: &str) -> Vec<u8> {
+pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

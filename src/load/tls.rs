@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 
 use super::LoadError;
 use super::wire::ALPN_HTTP2;
@@ -17,6 +19,8 @@ use crate::model::plan::{ClientCertificate, Protocol, Target};
 
 /// What the PEM form of an encrypted key has in its first lines.
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
+/// The DER tag of a part with the number 0.
+const CONTEXT_0: u8 = 0xa0;
 /// The largest file of certificates or keys, in bytes.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -29,7 +33,12 @@ pub(super) fn config(target: &Target) -> Result<Arc<ClientConfig>, LoadError> {
     let builder = if target.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
     } else {
-        builder.with_root_certificates(authorities(target)?)
+        let roots = Arc::new(authorities(target)?);
+        match WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider).build() {
+            Ok(inner) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Checked(inner))),
+            // Nobody is trusted: the library says so of each certificate.
+            Err(_) => builder.with_root_certificates(roots),
+        }
     };
     let mut config = match &target.tls.client {
         None => builder.with_no_client_auth(),
@@ -139,6 +148,93 @@ fn authorities(target: &Target) -> Result<RootCertStore, LoadError> {
     Ok(roots)
 }
 
+/// A certificate that is its own issuer, and is not trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is self-signed")]
+pub(super) struct SelfSigned;
+
+/// As the library checks; only that what is self-signed is told apart from what nobody known has signed.
+#[derive(Debug)]
+struct Checked(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Checked {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let checked = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        checked.map_err(|error| match error {
+            // The latter is what the library says of an authority's certificate in the place of a server's.
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::Other(_),
+            ) if is_self_signed(end_entity) => {
+                CertificateError::Other(OtherError(Arc::new(SelfSigned))).into()
+            }
+            other => other,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+/// Whether issuer and subject are the same.
+fn is_self_signed(certificate: &[u8]) -> bool {
+    let names = || {
+        let (_, whole, _) = element(certificate)?;
+        let (_, body, _) = element(whole)?;
+        let (tag, _, after) = element(body)?;
+        // The version comes first, and may be left out; then serial number and kind of signature.
+        let after = if tag == CONTEXT_0 { element(after)?.2 } else { after };
+        let (_, issuer, after) = element(element(after)?.2)?;
+        let (_, subject, _) = element(element(after)?.2)?;
+        Some((issuer, subject))
+    };
+    names().is_some_and(|(issuer, subject)| issuer == subject)
+}
+
+/// The tag of the first DER element, what is in it, and what follows it.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        (
+            digits
+                .iter()
+                .try_fold(0_usize, |sum, digit| sum.checked_mul(256)?.checked_add(usize::from(*digit)))?,
+            rest,
+        )
+    };
+    let (inside, after) = rest.split_at_checked(length)?;
+    Some((tag, inside, after))
+}
+
 /// Accepts any certificate. Signatures are still checked, so that what is measured is a real handshake.
 #[derive(Debug)]
 struct Unchecked(Arc<CryptoProvider>);
@@ -180,7 +276,7 @@ impl ServerCertVerifier for Unchecked {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rcgen::{CertificateParams, CertifiedKey, DnType, Issuer, KeyPair, generate_simple_self_signed};
 
     use super::*;
 
@@ -188,6 +284,26 @@ mod tests {
         let mut target = Target { insecure: true, ..Target::default() };
         target.tls.client = Some(client);
         config(&target).expect_err("it cannot be used").to_string()
+    }
+
+    #[test]
+    fn what_is_self_signed_is_known_by_its_names_and_nothing_else_is() {
+        let own = generate_simple_self_signed(["me.test".to_owned()]).expect("a certificate");
+        let issuer = Issuer::new(CertificateParams::default(), own.signing_key);
+        let mut params = CertificateParams::new(["me.test".to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, "another");
+        let key = KeyPair::generate().expect("a key");
+        let signed = params.signed_by(&key, &issuer).expect("a certificate");
+        let whole = own.cert.der();
+        assert!(is_self_signed(whole) && !is_self_signed(signed.der()));
+        for length in 0..whole.len() {
+            // However it is cut or bent, it is only another answer.
+            is_self_signed(&whole[..length]);
+            let mut bent = whole.to_vec();
+            bent[length] ^= 0xff;
+            is_self_signed(&bent);
+        }
+        assert!(!is_self_signed(&[0x30, 0x88, 255, 255, 255, 255, 255, 255, 255, 255]));
     }
 
     #[test]

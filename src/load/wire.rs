@@ -71,8 +71,8 @@ impl Stream {
     /// Whether HTTP/2 can be spoken: agreed on inside TLS, or taken for granted without.
     pub(super) fn is_for_http2(&self) -> bool {
         match self {
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2),
-            _ => true,
+            Self::Tls(secured) => secured.stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2),
+            Self::Plain(_) => true,
         }
     }
 }

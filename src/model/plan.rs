@@ -196,7 +196,7 @@ impl Plan {
         check(Field::Name, check_name(&self.name));
         check(Field::Url, check_url(&self.target.url));
         check(Field::Tls, target::check_tls(&self.target.tls));
-        check(Field::Reach, target::check_reach(&self.target.reach));
+        check(Field::Reach, target::check_reach(&self.target.reach, &self.target.url));
         check(Field::Reuse, self.target.reuse.map_or(Ok(()), target::check_reuse));
         found.extend(self.request.problems(self.has_templates()));
         found.extend(self.sent_problems());

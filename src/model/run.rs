@@ -85,6 +85,10 @@ pub struct Run {
     pub lag_ms: Quantiles,
     /// Failed requests by class ([`ErrorClass`] and `status` for answers of 400 and above).
     pub errors: BTreeMap<String, u64>,
+    /// Why connections failed, in words, by the classes of `errors`: of all attempts to connect, not only those of
+    /// counted requests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub error_details: BTreeMap<String, BTreeMap<String, u64>>,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
     /// Goals and whether they were met.

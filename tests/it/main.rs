@@ -13,6 +13,7 @@ mod load_hostile;
 mod load_http2;
 mod load_nginx;
 mod load_outcomes;
+mod load_reach;
 mod load_sent;
 mod load_truth;
 mod peer;

@@ -126,6 +126,7 @@ fn empty(number: u8, name: &str) -> Run {
         service_ms: Latency::new().quantiles(),
         lag_ms: Latency::new().quantiles(),
         errors: BTreeMap::new(),
+        error_details: BTreeMap::new(),
         status: BTreeMap::new(),
         goals: Vec::new(),
         warnings: Vec::new(),
@@ -178,6 +179,7 @@ fn hostile(text: &str) -> Run {
     run.plan.request.headers.push(Header { name: text.to_owned(), value: text.to_owned(), secret: false });
     run.plan.request.content_type = Some(text.to_owned());
     run.errors = BTreeMap::from([(text.to_owned(), 3)]);
+    run.error_details = BTreeMap::from([(text.to_owned(), run.errors.clone())]);
     run.intervals[0].errors = run.errors.clone();
     run.status = BTreeMap::from([(text.to_owned(), 3)]);
     run.warnings.push(Warning { kind: WarningKind::GeneratorLagged, text: text.to_owned() });

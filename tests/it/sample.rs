@@ -311,6 +311,7 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
         response_ms: tally.response.quantiles(),
         service_ms: tally.service.quantiles(),
         lag_ms: tally.lag.quantiles(),
+        error_details: BTreeMap::new(),
         status: BTreeMap::from([
             ("200".to_owned(), tally.requests.answered - failed_status),
             ("503".to_owned(), failed_status),

@@ -95,6 +95,7 @@ fn run(number: u64) -> Run {
         service_ms: quantiles,
         lag_ms: quantiles,
         errors: [("reset".to_owned(), number % 5)].into(),
+        error_details: [].into(),
         status: [("200".to_owned(), 200)].into(),
         goals: Vec::new(),
         warnings: vec![Warning { kind: WarningKind::SharedMachine, text: "same machine".to_owned() }],

@@ -46,6 +46,7 @@ fn a_run(n: u128) -> Run {
         service_ms: Quantiles::default(),
         lag_ms: Quantiles::default(),
         errors: Default::default(),
+        error_details: Default::default(),
         status: Default::default(),
         goals: Vec::new(),
         warnings: Vec::new(),

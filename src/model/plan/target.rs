@@ -129,6 +129,9 @@ pub struct Reach {
     /// Whether connections go to all addresses of a name in turn, and not to the first that accepts one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all_addresses: bool,
+    /// Whether each new connection asks anew what the name stands for, and not once for the whole run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resolve_each: bool,
     /// Connect to this Unix socket; the URL gives the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_socket: Option<PathBuf>,
@@ -142,7 +145,7 @@ pub struct Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
-    /// The name in the URL.
+    /// The name in the URL; `*` for any.
     pub host: String,
     /// The port in the URL; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,7 +220,7 @@ pub(super) fn check_tls(tls: &Tls) -> Result<(), String> {
 
 /// # Errors
 /// Why the target cannot be reached like this.
-pub(super) fn check_reach(reach: &Reach) -> Result<(), String> {
+pub(super) fn check_reach(reach: &Reach, url: &str) -> Result<(), String> {
     if reach.resolve.len() > RESOLVE_MAX {
         return Err(format!("at most {RESOLVE_MAX} names can be given addresses by hand"));
     }
@@ -229,10 +232,28 @@ pub(super) fn check_reach(reach: &Reach) -> Result<(), String> {
             return Err(format!("{} needs 1 to {RESOLVE_MAX} addresses", given.host));
         }
     }
-    match &reach.proxy {
-        Some(proxy) => check_proxy(proxy),
-        None => Ok(()),
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme.trim());
+    if scheme.eq_ignore_ascii_case("udp") && (reach.unix_socket.is_some() || reach.proxy.is_some()) {
+        return Err("udp goes neither over a Unix socket nor through a proxy".to_owned());
     }
+    if reach.unix_socket.is_some() && reach.proxy.is_some() {
+        return Err("a connection goes to a Unix socket or through a proxy, not both".to_owned());
+    }
+    if reach.unix_socket.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err("the path of the Unix socket is missing".to_owned());
+    }
+    let Some(proxy) = &reach.proxy else { return Ok(()) };
+    check_proxy(proxy)?;
+    let is_resolved_here = proxy.get(..9).is_some_and(|scheme| scheme.eq_ignore_ascii_case("socks5://"));
+    if is_resolved_here && reach.resolve_each {
+        return Err(
+            "asking for the name anew on each connection needs a socks5h:// or http:// proxy".to_owned()
+        );
+    }
+    if !is_resolved_here && reach.resolve.is_empty() && (reach.all_addresses || reach.family != Family::Any) {
+        return Err("this proxy chooses the address; with socks5:// it is chosen here".to_owned());
+    }
+    Ok(())
 }
 
 /// No message repeats the text: it may hold a secret.
@@ -298,6 +319,15 @@ impl Default for Tls {
 }
 
 impl Reach {
+    /// What was given by hand for a host and port; the first that fits, and `*` fits every host.
+    #[must_use]
+    pub fn given(&self, host: &str, port: u16) -> Option<&Resolve> {
+        self.resolve.iter().find(|given| {
+            (given.host == "*" || given.host.eq_ignore_ascii_case(host))
+                && given.port.is_none_or(|given| given == port)
+        })
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -1,5 +1,7 @@
 //! The numbers of one run as tables.
 
+use std::collections::BTreeMap;
+
 use crate::model::goal::Metric;
 use crate::model::run::QUANTILES;
 use crate::model::{Goal, Quantiles, Run, number};
@@ -139,6 +141,19 @@ pub(super) fn outcomes(out: &mut Markup, run: &Run) {
         });
         column(columns, "Traffic", |inner| pairs(inner, &traffic_rows(run)));
     });
+    if !run.error_details.is_empty() {
+        out.leaf("h3", &[], "Why connections failed (all attempts)");
+        pairs(out, &reason_rows(run));
+    }
+}
+
+fn reason_rows(run: &Run) -> Vec<(String, String)> {
+    let shown = |(class, reasons): (&String, &BTreeMap<String, u64>)| {
+        let named =
+            |(why, count): (&String, &u64)| (class_words(class), format!("{why}: {}", number::count(*count)));
+        reasons.iter().map(named).collect::<Vec<_>>()
+    };
+    run.error_details.iter().flat_map(shown).collect()
 }
 
 fn column(columns: &mut Markup, title: &str, fill: impl FnOnce(&mut Markup)) {

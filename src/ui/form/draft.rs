@@ -506,6 +506,7 @@ mod tests {
             ],
             family: Family::V6,
             all_addresses: true,
+            resolve_each: false,
             unix_socket: Some("/run/app.sock".into()),
             proxy: Some("socks5h://127.0.0.1:1080".to_owned()),
         };

@@ -16,6 +16,8 @@ impl Sheet<'_> {
         });
         let words = "Use all addresses of a name in turn";
         self.tick(ui, "", words, |draft| &mut draft.target.all_addresses);
+        let words = "Ask for the addresses anew with each connection";
+        self.tick(ui, "", words, |draft| &mut draft.target.resolve_each);
         self.resolve(ui);
         let spec = Spec {
             caption: "Proxy",
@@ -90,6 +92,7 @@ pub(super) fn summary(draft: &Draft) -> String {
         (target.family == Family::V4, "IPv4 only"),
         (target.family == Family::V6, "IPv6 only"),
         (target.all_addresses, "all addresses"),
+        (target.resolve_each, "asked for anew"),
         (!target.resolve.is_empty(), given.as_str()),
         (!target.proxy.trim().is_empty(), "proxy"),
         (!target.unix_socket.trim().is_empty(), "Unix socket"),

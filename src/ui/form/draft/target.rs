@@ -44,6 +44,8 @@ pub struct TargetDraft {
     pub family: Family,
     /// Whether connections go to all of them in turn.
     pub all_addresses: bool,
+    /// Whether each connection asks for the name's addresses anew.
+    pub resolve_each: bool,
     /// Empty for none.
     pub unix_socket: String,
     /// Empty for none.
@@ -159,6 +161,7 @@ impl TargetDraft {
         self.resolve = reach.resolve.iter().map(ResolveDraft::from_resolve).collect();
         self.family = reach.family;
         self.all_addresses = reach.all_addresses;
+        self.resolve_each = reach.resolve_each;
         self.unix_socket = reach.unix_socket.as_deref().map(shown).unwrap_or_default();
         self.proxy = reach.proxy.clone().unwrap_or_default();
     }
@@ -240,6 +243,7 @@ impl Default for TargetDraft {
             resolve: Vec::new(),
             family: Family::Any,
             all_addresses: false,
+            resolve_each: false,
             unix_socket: String::new(),
             proxy: String::new(),
             reuse_min: String::new(),
@@ -278,6 +282,7 @@ impl Reading {
                 resolve: self.resolve(&target.resolve),
                 family: target.family,
                 all_addresses: target.all_addresses,
+                resolve_each: target.resolve_each,
                 unix_socket: filled(&target.unix_socket).map(PathBuf::from),
                 proxy: filled(&target.proxy),
             },
