@@ -9,6 +9,7 @@
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
+mod capacity;
 pub mod compare;
 mod figures;
 pub mod form;

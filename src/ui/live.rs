@@ -1,9 +1,12 @@
 //! The run that is going: four numbers, its plots, how far it is, and Stop.
 
+mod steer;
+
 use eframe::egui::{
     Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2,
 };
 
+use super::capacity;
 use super::plot::axis::Scale;
 use super::plot::time::{self, Drawing, TimeView, Timing};
 use super::theme::{CONTROL_HEIGHT, SPACE};
@@ -35,13 +38,14 @@ pub struct LiveView {
     run: Option<RunId>,
     /// Zoom, hidden series, scale, response or service.
     pub time: TimeView,
+    steer: steer::SteerView,
 }
 
 impl LiveView {
     /// Zoom and hidden series start anew with another run; scale and timing stay as they were chosen.
     fn follow(&mut self, live: &Live) {
         if self.run != Some(live.id) {
-            *self = Self { run: Some(live.id), time: self.time.anew() };
+            *self = Self { run: Some(live.id), time: self.time.anew(), steer: steer::SteerView::default() };
         }
     }
 }
@@ -58,6 +62,12 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
         let top = ui.cursor().top();
         head(cx, ui, view, live);
         warnings(cx, ui, live);
+        if live.search.is_some()
+            && let Some((run, capacity)) =
+                live.so_far.as_deref().and_then(|run| Some((run, run.capacity.as_ref()?)))
+        {
+            capacity::line(ui, cx.theme, capacity, run.rate.asked);
+        }
         numbers(cx, ui, live.so_far.as_deref());
         ui.add_space(SPACE[0]);
         let run = live.so_far.as_deref();
@@ -65,7 +75,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
         let height = room - FOOT_HEIGHT - (ui.cursor().top() - top) - SPACE[0];
         time::ui(cx, ui, &mut view.time, run, time_end(measured_s, planned_s(live)), height);
     });
-    foot(cx, ui, live);
+    foot(cx, ui, &mut view.steer, live);
 }
 
 /// How far the time axis reaches: far enough that it does not move with every news.
@@ -240,19 +250,24 @@ fn failed_share(run: &Run) -> String {
     number::percent(run.requests.failed as f64 / run.requests.due as f64)
 }
 
-fn foot(cx: &mut Cx<'_>, ui: &mut Ui, live: &Live) {
+fn foot(cx: &mut Cx<'_>, ui: &mut Ui, steering: &mut steer::SteerView, live: &Live) {
     let theme = cx.theme;
     ui.add_space(SPACE[1]);
     ui.horizontal(|ui| {
         ui.set_min_height(CONTROL_HEIGHT);
         ui.label(RichText::new(clock_words(live)));
-        ui.label(RichText::new(phase_words(&live.phase)).color(theme.text_muted));
+        if live.is_paused && matches!(live.phase, Phase::Warmup | Phase::Measuring) {
+            ui.label(RichText::new("Paused").color(theme.warning));
+        } else {
+            ui.label(RichText::new(phase_words(&live.phase)).color(theme.text_muted));
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let stops = !matches!(live.phase, Phase::Stopping | Phase::Saving);
             let stop = Button::new("Stop").min_size(vec2(84.0, CONTROL_HEIGHT));
             if ui.add_enabled(stops, stop).on_hover_text("Stop and keep what was measured").clicked() {
                 cx.push(Command::StopRun);
             }
+            steer::ui(cx, ui, steering, live);
             if let Some(remaining) = live.remaining {
                 let words = format!("{} left", number::clock(remaining.as_secs_f64()));
                 ui.label(RichText::new(words).color(theme.text_muted));

@@ -17,8 +17,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response, Role,
-    Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
+    self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, Painter, PointerButton, Pos2, Rect,
+    Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
 };
 use egui_plot::{Plot, PlotTransform};
 
@@ -38,6 +38,8 @@ const DRAG_MIN: f32 = 5.0;
 const DRAG_FLAT: f32 = 18.0;
 /// Zooming in ends when this share of the whole axis is on show.
 const ZOOM_MIN_SHARE: f64 = 1e-5;
+/// The most characters of a mark's words on a plot.
+const MARK_CHARACTERS_MAX: usize = 40;
 /// Steps of the marks in points: enough for a label, and too little for one.
 const STEP_LABELLED: f64 = 1000.0;
 const STEP_BARE: f64 = 4.0;
@@ -58,6 +60,8 @@ pub struct PlotsView {
     frames_now: Vec<Rect>,
     /// Where the crosshair is, in units of the horizontal axis.
     crosshair: Option<f64>,
+    /// Moments to be marked on every plot, in units of the horizontal axis, with their words.
+    pub marks: Vec<(f64, String)>,
     caches: BTreeMap<String, RefCell<Cache>>,
     copying: Option<image::Copying>,
 }
@@ -300,6 +304,7 @@ impl Chart<'_> {
             let font = FontId::proportional(theme::SIZE_BODY);
             painter.text(frame.center(), Align2::CENTER_CENTER, self.empty, font, theme.text_muted);
         }
+        self.mark(theme, view, transform, &painter);
         if let Some(x) = view.crosshair {
             let at = transform.position_from_point_x(x);
             painter.vline(at, frame.y_range(), Stroke::new(1.0, theme.crosshair));
@@ -315,6 +320,27 @@ impl Chart<'_> {
                 Stroke::new(1.0, theme.accent),
                 StrokeKind::Inside,
             );
+        }
+    }
+
+    /// Moments that somebody marked: a line on every plot, and the words on the uppermost.
+    fn mark(&self, theme: &Theme, view: &PlotsView, transform: &PlotTransform, painter: &Painter) {
+        let frame = *transform.frame();
+        let mut words_end = f32::NEG_INFINITY;
+        for (x, words) in &view.marks {
+            let at = transform.position_from_point_x(*x);
+            if !frame.x_range().contains(at) {
+                continue;
+            }
+            painter.vline(at, frame.y_range(), Stroke::new(1.0, theme.text_muted));
+            // Words that would lie over others are left to the record.
+            if view.frames_now.len() == 1 && at > words_end {
+                let font = FontId::proportional(theme::SIZE_SMALL);
+                let words: String = words.chars().take(MARK_CHARACTERS_MAX).collect();
+                let place = Pos2::new(at + 3.0, frame.top() + 2.0);
+                let drawn = painter.text(place, Align2::LEFT_TOP, words, font, theme.text);
+                words_end = drawn.right() + 4.0;
+            }
         }
     }
 

@@ -137,6 +137,9 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
 fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     const TABLE_WIDTH: f32 = 460.0;
     let beside = ui.available_width() > 1.8 * TABLE_WIDTH;
+    if let Some(capacity) = &run.capacity {
+        super::capacity::panel(ui, cx.theme, capacity);
+    }
     if !beside {
         summary::quantiles(cx, ui, run);
         ui.add_space(SPACE[2]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use meshbench::app::state::{Live, Phase};
+use meshbench::model::capacity::{Bound, Capacity, CapacityTrial, Verdict};
 use meshbench::model::run::{
     Bytes, ConnectionRow, ConnectionTable, Connections, Detail, Environment, Histograms, PhaseTimes, Phases,
     QUANTILES, RUN_VERSION, Rate, Requests, Row, STATUS_ERROR, Slow, SlowPhases, Warning, WarningKind,
@@ -135,6 +136,32 @@ pub(crate) fn unanswered_run() -> Run {
 }
 
 /// A run that is 42 seconds into its minute.
+pub(crate) fn capacity() -> Capacity {
+    let trial = |rate: f64, verdict, why: &str| CapacityTrial {
+        rate,
+        verdict,
+        why: why.to_owned(),
+        achieved: rate,
+        p99_ms: Some(12.5),
+        errors: 0.0,
+    };
+    let missed = "p99<20ms was missed";
+    Capacity {
+        rate: Some(1600.0),
+        passes_at: Some(1600.0),
+        fails_at: Some(1680.0),
+        bound: Bound::Target,
+        settled: true,
+        trials: vec![
+            trial(800.0, Verdict::Passed, ""),
+            trial(1600.0, Verdict::Passed, ""),
+            trial(3200.0, Verdict::Failed, missed),
+            trial(1680.0, Verdict::Failed, missed),
+            trial(1600.0, Verdict::Passed, ""),
+        ],
+    }
+}
+
 pub(crate) fn live() -> Live {
     let mut so_far = cut(run(), 42.0);
     so_far.warnings.clear();

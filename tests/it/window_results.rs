@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use eframe::egui::{self, Color32, Frame, Margin, Rect, Shape, Ui, pos2};
+use eframe::egui::{self, Color32, Frame, Key, Margin, Rect, Shape, Ui, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use image::RgbaImage;
 use meshbench::app::state::Live;
 use meshbench::app::{Command, ExportFormat, State};
-use meshbench::model::run::RunEdit;
-use meshbench::model::{Labels, Run};
+use meshbench::model::run::{Mark, MarkKind, RunEdit};
+use meshbench::model::{Labels, Run, Search};
 use meshbench::ui::compare::{self, CompareView};
 use meshbench::ui::live::{self, LiveView};
 use meshbench::ui::plot::axis::{Axis, Scale};
@@ -217,6 +217,54 @@ fn stop_asks_for_the_end_of_the_run() {
     harness.get_by_label("Stop").click();
     harness.run();
     assert_eq!(asked.borrow().as_slice(), [Command::StopRun]);
+}
+
+#[test]
+fn a_run_is_paused_marked_and_sped_up_from_its_page() {
+    let (mut harness, asked) = live_harness(sample::live());
+    harness.get_by_label("Pause").click();
+    harness.run_steps(2);
+    harness.get_by_label("+").click();
+    harness.run_steps(2);
+    harness.get_by_label("Mark…").click();
+    harness.run_steps(3);
+    harness.get_by_label("Text of the mark").type_text("deployed v2");
+    harness.run_steps(2);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    let asked = asked.borrow();
+    assert_eq!(asked[0], Command::PauseRun);
+    assert!(matches!(asked[1], Command::SetRateFactor(factor) if (factor - 1.1).abs() < 1e-9), "{asked:?}");
+    assert_eq!(asked[2], Command::MarkRun("deployed v2".to_owned()));
+}
+
+#[test]
+fn a_paused_run_with_marks_looks_as_kept() {
+    let paused = || {
+        let mut live = sample::live();
+        live.is_paused = true;
+        let mut run = live.so_far.as_deref().expect("news").clone();
+        run.marks = vec![
+            Mark { at_s: 4.0, kind: MarkKind::Note, text: "deployed v2".to_owned() },
+            Mark { at_s: 9.0, kind: MarkKind::Pause, text: "paused".to_owned() },
+        ];
+        live.so_far = Some(Arc::new(run));
+        live
+    };
+    picture_of("live_paused", |cx, ui, view: &mut LiveView| live::ui(cx, ui, view, &paused()));
+}
+
+#[test]
+fn a_search_that_goes_looks_as_kept() {
+    let searching = || {
+        let mut live = sample::live();
+        live.search = Some(Search::default());
+        let mut run = live.so_far.as_deref().expect("news").clone();
+        run.capacity = Some(sample::capacity());
+        live.so_far = Some(Arc::new(run));
+        live
+    };
+    picture_of("live_search", |cx, ui, view: &mut LiveView| live::ui(cx, ui, view, &searching()));
 }
 
 #[test]

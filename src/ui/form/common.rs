@@ -82,7 +82,19 @@ impl Sheet<'_> {
             sheet.choice(ui, "Pacing", &PACINGS, |draft| &mut draft.pacing)
         });
         self.row(ui, "", |sheet, ui, _| sheet.remark(ui, pacing_words(sheet.draft.pacing)));
-        if !matches!(self.draft.pacing, PacingKind::Max | PacingKind::Kept) {
+        if self.draft.pacing == PacingKind::Stages {
+            let spec =
+                Spec { caption: "Stages", hint: "ramp 100..1000 1m; hold 1000 5m", unit: "", width: 0.0 };
+            self.line(ui, At::Rate, spec, |draft| &mut draft.stages);
+            self.row(ui, "", |sheet, ui, _| sheet.remark(ui, STAGES_WORDS));
+            self.tick(ui, "", "At random moments", |draft| &mut draft.random_stages);
+        }
+        if self.draft.pacing == PacingKind::Max {
+            let unit = "after each answer, before the next request";
+            let spec = Spec { caption: "Think time", hint: "0s", unit, width: SHORT };
+            self.line(ui, At::Rate, spec, |draft| &mut draft.think);
+        }
+        if matches!(self.draft.pacing, PacingKind::Constant | PacingKind::Poisson) {
             let unit = match self.draft.pacing {
                 PacingKind::Poisson => "requests/s on average",
                 _ => "requests/s",
@@ -139,14 +151,19 @@ impl Sheet<'_> {
 
 const OTHER: &str = "Other…";
 
-const PACINGS: [(PacingKind, &str); 3] = [
+const STAGES_WORDS: &str = "hold 100 30s · ramp 100..1000 1m · steps 100..1000/10 5m · spike 100..1000@20s+5s 1m · sine 500±200/30s 5m";
+const PACINGS: [(PacingKind, &str); 4] = [
     (PacingKind::Constant, "Constant rate"),
     (PacingKind::Poisson, "Poisson arrivals"),
     (PacingKind::Max, "As fast as possible"),
+    (PacingKind::Stages, "Stages"),
 ];
 
-const STOPS: [(StopKind, &str); 2] =
-    [(StopKind::Duration, "A time"), (StopKind::Requests, "A number of requests")];
+const STOPS: [(StopKind, &str); 3] = [
+    (StopKind::Duration, "A time"),
+    (StopKind::Requests, "A number of requests"),
+    (StopKind::Never, "Nothing but Stop"),
+];
 
 fn pacing_words(pacing: PacingKind) -> &'static str {
     match pacing {
@@ -155,6 +172,7 @@ fn pacing_words(pacing: PacingKind) -> &'static str {
         PacingKind::Max => {
             "The next request follows the answer (closed loop): a slow target is asked less often"
         }
+        PacingKind::Stages => "At a rate that changes, whether or not answers come (open loop)",
         PacingKind::Kept => "At a rate that changes, as the plan has it",
     }
 }

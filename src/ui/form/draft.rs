@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::plan::{self, Data, Field, Order, PLAN_VERSION, REDIRECTS_MAX, Session, Variant};
+use crate::model::plan::{
+    self, Arrivals, Data, Field, Order, PLAN_VERSION, Profile, REDIRECTS_MAX, Session, Stage, Variant,
+};
 use crate::model::{Goal, Pacing, Plan, Request, Stop, duration};
 
 use super::labels::{LabelAt, LabelDraft};
@@ -30,6 +32,12 @@ pub struct Draft {
     pub pacing: PacingKind,
     /// Requests per second; unused when there is no rate.
     pub rate: String,
+    /// Stages of a rate that changes, with semicolons between them.
+    pub stages: String,
+    /// Whether the requests of stages come at random moments.
+    pub random_stages: bool,
+    /// How long a connection waits after each answer where it goes as fast as possible.
+    pub think: String,
     /// The plan's own, of a kind that the form has no fields for.
     pub kept_pacing: Pacing,
     /// Connections at most.
@@ -79,6 +87,8 @@ pub enum PacingKind {
     Poisson,
     /// As fast as answers come.
     Max,
+    /// A rate that changes, stage by stage.
+    Stages,
     /// As the plan has it, that the form was filled from: a profile or a replay.
     Kept,
 }
@@ -169,7 +179,8 @@ impl Draft {
         let defaults = Plan::for_url("");
         let (pacing, rate) = match &plan.pacing {
             Pacing::Max { .. } => (PacingKind::Max, defaults.pacing.rate_per_sec()),
-            Pacing::Profile(_) | Pacing::Replay { .. } => (PacingKind::Kept, defaults.pacing.rate_per_sec()),
+            Pacing::Profile(_) => (PacingKind::Stages, defaults.pacing.rate_per_sec()),
+            Pacing::Replay { .. } => (PacingKind::Kept, defaults.pacing.rate_per_sec()),
             Pacing::Constant { rate_per_sec } => (PacingKind::Constant, Some(*rate_per_sec)),
             Pacing::Poisson { rate_per_sec } => (PacingKind::Poisson, Some(*rate_per_sec)),
         };
@@ -183,6 +194,17 @@ impl Draft {
             url: plan.target.url.clone(),
             target: TargetDraft::from_target(&plan.target),
             pacing,
+            stages: match &plan.pacing {
+                Pacing::Profile(profile) => {
+                    profile.stages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+                }
+                _ => STAGES_DEFAULT.to_owned(),
+            },
+            random_stages: plan.pacing.is_random() && matches!(plan.pacing, Pacing::Profile(_)),
+            think: match plan.pacing {
+                Pacing::Max { think } => duration::text(think),
+                _ => "0s".to_owned(),
+            },
             kept_pacing: plan.pacing.clone(),
             rate: rate.map_or_else(String::new, |rate| rate.to_string()),
             connections: plan.connections.to_string(),
@@ -245,6 +267,8 @@ impl Default for Draft {
     }
 }
 
+/// Offered to whoever wants a rate that changes.
+const STAGES_DEFAULT: &str = "ramp 100..1000 1m; hold 1000 1m";
 /// Offered when a person changes from a time to a number of requests.
 const REQUESTS_DEFAULT: u64 = 10_000;
 /// Offered when a person changes from a number of requests to a time.
@@ -327,8 +351,12 @@ impl Reading {
 
     fn pacing(&mut self, draft: &Draft) -> Pacing {
         match (draft.pacing, &draft.kept_pacing) {
-            (PacingKind::Kept, kept) | (PacingKind::Max, kept @ Pacing::Max { .. }) => return kept.clone(),
-            (PacingKind::Max, _) => return Pacing::MAX,
+            (PacingKind::Kept, kept) => return kept.clone(),
+            (PacingKind::Max, _) => {
+                let think = self.take(At::Rate, duration::parse(&draft.think), Duration::ZERO);
+                return Pacing::Max { think };
+            }
+            (PacingKind::Stages, _) => return self.stages(draft),
             (PacingKind::Constant | PacingKind::Poisson, _) => {}
         }
         let read = digits(draft.rate.trim().trim_end_matches("/s")).parse::<f64>();
@@ -345,6 +373,14 @@ impl Reading {
             .parse::<u32>()
             .map_err(|_| format!("write a whole number from 1 to {}", plan::CONNECTIONS_MAX));
         self.take(At::Connections, read, 1)
+    }
+
+    fn stages(&mut self, draft: &Draft) -> Pacing {
+        let texts = draft.stages.split([';', '\n']).filter(|text| !text.trim().is_empty());
+        let read = texts.map(|text| text.trim().parse::<Stage>()).collect::<Result<Vec<_>, _>>();
+        let stages = self.take(At::Rate, read, Vec::new());
+        let arrivals = if draft.random_stages { Arrivals::Poisson } else { Arrivals::Even };
+        Pacing::Profile(Profile { arrivals, stages })
     }
 
     fn stop(&mut self, draft: &Draft) -> Stop {
@@ -526,6 +562,26 @@ mod tests {
         plan.data = Some(Data { file: "/users.csv".into(), order: Order::Random });
         plan.session = Session { keep_cookies: true, follow_redirects: 5 };
         plan
+    }
+
+    #[test]
+    fn a_rate_that_changes_survives_the_form() {
+        let mut draft = Draft::from_plan(&Plan::for_url("http://localhost/"));
+        draft.pacing = PacingKind::Stages;
+        draft.stages = "ramp 100..1000 1m; hold 1000 5m".to_owned();
+        draft.stop = StopKind::Never;
+        let plan = draft.plan().expect("a plan");
+        assert!(matches!(&plan.pacing, Pacing::Profile(profile) if profile.stages.len() == 2));
+        assert_eq!(Draft::from_plan(&plan).plan(), Ok(plan));
+        draft.stages = "climb 1 2".to_owned();
+        let wrong = draft.plan().expect_err("no stage");
+        assert!(wrong.iter().any(|wrong| wrong.at == At::Rate && wrong.reason.contains("ramp")), "{wrong:?}");
+        draft.pacing = PacingKind::Max;
+        draft.think = "20ms".to_owned();
+        assert_eq!(
+            draft.plan().map(|plan| plan.pacing),
+            Ok(Pacing::Max { think: Duration::from_millis(20) })
+        );
     }
 
     #[test]

@@ -129,6 +129,8 @@ impl Timing {
 pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_s: f64, height: f32) {
     let theme = cx.theme;
     view.plots.begin(ui);
+    let marks = run.into_iter().flat_map(|run| &run.marks);
+    view.plots.marks = marks.map(|mark| (mark.at_s, mark.text.clone())).collect();
     let mut series =
         view.series.take().filter(|series| run.is_some_and(|run| series.key == key(run, view.timing)));
     if series.is_none() {
