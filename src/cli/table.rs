@@ -62,6 +62,13 @@ pub(super) fn result(run: &Run, style: Style) -> String {
             line(text);
         }
     }
+    if !run.marks.is_empty() {
+        line(String::new());
+        for mark in &run.marks {
+            let at = format!("{:>8.1} s", mark.at_s);
+            line(format!("{}  {at}  {}", style.quiet("mark"), plain(&mark.text)));
+        }
+    }
     let warnings = warnings(run, style);
     if !warnings.is_empty() {
         line(String::new());

@@ -2,6 +2,7 @@
 //!
 //! No script and nothing from elsewhere: the page's own policy forbids both. Plots are SVG in the page.
 
+mod capacity;
 mod compare;
 mod detail;
 mod notes;
@@ -65,11 +66,17 @@ fn run_section(body: &mut Markup, run: &Run, letter: Option<String>) {
         if !run.goals.is_empty() {
             section(main, "Goals", |inner| summary::goals(inner, run));
         }
+        if let Some(found) = &run.capacity {
+            section(main, "Highest rate", |inner| capacity::found(inner, found));
+        }
         section(main, "Latency", |inner| {
             summary::quantiles(inner, run);
         });
         section(main, "Requests", |inner| summary::outcomes(inner, run));
         plots(main, run);
+        if !run.marks.is_empty() {
+            section(main, "Marks", |inner| capacity::marks(inner, &run.marks));
+        }
         detail::sections(main, run);
         section(main, "Plan", |inner| plan::table(inner, run));
         section(main, "Environment", |inner| plan::environment(inner, run));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use meshbench::model::capacity::{Bound, Capacity, CapacityTrial, Verdict};
 use meshbench::model::run::{
-    Bytes, Connections, Ended, Environment, Histograms, Rate, Requests, Warning, WarningKind,
+    Bytes, Connections, Ended, Environment, Histograms, Mark, MarkKind, Rate, Requests, Warning, WarningKind,
 };
 use meshbench::model::{
     BasicAuth, Cookie, Goal, Header, Interval, Labels, Pacing, Plan, Run, RunId, Stop, plan,
@@ -565,4 +566,33 @@ fn runs_stand_side_by_side() {
 fn ids_of_fixtures_are_ids() {
     let id: RunId = empty(3, "run").id;
     assert_eq!(id.to_string().parse(), Ok(id));
+}
+
+#[test]
+fn a_search_and_its_marks_are_told_and_nothing_foreign_gets_through() {
+    let mut run = measured(1, "search", 6, 4.0);
+    let trial = |rate: f64, verdict, why: &str| CapacityTrial {
+        rate,
+        verdict,
+        why: why.to_owned(),
+        achieved: rate,
+        p99_ms: None,
+        errors: 0.0,
+    };
+    run.capacity = Some(Capacity {
+        rate: Some(400.0),
+        passes_at: Some(400.0),
+        fails_at: Some(420.0),
+        bound: Bound::Target,
+        settled: true,
+        trials: vec![trial(400.0, Verdict::Passed, ""), trial(420.0, Verdict::Failed, "<script>x")],
+    });
+    run.marks = vec![Mark { at_s: 2.5, kind: MarkKind::Note, text: "<b>v2</b>".to_owned() }];
+    let page = html::write(&[&run], now());
+    for words in ["Highest rate", "1 of 1 passed there", "2.5 s", "&lt;b&gt;v2", "failed: &lt;script&gt;x"] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("<script>x") && !page.contains("<b>v2"));
+    let back = json::read(json::write(&run)).expect("our own text");
+    assert_eq!(back, [run]);
 }
