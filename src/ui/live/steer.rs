@@ -95,8 +95,8 @@ fn rate(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut SteerView, live: &Live) {
             ui.label(RichText::new(words)).on_hover_text("The planned rate is multiplied by this");
         }
     }
-    if step(ui, "−", "10 % less") {
-        cx.push(Command::SetRateFactor(live.factor * (1.0 - STEP)));
+    if step(ui, "−", "As much less as + is more") {
+        cx.push(Command::SetRateFactor(live.factor / (1.0 + STEP)));
     }
 }
 
@@ -120,11 +120,34 @@ fn typed(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut SteerView, live: &Live, planne
         view.is_rate_wrong = false;
     }
     if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
-        let digits: String =
-            view.rate.trim_end_matches("/s").chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
-        match digits.parse::<f64>() {
-            Ok(rate) if rate > 0.0 => cx.push(Command::SetRateFactor(rate / planned)),
-            _ => view.is_rate_wrong = true,
+        match read_rate(&view.rate) {
+            Some(rate) => cx.push(Command::SetRateFactor(rate / planned)),
+            None => view.is_rate_wrong = true,
+        }
+    }
+}
+
+/// A rate as the field shows it: digits, spaces between them, one dot, and `/s`. Anything else is no rate: a wrong one
+/// would be sent at once.
+fn read_rate(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let digits: String = text.strip_suffix("/s").unwrap_or(text).split_whitespace().collect();
+    let is_plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+    digits.parse::<f64>().ok().filter(|rate| is_plain && *rate > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_rate_is_not_sent() {
+        for (text, rate) in [("500", 500.0), ("1\u{2009}000/s", 1000.0), (" 2 000.5 /s ", 2000.5)] {
+            assert_eq!(read_rate(text), Some(rate), "{text}");
+        }
+        assert_eq!(read_rate(&number::rate(12_345.0)), Some(12_345.0), "what the field shows itself");
+        for text in ["", "-500", "1e3", "2k", "1,5", "12abc3", "0", "1.2.3", "inf", "/s"] {
+            assert_eq!(read_rate(text), None, "{text}");
         }
     }
 }
