@@ -198,7 +198,7 @@ class Peers:
         ]
 
     def spinning(self, rate):
-        return self.meshbench("--rate", rate, "--precision", "exact", label="meshbench, exact", needs=("--precision",))
+        return self.meshbench("--rate", rate, "--timer", "precise", label="meshbench, precise", needs=("--timer",))
 
     def stalled(self, rate):
         return [

@@ -268,14 +268,14 @@ def constant_goals(bench, rate, runs, failed):
     if rate == RATES[0]:
         page.at_most(f"{rate}/s: own lag p99", value("own99"), 500, " µs", 1, why)
         page.at_most(f"{rate}/s: gaps' coefficient of variation", value("cv"), 0.2, "", 2, why)
-    exact = runs.get("meshbench, exact")
+    exact = runs.get("meshbench, precise")
     page.at_most(
-        f"{rate}/s, exact: own lag p50",
+        f"{rate}/s, precise: own lag p50",
         median(exact, "own50") if exact else None,
         1,
         " µs",
         2,
-        failed.get("meshbench, exact", ""),
+        failed.get("meshbench, precise", ""),
     )
     others = {name: taken for name, taken in runs.items() if not name.startswith("meshbench")}
     for key, title in (("off50", "p50"), ("off99", "p99")):

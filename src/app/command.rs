@@ -34,6 +34,8 @@ pub enum Command {
     MarkRun(String),
     /// Use this timer for runs from now on, until the program ends.
     UseTimer(Timer),
+    /// Send load from so many threads from now on, until the program ends; 0 leaves one processor to the rest.
+    UseThreads(u32),
     /// Put away the message about a run that could not be carried out.
     DismissFailedRun,
     /// Put this plan into the form of the load page and show that page.

@@ -53,6 +53,8 @@ pub struct State {
     pub settings: Settings,
     /// The timer for runs, where it is not as in the settings.
     pub timer: Option<Timer>,
+    /// The number of threads that send load, where it is not as in the settings.
+    pub threads: Option<u32>,
     /// Whether the window should close now.
     pub closing: bool,
     /// Numbers given out so far, for ids within this state.

@@ -37,6 +37,7 @@ impl State {
             Command::ResumeRun => self.resume_run(),
             Command::MarkRun(text) => self.mark_run(&text),
             Command::UseTimer(timer) => self.use_timer(timer),
+            Command::UseThreads(threads) => self.use_threads(threads),
             Command::DismissFailedRun => self.dismiss_failed_run(),
             Command::EditPlan(plan) => self.edit_plan(plan),
             Command::OpenRun(id) => self.open_run(id),

@@ -95,6 +95,9 @@ pub(super) struct RunArgs {
     /// How exactly requests leave when they are due; precision costs processor time [default: balanced]
     #[arg(long, value_enum)]
     pub(super) timer: Option<TimerKind>,
+    /// Threads that send load, each with its share of the connections [default: one less than processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) threads: Option<u32>,
     /// How long requests are due and counted [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "requests")]
     pub(super) duration: Option<Duration>,
@@ -299,7 +302,7 @@ pub(super) enum ProtocolKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum TimerKind {
-    /// Within about a microsecond; keeps a processor busy
+    /// Within about a microsecond, answers too are watched for; keeps a processor busy
     Precise,
     /// Within about 50 µs
     Balanced,

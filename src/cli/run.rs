@@ -25,7 +25,8 @@ pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Resu
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     let search = plan::search(options, &plan)?;
-    let errand = Errand::Plan(Box::new(plan), search, consent, options.timer.map(Timer::from));
+    let means = Means { timer: options.timer.map(Timer::from), threads: options.threads };
+    let errand = Errand::Plan(Box::new(plan), search, consent, means);
     carry_out(errand, &options.output, data_dir, screen)
 }
 
@@ -37,7 +38,13 @@ pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> R
 
 enum Errand {
     Try,
-    Plan(Box<Plan>, Option<Search>, Consent, Option<Timer>),
+    Plan(Box<Plan>, Option<Search>, Consent, Means),
+}
+
+/// How a run is carried out, where it is not as the settings say.
+struct Means {
+    timer: Option<Timer>,
+    threads: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,9 +96,12 @@ fn measure(
     let mut consent = Consent::Given;
     match errand {
         Errand::Try => session.command(Command::TryIt),
-        Errand::Plan(plan, search, asked, timer) => {
-            if let Some(timer) = timer {
+        Errand::Plan(plan, search, asked, means) => {
+            if let Some(timer) = means.timer {
                 session.command(Command::UseTimer(timer));
+            }
+            if let Some(threads) = means.threads {
+                session.command(Command::UseThreads(threads));
             }
             consent = asked;
             session.command(match search {

@@ -39,6 +39,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(30);
 const START_AHEAD: Duration = Duration::from_millis(2);
 /// While a run goes, the system is asked this often whether it holds us back.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
+/// Tables are for a look, and are made this often while the run goes.
+const DETAIL_EVERY: Duration = Duration::from_millis(500);
 
 /// See [`super::run`].
 pub(super) fn run(
@@ -247,6 +249,8 @@ struct Collector<'a> {
     reasons: Reasons,
     /// From the first due time.
     meter: Option<(Meter, Instant)>,
+    /// When the tables were last made.
+    detailed: Option<Instant>,
     errors: Errors,
     status: Vec<u64>,
     /// The last known of each worker.
@@ -275,6 +279,7 @@ impl<'a> Collector<'a> {
             names: Names::default(),
             reasons: Reasons::default(),
             meter: None,
+            detailed: None,
             errors: Errors::default(),
             status: Vec::new(),
             in_flight: vec![0; workers],
@@ -358,9 +363,11 @@ impl<'a> Collector<'a> {
         self.note_steering(origin, elapsed, now);
         let intervals = self.timeline.over_by(counted.saturating_sub(nanos(SETTLED_AFTER)));
         self.read_strain(STRAIN_EVERY);
-        let detail = self.tables.detail(&self.names, origin, false);
+        if self.detailed.is_none_or(|detailed| detailed.elapsed() >= DETAIL_EVERY) {
+            self.detailed = Some(Instant::now());
+            self.measured.detail = self.tables.detail(&self.names, origin, false);
+        }
         let measured = &mut self.measured;
-        measured.detail = detail;
         measured.phase = phase;
         measured.since_start = Duration::from_nanos(since_start);
         measured.elapsed = Duration::from_nanos(elapsed);

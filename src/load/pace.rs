@@ -73,7 +73,7 @@ impl Clock {
         let pokes = worker.pokes();
         let Some(at) = at else { return worker.unless_poked(pokes, pending()).await };
         loop {
-            match timer::wait(self.timer, worker.now(), at) {
+            match timer::wait(self.timer, worker.now(), at, worker.in_flight()) {
                 Wait::Over => return,
                 Wait::Sleep(length) => worker.unless_poked(pokes, self.alarm.after(length)).await,
                 Wait::Yield => tokio::task::yield_now().await,

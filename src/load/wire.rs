@@ -30,6 +30,8 @@ pub(super) struct Traffic {
     /// Bytes of `HTTP/1` that the answer begins with; none once it is known whether it does.
     matched: Cell<Option<usize>>,
     is_http1: Cell<bool>,
+    /// Whether something was received since the task of this connection was last run.
+    has_read: Cell<bool>,
 }
 
 impl Wire {
@@ -51,12 +53,18 @@ impl Traffic {
         self.sent.take()
     }
 
+    /// The task of this connection is run.
+    pub(super) fn begin_turn(&self) {
+        self.has_read.set(false);
+    }
+
     /// Whether the other side has answered in HTTP/1.
     pub(super) fn is_http1(&self) -> bool {
         self.is_http1.get()
     }
 
     fn note_received(&self, bytes: &[u8]) {
+        self.has_read.set(self.has_read.get() || !bytes.is_empty());
         self.received.set(self.received.get() + bytes.len() as u64);
         let Some(matched) = self.matched.get() else { return };
         let expected = &HTTP1[matched..];
@@ -94,6 +102,11 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
+        // What was read may have woken slots that send at once: a PING's answer goes out with what they send.
+        if wire.traffic.has_read.take() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let written = wire.stream.poll_write(cx, bytes);
         if let Poll::Ready(Ok(length)) = &written {
             wire.traffic.sent.set(wire.traffic.sent.get() + *length as u64);

@@ -468,6 +468,11 @@ impl Worker {
         self.tally.borrow_mut().note_due(due, self.origin());
     }
 
+    /// Requests that are due and have no outcome yet.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.get()
+    }
+
     /// When counting begins.
     fn origin(&self) -> u64 {
         self.origin.get()

@@ -129,6 +129,11 @@ impl State {
         Vec::new()
     }
 
+    pub(super) fn use_threads(&mut self, threads: u32) -> Vec<Job> {
+        self.threads = Some(threads);
+        Vec::new()
+    }
+
     /// The run that is going, while requests may still become due.
     fn live_to_steer(&mut self) -> Option<&mut Live> {
         let live = self.live.as_mut()?;
@@ -243,7 +248,6 @@ impl State {
         // Wherever it was asked for, a run is watched on one page.
         self.go(Page::Load);
         let id = RunId(fresh.id);
-        let threads = self.settings.load_threads;
         self.live = Some(Live {
             id,
             plan: plan.clone(),
@@ -259,6 +263,7 @@ impl State {
             is_try: false,
         });
         let timer = self.timer.unwrap_or(self.settings.timer);
+        let threads = self.threads.unwrap_or(self.settings.load_threads);
         vec![Job::Run { id, plan, search, threads, timer }]
     }
 

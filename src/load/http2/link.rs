@@ -1,6 +1,8 @@
 //! A place for a connection that several slots share: opened once for all who wait, and opened again when it is over.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -229,7 +231,7 @@ async fn open(worker: Rc<Worker>, at: usize) {
     };
     match made {
         Err(class) => link.opened(Err(class)),
-        Ok((line, connection)) => {
+        Ok((line, mut connection)) => {
             worker.note_opened();
             if worker.stage() == Stage::Connecting
                 && let Some(opening) = line.opening.take()
@@ -238,7 +240,11 @@ async fn open(worker: Rc<Worker>, at: usize) {
             }
             link.opened(Ok(&line));
             // Every stream is told by itself how it ended.
-            let _ = connection.await;
+            let _ = poll_fn(|cx| {
+                line.traffic.begin_turn();
+                Pin::new(&mut connection).poll(cx)
+            })
+            .await;
             link.retire(&line);
         }
     }
