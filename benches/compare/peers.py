@@ -214,6 +214,7 @@ class Peers:
     def biased(self, rate):
         return [
             self.meshbench("--rate", rate),
+            self.spinning(rate),
             self.oha("-q", rate, label="oha -q"),
             self.fortio("-uniform", "-r", "0.00001", rate=rate, label="fortio -uniform -r 10µs"),
             self.fortio("-uniform", rate=rate, label="fortio -uniform"),

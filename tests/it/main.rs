@@ -11,6 +11,7 @@ mod load_echo;
 mod load_grpc;
 mod load_hostile;
 mod load_http2;
+mod load_memory;
 mod load_nginx;
 mod load_outcomes;
 mod load_reach;
