@@ -18,6 +18,7 @@ mod heat;
 mod heavy;
 mod hopeless;
 pub mod job;
+pub mod methods;
 mod place;
 mod record;
 mod runtime;

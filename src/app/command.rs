@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Search, Settings, Timer};
+use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
 use super::state::{NoticeId, PlanId, Slot};
 
@@ -74,6 +74,10 @@ pub enum Command {
     ExportPlanTo(Box<Plan>, PathBuf),
     /// Ask with the native dialog for the file of this field of the form.
     PickFile(Slot),
+    /// Ask a gRPC target, or the files that it names, what there is to be called.
+    ListMethods(Box<Target>),
+    /// Do not wait for the answer, or forget it.
+    StopListing,
     /// Keep these settings.
     ChangeSettings(Settings),
     /// Put a notice away.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
 use super::command::ExportFormat;
+use super::methods::Description;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
 
 /// News from background work. Everything that can fail ends in one of these.
@@ -85,6 +86,13 @@ pub enum Event {
     PlanPlacePicked(Box<crate::model::Plan>, PathBuf),
     /// A person picked a file for the form.
     FilePicked(Picked),
+    /// A gRPC target said what it offers, or did not.
+    MethodsListed {
+        /// The number of the question.
+        asked: u64,
+        /// What it offers, or why that is not known, and what to do.
+        told: Result<Arc<Description>, String>,
+    },
     /// Settings are on disk.
     SettingsSaved(Settings),
     /// Something did not work; nothing is lost.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::run::RunEdit;
-use crate::model::{Plan, RunId, Search, Settings, Timer};
+use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan, Slot};
@@ -65,6 +65,8 @@ pub enum Job {
     ExportPlan(Box<Plan>, PathBuf),
     /// Ask for the file of this field of the form.
     PickFile(Slot),
+    /// Ask a gRPC target what it offers; the answer bears this number.
+    ListMethods(u64, Box<Target>),
     /// Keep settings.
     SaveSettings(Settings),
 }
@@ -89,4 +91,6 @@ pub enum JobKey {
     Run,
     /// Reading runs for the history page.
     ReadRuns,
+    /// Asking a target what it offers.
+    ListMethods,
 }

@@ -19,12 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::load;
 
 use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
+use super::methods::ANSWER_MAX;
 use super::state::{Picked, Slot};
 
 pub use store::StartError;
@@ -131,6 +133,8 @@ pub struct Runtime {
     reading: store::Generation,
     /// The built-in target serves until this is dropped.
     target: Option<Holder>,
+    /// Asks a target what it offers.
+    listing: Option<AbortHandle>,
 }
 
 impl Runtime {
@@ -160,6 +164,7 @@ impl Runtime {
             run: None,
             reading: store::Generation::default(),
             target: None,
+            listing: None,
         };
         Ok((runtime, events))
     }
@@ -180,6 +185,8 @@ impl Runtime {
                     run.steer(steer);
                 }
             }
+            Job::Stop(JobKey::ListMethods) => self.stop_listing(),
+            Job::ListMethods(number, target) => self.list_methods(number, *target),
             Job::Stop(JobKey::ReadRuns) => self.reading.next(),
             Job::ReadRuns(ids) => {
                 self.reading.next();
@@ -276,6 +283,28 @@ impl Runtime {
         });
     }
 
+    fn list_methods(&mut self, asked: u64, target: crate::model::Target) {
+        self.stop_listing();
+        let outbox = self.outbox.clone();
+        let task = self.tokio.spawn(async move {
+            let told = match tokio::time::timeout(ANSWER_MAX, load::grpc::describe(&target)).await {
+                Ok(told) => told.map(Arc::new).map_err(|error| run::chain(&error)),
+                Err(_) => Err(format!(
+                    "No answer within {} s; is it the right address, and does it offer reflection?",
+                    ANSWER_MAX.as_secs()
+                )),
+            };
+            outbox.post(Event::MethodsListed { asked, told }).await;
+        });
+        self.listing = Some(task.abort_handle());
+    }
+
+    fn stop_listing(&mut self) {
+        if let Some(listing) = self.listing.take() {
+            listing.abort();
+        }
+    }
+
     fn ask_person(&self, request: DialogRequest, then: impl FnOnce(PathBuf) -> Event + Send + 'static) {
         // Made here, on the face's thread: macOS opens dialogs on no other.
         let answer = (self.dialogs)(request);
@@ -345,6 +374,7 @@ fn slot_words(slot: Slot) -> (&'static str, &'static str, &'static [&'static str
         Slot::Proto => ("Shapes of gRPC messages", "Protocol buffers", &["proto"]),
         Slot::Include(_) => ("Folder with imports", "Any folder", &[]),
         Slot::Descriptors => ("Compiled shapes of gRPC messages", "Any file", &[]),
+        Slot::Replay => ("Recorded moments", "Text or CSV", &["csv", "txt", "log"]),
         Slot::Data => ("Rows for templates", "CSV or JSON lines", &["csv", "jsonl", "ndjson", "json"]),
         Slot::Socket => ("Unix socket", "Any file", &[]),
     }

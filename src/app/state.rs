@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
 use super::command::Page;
+use super::methods::Listing;
 
 /// The most notices that are kept.
 pub const NOTICES_MAX: usize = 200;
@@ -39,6 +40,8 @@ pub struct State {
     pub form: Option<(u64, Box<Plan>)>,
     /// A file that a person picked for the form; each has a new number.
     pub picked: Option<(u64, Picked)>,
+    /// The gRPC target that was asked last what it offers.
+    pub listing: Option<Listing>,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// Runs that are nowhere on disk: gone when the program ends.
@@ -188,6 +191,8 @@ pub enum Slot {
     Descriptors,
     /// Rows for templates.
     Data,
+    /// The moments of a replay.
+    Replay,
     /// A Unix socket.
     Socket,
 }

@@ -2,6 +2,7 @@
 //! starting of anything; what must be done comes back as jobs.
 
 mod history;
+mod methods;
 mod notice;
 mod plan;
 mod run;
@@ -55,6 +56,8 @@ impl State {
             Command::ImportPlanFrom(path) => vec![Job::ImportPlan(path)],
             Command::ExportPlan(plan) => vec![Job::PickPlanPlace(plan)],
             Command::ExportPlanTo(plan, path) => vec![Job::ExportPlan(plan, path)],
+            Command::ListMethods(target) => self.list_methods(target),
+            Command::StopListing => self.stop_listing(),
             Command::PickFile(slot) => vec![Job::PickFile(slot)],
             Command::ChangeSettings(settings) => self.change_settings(settings),
             Command::DismissNotice(id) => self.dismiss_notice(id),
@@ -92,6 +95,7 @@ impl State {
             Event::PlanFilePicked(path) => vec![Job::ImportPlan(path)],
             Event::PlanPlacePicked(plan, path) => vec![Job::ExportPlan(plan, path)],
             Event::FilePicked(picked) => self.file_picked(picked),
+            Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),
         }

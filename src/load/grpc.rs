@@ -100,6 +100,12 @@ impl Description {
         &self.services
     }
 
+    /// Whether there is this method (`package.Service/Method`), and it can be measured.
+    #[must_use]
+    pub fn has(&self, method: &str) -> bool {
+        schema::method(&self.pool, method).is_ok()
+    }
+
     /// Whether `json` is a request message of `method` (`package.Service/Method`).
     ///
     /// # Errors

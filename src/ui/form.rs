@@ -4,6 +4,7 @@ mod common;
 mod draft;
 mod find;
 mod labels;
+mod methods;
 mod mix;
 mod more;
 mod plans;
@@ -14,18 +15,22 @@ mod sheet;
 mod tls;
 mod words;
 
+use std::sync::Arc;
+
 use eframe::egui::{
     Align, CentralPanel, CollapsingHeader, Frame, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers,
     Panel, RichText, ScrollArea, Ui, vec2,
 };
 
+use crate::app::methods::{Description, Listing};
 use crate::app::state::{Picked, PlanId, Slot};
 use crate::app::{Command, State};
-use crate::model::Plan;
+use crate::model::{Plan, Target};
 
 use super::{Cx, widgets};
 use draft::Touched;
 use find::Find;
+use methods::Choosing;
 use sheet::{Section, Sheet, Spec};
 
 pub use draft::{
@@ -74,6 +79,11 @@ pub struct LoadPage {
     /// Numbers of `State::form` and `State::picked` that were taken.
     form_taken: u64,
     picked_taken: u64,
+    listing_taken: u64,
+    /// What a gRPC target said that it offers.
+    described: Option<(Target, Arc<Description>)>,
+    /// The list of its methods, while it is open.
+    choosing: Option<Choosing>,
     /// Sections to open in the next frame.
     open: Vec<Section>,
     focus_url: bool,
@@ -86,6 +96,8 @@ struct Check {
     plan: Result<Plan, Vec<Wrong>>,
     /// What will happen, or what is in the way.
     words: String,
+    /// The target, where it can be asked what it offers.
+    asked: Option<Target>,
 }
 
 /// A plan that was given to the store and is not seen there yet.
@@ -121,7 +133,7 @@ impl LoadPage {
     pub fn new() -> Self {
         let draft = Draft::default();
         Self {
-            check: Check::of(&draft),
+            check: Check::of(&draft, None),
             clean: draft.clone(),
             draft,
             touched: Touched::default(),
@@ -134,6 +146,9 @@ impl LoadPage {
             search: String::new(),
             form_taken: 0,
             picked_taken: 0,
+            listing_taken: 0,
+            described: None,
+            choosing: None,
             open: Vec::new(),
             focus_url: false,
             focus_goal: false,
@@ -222,6 +237,13 @@ impl LoadPage {
             self.picked_taken = *number;
             self.take_file(picked);
         }
+        if let Some(listing) = &state.listing
+            && listing.number != self.listing_taken
+        {
+            self.listing_taken = listing.number;
+            self.described = listing.description().map(|told| (listing.target.clone(), Arc::clone(told)));
+            self.check_again();
+        }
         if let Some(saving) = &self.saving
             && let Some(id) = saving.seen(state)
         {
@@ -234,6 +256,10 @@ impl LoadPage {
         if self.shown.is_some_and(|id| state.plans.iter().all(|saved| saved.id != id)) {
             self.shown = None;
         }
+    }
+
+    fn check_again(&mut self) {
+        self.check = Check::of(&self.draft, self.described.as_ref());
     }
 
     fn take_file(&mut self, picked: &Picked) {
@@ -257,13 +283,14 @@ impl LoadPage {
             // The row may be gone since.
             Slot::Include(row) => target.include.get_mut(row),
             Slot::Descriptors => Some(&mut target.descriptors),
+            Slot::Replay => Some(&mut self.draft.replay_file),
             Slot::Data => Some(&mut self.draft.data_file),
             Slot::Socket => Some(&mut target.unix_socket),
         };
         if let Some(field) = field {
             *field = text;
         }
-        self.check = Check::of(&self.draft);
+        self.check_again();
     }
 
     /// Replaces the form's texts at once, or asks first if that would lose something.
@@ -286,7 +313,8 @@ impl LoadPage {
         };
         self.draft = Draft::from_plan(&plan);
         self.clean = self.draft.clone();
-        self.check = Check::of(&self.draft);
+        self.choosing = None;
+        self.check_again();
         self.shown = if let Replacement::Saved(id) = with { Some(id) } else { None };
         self.question = None;
         self.find = None;
@@ -403,7 +431,12 @@ impl LoadPage {
 
     /// Draws a part of the form and checks the texts again if any was changed.
     fn write(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, draw: impl FnOnce(&mut Sheet<'_>, &mut Ui)) {
+        let asked = self.check.asked.as_ref();
+        let is_of = |listing: &&Listing| asked == Some(&listing.target);
         let mut sheet = Sheet {
+            asked,
+            listing: cx.state.listing.as_ref().filter(is_of),
+            choosing: &mut self.choosing,
             draft: &mut self.draft,
             touched: &mut self.touched,
             wrong: self.check.plan.as_ref().err().map_or(&[], Vec::as_slice),
@@ -414,7 +447,7 @@ impl LoadPage {
         };
         draw(&mut sheet, ui);
         if sheet.changed {
-            self.check = Check::of(&self.draft);
+            self.check_again();
             // The reasons drawn in this frame are of the texts before.
             ui.ctx().request_repaint();
         }
@@ -435,13 +468,19 @@ impl Default for LoadPage {
 }
 
 impl Check {
-    fn of(draft: &Draft) -> Self {
-        let plan = draft.plan();
+    fn of(draft: &Draft, described: Option<&(Target, Arc<Description>)>) -> Self {
+        let mut plan = draft.plan();
+        let asked = draft.asked(plan.as_ref().err().map_or(&[], Vec::as_slice));
+        if let Some((target, description)) = described
+            && asked.as_ref() == Some(target)
+        {
+            plan = draft.held_against(description, plan);
+        }
         let words = match &plan {
             Ok(plan) => sentence(plan),
             Err(wrong) => refusal(wrong),
         };
-        Self { plan, words }
+        Self { plan, words, asked }
     }
 }
 

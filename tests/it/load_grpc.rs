@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use meshbench::app;
 use meshbench::load::{self, Control, LoadError, Measured, Options, grpc};
 use meshbench::model::plan::{GRPC_HEALTH, Grpc, Protocol, Schema};
 use meshbench::model::{Header, Pacing, Plan, Stop};
@@ -133,6 +134,39 @@ fn a_real_server_tells_what_it_offers() {
     assert!(error.contains("no.Such"), "{error}");
     let error = refused(&plan(fortio.address, PING, "{\"sequence\": 1}"));
     assert!(error.contains("sequence"), "{error}");
+}
+
+#[test]
+fn the_background_asks_a_real_server_what_it_offers_and_lets_go_of_one_that_is_silent() {
+    let fortio = Fortio::start();
+    let silent = Peer::start(|mut stream, _| {
+        let mut byte = [0];
+        while std::io::Read::read(&mut stream, &mut byte).is_ok_and(|read| read > 0) {}
+    });
+    let folder = tempfile::tempdir().expect("a place");
+    let options = app::Options { data_dir: folder.path().to_owned(), keep: app::Keep::Nowhere };
+    let dialogs: app::Dialogs = std::sync::Arc::new(|_| Box::pin(async { Ok(None) }));
+    let (mut runtime, mut events) =
+        app::Runtime::start_background(options, std::sync::Arc::new(|| {}), dialogs).expect("a background");
+    let target = |address| Box::new(plan(address, GRPC_HEALTH, "{}").target);
+    let mut answer = || loop {
+        if let Some(app::Event::MethodsListed { asked, told }) = events.blocking_recv() {
+            return (asked, told);
+        }
+    };
+    // The second question takes the place of the first, whose answer would never come.
+    runtime.start(app::Job::ListMethods(1, target(silent.address())));
+    runtime.start(app::Job::ListMethods(2, target(fortio.address)));
+    let (asked, told) = answer();
+    let names = |service: &app::methods::Service| service.name.clone();
+    let services: Vec<String> = told.expect("a description").services().iter().map(names).collect();
+    assert_eq!(asked, 2);
+    assert!(services.contains(&"fgrpc.PingServer".to_owned()), "{services:?}");
+    runtime.start(app::Job::ListMethods(3, target(closed_port())));
+    let (asked, told) = answer();
+    let reason = told.expect_err("nobody is there");
+    assert!(asked == 3 && reason.contains("Connection refused"), "{reason}");
+    runtime.end();
 }
 
 #[test]

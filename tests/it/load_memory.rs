@@ -78,7 +78,8 @@ fn http2(bytes: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> Peer {
 
 #[test]
 fn a_flood_of_http1_does_not_pile_up() {
-    let good = peak_mib(&Peer::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "--connections 4");
+    let good =
+        peak_mib(&Peer::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "--connections 4");
     for (what, first, again) in [
         ("a body until the end", "HTTP/1.1 200 OK\r\n\r\n", "0123456789abcdef"),
         ("chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "8\r\n01234567\r\n"),
@@ -93,9 +94,8 @@ fn a_flood_of_http1_does_not_pile_up() {
 #[test]
 fn a_flood_of_http2_does_not_pile_up() {
     const OPTIONS: &str = "--connections 2 --protocol http2 --streams 4";
-    let good = crate::http2_peer::answering(&[], |_, stream| {
-        Some(crate::http2_peer::answer(stream, "200", b"hi"))
-    });
+    let good =
+        crate::http2_peer::answering(&[], |_, stream| Some(crate::http2_peer::answer(stream, "200", b"hi")));
     let good = peak_mib(&good, OPTIONS);
     let status = || fields(&[(":status", "200")]);
     let floods: [(&str, Peer); 6] = [

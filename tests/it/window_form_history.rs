@@ -1,5 +1,6 @@
 //! The load form and the history page, driven by role and label as a person or a screen reader would.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
@@ -8,13 +9,14 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotResults};
 use jiff::tz::TimeZone;
 use meshbench::app::command::ExportFormat;
+use meshbench::app::methods::{Answer, Description, Listing};
 use meshbench::app::state::{Picked, PlanId, SavedPlan, Slot, StoreState};
 use meshbench::app::{Command, Page, State};
 use meshbench::model::plan::{
     ClientCertificate, Data, Family, Grpc, Order, Protocol, Resolve, Reuse, Schema, Session, Variant,
 };
 use meshbench::model::run::RunEdit;
-use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, Search, Stop};
+use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, Search, Stop, Target};
 use meshbench::ui::form::LoadPage;
 use meshbench::ui::history::HistoryPage;
 use meshbench::ui::{Cx, Theme};
@@ -398,6 +400,122 @@ fn a_grpc_call_is_made_in_the_form_and_its_message_is_checked_as_it_is_typed() {
     assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(plan))]);
 }
 
+const SHOP: &str = "syntax = \"proto3\"; package shop.v1;
+message Item { string sku = 1; uint32 count = 2; }
+message Cart { repeated Item items = 1; }
+message Query { string session = 1; }
+service Carts {
+  rpc Get(Query) returns (Cart);
+  rpc Add(Item) returns (Cart);
+  rpc Watch(Query) returns (stream Cart);
+  rpc Upload(stream Item) returns (Cart);
+}
+service Stock { rpc Count(Item) returns (Item); rpc Reserve(Item) returns (Item); }
+";
+
+/// What a target with the methods of a small shop says of itself.
+fn shop() -> Description {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shop.proto");
+    std::fs::write(&file, SHOP).expect("a file");
+    let mut target = Plan::for_url("http://127.0.0.1:8079/").target;
+    target.protocol = Protocol::Grpc { streams: 1, schema: Schema::Proto { file, include: Vec::new() } };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(meshbench::load::grpc::describe(&target)).expect("a description")
+}
+
+/// The target that the form shows was asked, and this is what it said.
+fn say(harness: &mut Harness<'_, Stage<LoadPage>>, number: u64, target: &Target, answer: Answer) {
+    harness.state_mut().state.listing = Some(Listing { number, target: target.clone(), answer });
+    harness.run();
+}
+
+fn ask_for_methods(harness: &mut Harness<'_, Stage<LoadPage>>) -> Target {
+    type_into(harness, "URL", "http://127.0.0.1:8079");
+    choose(harness, "Protocol", "gRPC");
+    click(harness, "List methods");
+    let commands = taken(harness);
+    let [Command::ListMethods(target)] = &commands[..] else { panic!("{commands:?}") };
+    (**target).clone()
+}
+
+#[test]
+fn what_a_target_offers_is_listed_searched_and_chosen() {
+    let mut harness = form(open_state());
+    let target = ask_for_methods(&mut harness);
+    assert_eq!(target.protocol, Protocol::Grpc { streams: 1, schema: Schema::Reflection });
+    say(&mut harness, 1, &target, Answer::Awaited);
+    click(&mut harness, "Do not wait for the methods");
+    assert_eq!(taken(&mut harness), [Command::StopListing]);
+    harness.state_mut().state.listing = None;
+    click(&mut harness, "List methods");
+    say(&mut harness, 2, &target, Answer::Failed("Connection refused".to_owned()));
+    harness.get_by_label("The methods could not be listed. Connection refused");
+    taken(&mut harness);
+    click(&mut harness, "List methods");
+    assert_eq!(taken(&mut harness), [Command::ListMethods(Box::new(target.clone()))], "asked again");
+    say(&mut harness, 3, &target, Answer::Told(Arc::new(shop())));
+    harness.get_by_label("6 methods of 2 services");
+    assert!(harness.get_by_label("shop.v1.Carts/Upload").accesskit_node().is_disabled());
+    type_into(&mut harness, "Search methods", "add");
+    assert!(harness.query_by_label("shop.v1.Carts/Get").is_none(), "it was searched for another");
+    click(&mut harness, "shop.v1.Carts/Add");
+    assert!(harness.query_by_label("Search methods").is_none(), "the list is closed");
+    ctrl_enter(&mut harness);
+    let commands = taken(&mut harness);
+    let [Command::StartRun(plan)] = &commands[..] else { panic!("{commands:?}") };
+    let call = plan.request.grpc.as_ref().expect("a call");
+    assert_eq!(call.method, "shop.v1.Carts/Add");
+    assert!(call.message.contains("\"sku\"") && call.message.contains("\"count\""), "{}", call.message);
+}
+
+#[test]
+fn a_message_is_held_against_its_method_as_it_is_typed() {
+    let mut harness = form(open_state());
+    let target = ask_for_methods(&mut harness);
+    say(&mut harness, 1, &target, Answer::Told(Arc::new(shop())));
+    click(&mut harness, "shop.v1.Carts/Add");
+    let write = |harness: &mut Harness<'_, Stage<LoadPage>>, text: &str| {
+        harness.get_by_label("Message as JSON").focus();
+        harness.run();
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        harness.get_by_label("Message as JSON").type_text(text);
+        harness.run();
+    };
+    write(&mut harness, "{\"sku\": \"a\", \"count\": \"many\"}");
+    let is_told = |harness: &Harness<'_, Stage<LoadPage>>| {
+        harness.query_by_label_contains("in the message, count: ").is_some()
+    };
+    assert!(is_told(&harness), "the field and the line are named");
+    write(&mut harness, "{\"sku\": \"a\", \"count\": 3}");
+    assert!(!is_told(&harness));
+    // Another target may take other messages: nothing is known of it.
+    write(&mut harness, "{\"amount\": 3}");
+    ctrl_enter(&mut harness);
+    assert_eq!(taken(&mut harness), [], "no such field");
+    type_into(&mut harness, "URL", "http://127.0.0.1:8080");
+    ctrl_enter(&mut harness);
+    assert!(matches!(&taken(&mut harness)[..], [Command::StartRun(_)]));
+}
+
+#[test]
+fn a_recording_is_chosen_by_its_file() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost/");
+    click(&mut harness, "Recording");
+    ctrl_enter(&mut harness);
+    assert_eq!(taken(&mut harness), []);
+    harness.get_by_label("choose the file with the recorded moments");
+    click(&mut harness, "Choose Recording…");
+    assert_eq!(taken(&mut harness), [Command::PickFile(Slot::Replay)]);
+    harness.state_mut().state.picked = Some((1, picked(Slot::Replay, "/data/moments.csv")));
+    harness.run();
+    ctrl_enter(&mut harness);
+    let pacing = Pacing::Replay { file: "/data/moments.csv".into() };
+    let plan = Plan { pacing, ..Plan::for_url("http://localhost/") };
+    assert_eq!(taken(&mut harness), [Command::StartRun(Box::new(plan))]);
+}
+
 #[test]
 fn an_echo_is_told_by_its_url_and_has_neither_method_nor_headers() {
     let mut harness = form(open_state());
@@ -671,6 +789,19 @@ fn the_form_of_a_grpc_call_looks_as_kept() {
     let mut state = with_plans(&["Cart", "Checkout"]);
     state.form = Some((1, Box::new(full_plan())));
     pictured("form_grpc", LoadPage::new, &state, |_| {});
+}
+
+#[test]
+fn the_list_of_methods_looks_as_kept() {
+    let mut state = open_state();
+    let mut plan = Plan::for_url("http://127.0.0.1:8079");
+    plan.target.protocol = Protocol::Grpc { streams: 1, schema: Schema::Reflection };
+    plan.request.grpc =
+        Some(Grpc { method: "shop.v1.Carts/Add".to_owned(), message: "{\"sku\": 3}".to_owned() });
+    let target = plan.target.clone();
+    state.listing = Some(Listing { number: 1, target, answer: Answer::Told(Arc::new(shop())) });
+    state.form = Some((1, Box::new(plan)));
+    pictured("form_methods", LoadPage::new, &state, |harness| click(harness, "List methods"));
 }
 
 #[test]

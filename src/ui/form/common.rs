@@ -4,7 +4,8 @@ use eframe::egui::{ComboBox, Ui};
 
 use super::draft::{At, PacingKind, ProtocolKind, StopKind, Which};
 use super::request::{of_words, place};
-use super::sheet::{SHORT, Sheet, Spec, name};
+use super::sheet::{SHORT, Sheet, Spec, VALUE, name};
+use crate::app::state::Slot;
 
 /// Offered as methods; any other can be typed.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -89,6 +90,12 @@ impl Sheet<'_> {
             self.row(ui, "", |sheet, ui, _| sheet.remark(ui, STAGES_WORDS));
             self.tick(ui, "", "At random moments", |draft| &mut draft.random_stages);
         }
+        if self.draft.pacing == PacingKind::Replay {
+            let spec = Spec { caption: "Recording", hint: "/path/to/moments.csv", unit: "", width: VALUE };
+            self.path(ui, At::Rate, spec, Slot::Replay, |draft| &mut draft.replay_file);
+            self.reason_below(ui, At::Rate);
+            self.row(ui, "", |sheet, ui, _| sheet.remark(ui, REPLAY_WORDS));
+        }
         if self.draft.pacing == PacingKind::Max {
             let unit = "after each answer, before the next request";
             let spec = Spec { caption: "Think time", hint: "0s", unit, width: SHORT };
@@ -152,11 +159,14 @@ impl Sheet<'_> {
 const OTHER: &str = "Other…";
 
 const STAGES_WORDS: &str = "hold 100 30s · ramp 100..1000 1m · steps 100..1000/10 5m · spike 100..1000@20s+5s 1m · sine 500±200/30s 5m";
-const PACINGS: [(PacingKind, &str); 4] = [
+const REPLAY_WORDS: &str =
+    "A number of seconds or an RFC 3339 time on each line, alone or as a CSV's first column";
+const PACINGS: [(PacingKind, &str); 5] = [
     (PacingKind::Constant, "Constant rate"),
     (PacingKind::Poisson, "Poisson arrivals"),
     (PacingKind::Max, "As fast as possible"),
     (PacingKind::Stages, "Stages"),
+    (PacingKind::Replay, "Recording"),
 ];
 
 const STOPS: [(StopKind, &str); 3] = [
@@ -173,6 +183,6 @@ fn pacing_words(pacing: PacingKind) -> &'static str {
             "The next request follows the answer (closed loop): a slow target is asked less often"
         }
         PacingKind::Stages => "At a rate that changes, whether or not answers come (open loop)",
-        PacingKind::Kept => "At a rate that changes, as the plan has it",
+        PacingKind::Replay => "At the moments of a recording, whether or not answers come (open loop)",
     }
 }

@@ -38,8 +38,8 @@ pub struct Draft {
     pub random_stages: bool,
     /// How long a connection waits after each answer where it goes as fast as possible.
     pub think: String,
-    /// The plan's own, of a kind that the form has no fields for.
-    pub kept_pacing: Pacing,
+    /// The file with the moments of a replay.
+    pub replay_file: String,
     /// Connections at most.
     pub connections: String,
     /// What ends the run.
@@ -89,8 +89,8 @@ pub enum PacingKind {
     Max,
     /// A rate that changes, stage by stage.
     Stages,
-    /// As the plan has it, that the form was filled from: a profile or a replay.
-    Kept,
+    /// At the moments that a file has.
+    Replay,
 }
 
 /// What ends a run.
@@ -180,7 +180,7 @@ impl Draft {
         let (pacing, rate) = match &plan.pacing {
             Pacing::Max { .. } => (PacingKind::Max, defaults.pacing.rate_per_sec()),
             Pacing::Profile(_) => (PacingKind::Stages, defaults.pacing.rate_per_sec()),
-            Pacing::Replay { .. } => (PacingKind::Kept, defaults.pacing.rate_per_sec()),
+            Pacing::Replay { .. } => (PacingKind::Replay, defaults.pacing.rate_per_sec()),
             Pacing::Constant { rate_per_sec } => (PacingKind::Constant, Some(*rate_per_sec)),
             Pacing::Poisson { rate_per_sec } => (PacingKind::Poisson, Some(*rate_per_sec)),
         };
@@ -205,7 +205,10 @@ impl Draft {
                 Pacing::Max { think } => duration::text(think),
                 _ => "0s".to_owned(),
             },
-            kept_pacing: plan.pacing.clone(),
+            replay_file: match &plan.pacing {
+                Pacing::Replay { file } => file.display().to_string(),
+                _ => String::new(),
+            },
             rate: rate.map_or_else(String::new, |rate| rate.to_string()),
             connections: plan.connections.to_string(),
             stop,
@@ -350,14 +353,14 @@ impl Reading {
     }
 
     fn pacing(&mut self, draft: &Draft) -> Pacing {
-        match (draft.pacing, &draft.kept_pacing) {
-            (PacingKind::Kept, kept) => return kept.clone(),
-            (PacingKind::Max, _) => {
+        match draft.pacing {
+            PacingKind::Replay => return self.replay(draft),
+            PacingKind::Max => {
                 let think = self.take(At::Rate, duration::parse(&draft.think), Duration::ZERO);
                 return Pacing::Max { think };
             }
-            (PacingKind::Stages, _) => return self.stages(draft),
-            (PacingKind::Constant | PacingKind::Poisson, _) => {}
+            PacingKind::Stages => return self.stages(draft),
+            PacingKind::Constant | PacingKind::Poisson => {}
         }
         let read = digits(draft.rate.trim().trim_end_matches("/s")).parse::<f64>();
         let read = read.map_err(|_| "write a number of requests per second, for example 100".to_owned());
@@ -366,6 +369,12 @@ impl Reading {
             PacingKind::Poisson => Pacing::Poisson { rate_per_sec },
             _ => Pacing::Constant { rate_per_sec },
         }
+    }
+
+    fn replay(&mut self, draft: &Draft) -> Pacing {
+        let file = filled(&draft.replay_file).map(PathBuf::from);
+        let file = file.ok_or_else(|| "choose the file with the recorded moments".to_owned());
+        Pacing::Replay { file: self.take(At::Rate, file, PathBuf::from("-")) }
     }
 
     fn connections(&mut self, text: &str) -> u32 {

@@ -122,7 +122,7 @@ impl LoadPage {
                 if self.draft.goals.is_empty() {
                     self.draft.goals.push(String::new());
                 }
-                self.check = Check::of(&self.draft);
+                self.check_again();
                 self.open.push(Section::Goals);
                 self.focus_goal = true;
             }

@@ -8,7 +8,7 @@ use crate::ui::theme::CONTROL_HEIGHT;
 use crate::ui::{Cx, widgets};
 
 use super::sheet::name;
-use super::{Check, LoadPage, Question, Replacement, Saving};
+use super::{LoadPage, Question, Replacement, Saving};
 
 /// The list gets a search field when it is longer than this.
 const PLANS_WITHOUT_SEARCH: usize = 6;
@@ -118,7 +118,7 @@ impl LoadPage {
             let save = ui.add_enabled(refusal.is_none(), Button::new("Save copy"));
             if save.clicked() {
                 new_name.trim().clone_into(&mut self.draft.name);
-                self.check = Check::of(&self.draft);
+                self.check_again();
                 self.shown = None;
                 self.save(cx);
                 done = true;

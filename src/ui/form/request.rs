@@ -9,6 +9,9 @@ use crate::ui::widgets;
 use super::draft::{At, BodyKind, Draft, RequestDraft, Which};
 use super::sheet::{FIELD_MARGIN, KEY, Sheet, Spec, VALUE, counted, name, remove_button};
 
+/// Room for the button beside the method of a gRPC call, in points.
+const LIST_BUTTON: f32 = 128.0;
+
 impl Sheet<'_> {
     /// Everything of a request but its method. What the protocol does not send is shown where it is set all the
     /// same, so that nothing is kept out of sight.
@@ -46,11 +49,13 @@ impl Sheet<'_> {
     pub(super) fn call(&mut self, ui: &mut Ui, which: Which) {
         let (at, message, of) = (place(which, At::Grpc), place(which, At::Message), of_words(which));
         self.row(ui, "Method", |sheet, ui, _| {
-            let width = (ui.available_width() - 8.0).min(KEY + VALUE);
+            let width = (ui.available_width() - LIST_BUTTON).min(KEY + VALUE);
             let spec = Spec { caption: "Method", hint: "package.Service/Method", unit: "", width };
             let response = sheet.edit(ui, at, spec, |draft| &mut draft.request_mut(which).call);
             name(ui, &response, &format!("gRPC method{of}"));
+            sheet.list_button(ui, which);
         });
+        self.methods(ui, which);
         let rows = if which == Which::Plan { 3 } else { 2 };
         self.code(ui, message, "Message", &format!("Message as JSON{of}"), rows, |draft| {
             &mut draft.request_mut(which).message

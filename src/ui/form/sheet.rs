@@ -5,10 +5,13 @@ use eframe::egui::{
 };
 
 use crate::app::Command;
+use crate::app::methods::Listing;
 use crate::app::state::Slot;
+use crate::model::Target;
 use crate::ui::{Theme, widgets};
 
 use super::draft::{At, Draft, Touched, Wrong};
+use super::methods::Choosing;
 
 /// Width of the captions, in points.
 const CAPTION_WIDTH: f32 = 112.0;
@@ -72,6 +75,12 @@ pub(super) struct Sheet<'a> {
     pub(super) wrong: &'a [Wrong],
     pub(super) theme: &'a Theme,
     pub(super) commands: &'a mut Vec<Command>,
+    /// The target as typed, if it can be asked what it offers.
+    pub(super) asked: Option<&'a Target>,
+    /// What it said, if it was asked.
+    pub(super) listing: Option<&'a Listing>,
+    /// The list of methods, while it is open.
+    pub(super) choosing: &'a mut Option<Choosing>,
     /// Sections with a reason that must be seen.
     pub(super) open: &'a [Section],
     /// Whether anything was typed or chosen in this frame.

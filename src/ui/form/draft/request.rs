@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::app::methods::Description;
 use crate::model::plan::{Grpc, Variant};
-use crate::model::{BasicAuth, Body, Cookie, Header, Request};
 
-use super::Draft;
+use crate::model::{BasicAuth, Body, Cookie, Header, Plan, Request};
+
+use super::{At, Draft, Wrong};
 
 /// Which request of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +138,44 @@ impl RequestDraft {
         match serde_json::from_str::<serde::de::IgnoredAny>(&self.message) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("the message is not JSON: {error}")),
+        }
+    }
+}
+
+impl Draft {
+    /// What a description of the target has against its calls, beside what was wrong already.
+    pub(in crate::ui::form) fn held_against(
+        &self,
+        description: &Description,
+        plan: Result<Plan, Vec<Wrong>>,
+    ) -> Result<Plan, Vec<Wrong>> {
+        let requests: Vec<(Option<usize>, &RequestDraft)> = match self.variants.as_slice() {
+            [] => vec![(None, &self.request)],
+            variants => (0..).map(Some).zip(variants.iter().map(|variant| &variant.request)).collect(),
+        };
+        let mut found = Vec::new();
+        for (number, request) in requests {
+            let is_template = self.has_templates() && request.message.contains("{{");
+            if is_template || request.call.trim().is_empty() {
+                continue;
+            }
+            if let Err(reason) = description.check(request.call.trim(), &request.message) {
+                let (at, reason) = match description.has(request.call.trim()) {
+                    true => (At::Message, format!("in the message, {reason}")),
+                    false => (At::Grpc, reason),
+                };
+                found.push(Wrong { at: number.map_or(at, At::Variant), reason });
+            }
+        }
+        match plan {
+            Ok(plan) if found.is_empty() => Ok(plan),
+            Ok(_) => Err(found),
+            Err(mut wrong) => {
+                found.retain(|new| wrong.iter().all(|old| old.at != new.at));
+                wrong.extend(found);
+                wrong.sort();
+                Err(wrong)
+            }
         }
     }
 }

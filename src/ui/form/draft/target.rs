@@ -7,7 +7,7 @@ use crate::model::plan::{
     ClientCertificate, Family, Protocol, Reach, Resolve, Reuse, STREAMS_MAX, Schema, Tls,
 };
 
-use super::{At, Draft, Reading, digits, filled};
+use super::{At, Draft, Reading, Wrong, digits, filled};
 
 /// Protocol, TLS and ways to the target as they are being typed. Fields of what is not chosen are unused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +269,22 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// The target as it can be asked what it offers; none while that cannot be told. How many streams a
+    /// connection carries, and how long, makes no difference to it.
+    pub(in crate::ui::form) fn asked(&self, wrong: &[Wrong]) -> Option<Target> {
+        let is_in_the_way =
+            |wrong: &Wrong| matches!(wrong.at, At::Url | At::Protocol | At::Tls | At::Reach | At::Resolve(_));
+        if !self.is_grpc() || wrong.iter().any(is_in_the_way) {
+            return None;
+        }
+        let mut target = Reading::default().target(self);
+        target.reuse = None;
+        target.protocol = Protocol::Grpc { streams: 1, schema: self.target.schema() };
+        Some(target)
+    }
+}
+
 impl Reading {
     pub(super) fn target(&mut self, draft: &Draft) -> Target {
         let target = &draft.target;
@@ -313,7 +329,7 @@ impl Reading {
         for (row, draft) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
             match draft.resolve() {
                 Ok(resolve) => given.push(resolve),
-                Err(reason) => self.wrong.push(super::Wrong { at: At::Resolve(row), reason }),
+                Err(reason) => self.wrong.push(Wrong { at: At::Resolve(row), reason }),
             }
         }
         given
