@@ -8,6 +8,7 @@ mod methods;
 mod mix;
 mod more;
 mod plans;
+mod preview;
 mod protocol;
 mod reach;
 mod request;

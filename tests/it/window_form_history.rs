@@ -13,7 +13,8 @@ use meshbench::app::methods::{Answer, Description, Listing};
 use meshbench::app::state::{Picked, PlanId, SavedPlan, Slot, StoreState};
 use meshbench::app::{Command, Page, State};
 use meshbench::model::plan::{
-    ClientCertificate, Data, Family, Grpc, Order, Protocol, Resolve, Reuse, Schema, Session, Variant,
+    Arrivals, ClientCertificate, Data, Family, Grpc, Order, Profile, Protocol, Resolve, Reuse, Schema,
+    Session, Variant,
 };
 use meshbench::model::run::RunEdit;
 use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, Search, Stop, Target};
@@ -802,6 +803,37 @@ fn the_list_of_methods_looks_as_kept() {
     state.listing = Some(Listing { number: 1, target, answer: Answer::Told(Arc::new(shop())) });
     state.form = Some((1, Box::new(plan)));
     pictured("form_methods", LoadPage::new, &state, |harness| click(harness, "List methods"));
+}
+
+#[test]
+fn stages_are_drawn_while_they_can_be_read() {
+    let mut harness = form(open_state());
+    type_into(&mut harness, "URL", "http://localhost/");
+    click(&mut harness, "Stages");
+    let write_stages = |harness: &mut Harness<'_, Stage<LoadPage>>, text: &str| {
+        harness.get_by_role_and_label(Role::MultilineTextInput, "Stages").focus();
+        harness.run();
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        harness.get_by_role_and_label(Role::MultilineTextInput, "Stages").type_text(text);
+        harness.run();
+    };
+    harness.get_by_label("Rate over time. At most 1\u{2009}000/s, 93\u{2009}000 requests in 2 min");
+    write_stages(&mut harness, "ramp 100..");
+    assert!(harness.query_by_label_contains("Rate over time").is_none(), "nothing to draw");
+    write_stages(&mut harness, "hold 50 10s; hold 0 10s");
+    harness.get_by_label("Rate over time. At most 50/s, 500 requests in 20 s");
+}
+
+#[test]
+fn the_form_of_stages_looks_as_kept() {
+    let mut state = open_state();
+    let mut plan = Plan::for_url("http://localhost:8080/cart");
+    let stages = "ramp 100..1000 1m; hold 1000 30s; spike 200..2000@20s+5s 1m; sine 500+-200/30s 2m";
+    let stages = stages.split("; ").map(|stage| stage.parse().expect("a stage")).collect();
+    plan.pacing = Pacing::Profile(Profile { arrivals: Arrivals::Even, stages });
+    plan.stop = Stop::Never;
+    state.form = Some((1, Box::new(plan)));
+    pictured("form_stages", LoadPage::new, &state, |_| {});
 }
 
 #[test]

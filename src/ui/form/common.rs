@@ -84,9 +84,10 @@ impl Sheet<'_> {
         });
         self.row(ui, "", |sheet, ui, _| sheet.remark(ui, pacing_words(sheet.draft.pacing)));
         if self.draft.pacing == PacingKind::Stages {
-            let spec =
-                Spec { caption: "Stages", hint: "ramp 100..1000 1m; hold 1000 5m", unit: "", width: 0.0 };
-            self.line(ui, At::Rate, spec, |draft| &mut draft.stages);
+            let lines = self.draft.stages.lines().count().clamp(STAGE_LINES_MIN, STAGE_LINES_MAX);
+            self.code(ui, At::Rate, "Stages", "Stages", lines, |draft| &mut draft.stages);
+            self.reason_below(ui, At::Rate);
+            self.preview(ui);
             self.row(ui, "", |sheet, ui, _| sheet.remark(ui, STAGES_WORDS));
             self.tick(ui, "", "At random moments", |draft| &mut draft.random_stages);
         }
@@ -158,6 +159,9 @@ impl Sheet<'_> {
 
 const OTHER: &str = "Other…";
 
+/// Lines that are shown of the stages without scrolling.
+const STAGE_LINES_MIN: usize = 2;
+const STAGE_LINES_MAX: usize = 10;
 const STAGES_WORDS: &str = "hold 100 30s · ramp 100..1000 1m · steps 100..1000/10 5m · spike 100..1000@20s+5s 1m · sine 500±200/30s 5m";
 const REPLAY_WORDS: &str =
     "A number of seconds or an RFC 3339 time on each line, alone or as a CSV's first column";

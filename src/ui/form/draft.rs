@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::plan::{
-    self, Arrivals, Data, Field, Order, PLAN_VERSION, Profile, REDIRECTS_MAX, Session, Stage, Variant,
+    self, Arrivals, Curve, Data, Field, Order, PLAN_VERSION, Profile, REDIRECTS_MAX, Session, Stage, Variant,
 };
 use crate::model::{Goal, Pacing, Plan, Request, Stop, duration};
 
@@ -32,7 +32,7 @@ pub struct Draft {
     pub pacing: PacingKind,
     /// Requests per second; unused when there is no rate.
     pub rate: String,
-    /// Stages of a rate that changes, with semicolons between them.
+    /// Stages of a rate that changes, one a line or with semicolons between them.
     pub stages: String,
     /// Whether the requests of stages come at random moments.
     pub random_stages: bool,
@@ -196,7 +196,7 @@ impl Draft {
             pacing,
             stages: match &plan.pacing {
                 Pacing::Profile(profile) => {
-                    profile.stages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+                    profile.stages.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
                 }
                 _ => STAGES_DEFAULT.to_owned(),
             },
@@ -271,7 +271,7 @@ impl Default for Draft {
 }
 
 /// Offered to whoever wants a rate that changes.
-const STAGES_DEFAULT: &str = "ramp 100..1000 1m; hold 1000 1m";
+const STAGES_DEFAULT: &str = "ramp 100..1000 1m\nhold 1000 1m";
 /// Offered when a person changes from a time to a number of requests.
 const REQUESTS_DEFAULT: u64 = 10_000;
 /// Offered when a person changes from a number of requests to a time.
@@ -451,6 +451,13 @@ impl Reading {
 }
 
 impl Draft {
+    /// The rate of the stages over time; none while they cannot be read.
+    pub(super) fn curve(&self) -> Option<Curve> {
+        let pacing = Reading::default().stages(self);
+        let is_sound = matches!(&pacing, Pacing::Profile(profile) if !profile.stages.is_empty());
+        (is_sound && pacing.check().is_ok()).then(|| Curve::of(&pacing))?
+    }
+
     /// Whether `{{name}}` stands for something.
     pub(super) fn has_templates(&self) -> bool {
         self.templates || !self.data_file.trim().is_empty()

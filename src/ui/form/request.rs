@@ -89,7 +89,7 @@ impl Sheet<'_> {
     }
 
     /// Several lines of text with fixed width.
-    fn code(
+    pub(super) fn code(
         &mut self,
         ui: &mut Ui,
         at: At,
