@@ -2,11 +2,14 @@
 
 mod steer;
 
+pub(super) use steer::{MARK, PAUSE, RATE, rated, steered};
+
 use eframe::egui::{
     Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2,
 };
 
 use super::capacity;
+use super::plot::PlotsView;
 use super::plot::axis::Scale;
 use super::plot::time::{self, Drawing, TimeView, Timing};
 use super::theme::{CONTROL_HEIGHT, SPACE};
@@ -28,6 +31,9 @@ const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
 const AXIS_FIRST_S: f64 = 30.0;
 
+/// Why the choices of timing and scale rest beside a heat map.
+const HEAT_REASON: &str = "The heat map shows response times on a logarithmic axis";
+
 /// The pace that the window keeps during a run where the processor draws.
 const SOFTWARE_NOTE: &str = "Drawn in software: 4 pictures a second";
 
@@ -38,6 +44,7 @@ pub struct LiveView {
     run: Option<RunId>,
     /// Zoom, hidden series, scale, response or service.
     pub time: TimeView,
+    trials: PlotsView,
     steer: steer::SteerView,
 }
 
@@ -45,7 +52,7 @@ impl LiveView {
     /// Zoom and hidden series start anew with another run; scale and timing stay as they were chosen.
     fn follow(&mut self, live: &Live) {
         if self.run != Some(live.id) {
-            *self = Self { run: Some(live.id), time: self.time.anew(), steer: steer::SteerView::default() };
+            *self = Self { run: Some(live.id), time: self.time.anew(), ..Self::default() };
         }
     }
 }
@@ -57,8 +64,9 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
         failed(cx, ui, live, reason);
         return;
     }
-    let room = ui.available_height();
-    widgets::scrolling(ui, "live", room - FOOT_HEIGHT, |ui| {
+    steer::keys(cx, ui, &mut view.steer, live);
+    let room = ui.available_height() - FOOT_HEIGHT - view.steer.refusal_height();
+    widgets::scrolling(ui, "live", room, |ui| {
         let top = ui.cursor().top();
         head(cx, ui, view, live);
         warnings(cx, ui, live);
@@ -67,12 +75,13 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
                 live.so_far.as_deref().and_then(|run| Some((run, run.capacity.as_ref()?)))
         {
             capacity::line(ui, cx.theme, capacity, run.rate.asked);
+            capacity::trials(ui, cx.theme, &mut view.trials, capacity, &live.plan.goals);
         }
         numbers(cx, ui, live.so_far.as_deref());
         ui.add_space(SPACE[0]);
         let run = live.so_far.as_deref();
         let measured_s = run.map_or(0.0, |run| run.elapsed_s);
-        let height = room - FOOT_HEIGHT - (ui.cursor().top() - top) - SPACE[0];
+        let height = room - (ui.cursor().top() - top) - SPACE[0];
         time::ui(cx, ui, &mut view.time, run, time_end(measured_s, planned_s(live)), height);
     });
     foot(cx, ui, &mut view.steer, live);
@@ -116,11 +125,11 @@ fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
             ui.add(Label::new(url).truncate());
         });
         drawing_choice(cx, ui, &mut view.time);
-        timing_choice(cx, ui, &mut view.time);
+        timing_choice_over_time(cx, ui, &mut view.time);
     });
 }
 
-/// Lines of quantiles, or a heat map. The map has one timing and one scale, so those rest while it is shown.
+/// Lines of quantiles, or a heat map. The map has one timing and one scale, so [`timing_choice`] rests beside it.
 pub(super) fn drawing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
     widgets::segmented(
         ui,
@@ -131,20 +140,39 @@ pub(super) fn drawing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
     );
 }
 
+/// Response or service time, on a logarithmic or a linear axis; of the plots over time, where a heat map knows only
+/// one of each.
+pub(super) fn timing_choice_over_time(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    if view.drawing == Drawing::Lines {
+        timing_choice(cx, ui, view);
+        return;
+    }
+    // What the map shows, whatever was chosen for the lines.
+    let (mut timing, mut scale) = (Timing::Response, Scale::Log);
+    let resting = ui.add_enabled_ui(false, |ui| timings(cx, ui, &mut timing, &mut scale));
+    let whole = ui.interact(resting.response.rect, resting.response.id.with("reason"), Sense::hover());
+    whole.widget_info(|| WidgetInfo::labeled(Role::Label, false, HEAT_REASON));
+    whole.on_hover_text(HEAT_REASON);
+}
+
 /// Response or service time, on a logarithmic or a linear axis.
 pub(super) fn timing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    timings(cx, ui, &mut view.timing, &mut view.scale);
+}
+
+fn timings(cx: &Cx<'_>, ui: &mut Ui, timing: &mut Timing, scale: &mut Scale) {
     widgets::segmented(
         ui,
         cx.theme,
         "Response or service time",
-        &mut view.timing,
+        timing,
         &[(Timing::Response, "Response"), (Timing::Service, "Service")],
     );
     widgets::segmented(
         ui,
         cx.theme,
         "Scale of the latency axis",
-        &mut view.scale,
+        scale,
         &[(Scale::Log, "Log"), (Scale::Linear, "Linear")],
     );
 }
@@ -252,6 +280,7 @@ fn failed_share(run: &Run) -> String {
 
 fn foot(cx: &mut Cx<'_>, ui: &mut Ui, steering: &mut steer::SteerView, live: &Live) {
     let theme = cx.theme;
+    steer::refusal(ui, theme, steering);
     ui.add_space(SPACE[1]);
     ui.horizontal(|ui| {
         ui.set_min_height(CONTROL_HEIGHT);
