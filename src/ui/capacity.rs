@@ -172,8 +172,11 @@ fn plot(ui: &mut Ui, theme: &Theme, view: &mut PlotsView, capacity: &Capacity, g
     layers.push(points("passed", passed.as_slice(), MarkerShape::Circle, theme.good));
     layers.push(points("failed", failed.as_slice(), MarkerShape::Cross, theme.error));
     layers.push(points("void", void.as_slice(), MarkerShape::Diamond, theme.warning));
-    let meaning = if limit.is_some() { "of each trial; the line is the goal" } else { "of each trial" };
-    caption(ui, theme, "p99 response by rate", meaning);
+    let meaning = limit.map_or_else(
+        || "of each trial".to_owned(),
+        |limit| format!("of each trial; the line is the goal, {}", number::millis(limit)),
+    );
+    caption(ui, theme, "p99 response by rate", &meaning);
     let chart = Chart {
         id: "trials of a search",
         summary: plot_summary(capacity, limit),

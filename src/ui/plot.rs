@@ -39,7 +39,7 @@ const DRAG_FLAT: f32 = 18.0;
 /// Zooming in ends when this share of the whole axis is on show.
 const ZOOM_MIN_SHARE: f64 = 1e-5;
 /// Half the size of the sign of a point, in points.
-const POINT_RADIUS: f32 = 4.0;
+const POINT_RADIUS: f32 = 4.5;
 /// As far from a mark's line, the pointer is on it, in points.
 const MARK_REACH: f32 = 4.0;
 /// The most marks that the words of a plot tell of.

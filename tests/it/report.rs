@@ -587,7 +587,10 @@ fn a_search_and_its_marks_are_told_and_nothing_foreign_gets_through() {
         settled: true,
         trials: vec![trial(400.0, Verdict::Passed, ""), trial(420.0, Verdict::Failed, "<script>x")],
     });
-    run.marks = vec![Mark { at_s: 2.5, kind: MarkKind::Note, text: "<b>v2</b>".to_owned() }];
+    run.marks = vec![
+        Mark { at_s: -1.0, kind: MarkKind::Note, text: "in the warm-up".to_owned() },
+        Mark { at_s: 2.5, kind: MarkKind::Note, text: "<b>v2</b>".to_owned() },
+    ];
     let page = html::write(&[&run], now());
     for words in ["Highest rate", "1 of 1 passed there", "2.5 s", "&lt;b&gt;v2", "failed: &lt;script&gt;x"] {
         assert!(page.contains(words), "{words}");

@@ -3,14 +3,14 @@
 use eframe::egui::text::CCursorRange;
 use eframe::egui::text_edit::TextEditState;
 use eframe::egui::{
-    Align, Button, Event, Key, KeyboardShortcut, Layout, Modifiers, Response, RichText, Role, Ui, WidgetInfo,
-    vec2,
+    Align, Button, Event, Id, Key, KeyboardShortcut, Layout, Modifiers, Response, RichText, Role, Ui,
+    WidgetInfo, vec2,
 };
 
 use crate::app::state::{Live, Phase};
 use crate::app::{Command, State};
 use crate::model::number;
-use crate::ui::theme::{CONTROL_HEIGHT, Theme};
+use crate::ui::theme::{CONTROL_HEIGHT, SPACE, Theme};
 use crate::ui::{Cx, widgets};
 
 /// The keys that pause the run, and let it go on.
@@ -45,7 +45,7 @@ pub(super) struct SteerView {
 impl SteerView {
     /// Room that the words of [`refusal`] take, in points.
     pub(super) fn refusal_height(&self) -> f32 {
-        if self.is_rate_wrong { REFUSAL_HEIGHT } else { 0.0 }
+        if self.is_rate_wrong { REFUSAL_HEIGHT + SPACE[1] } else { 0.0 }
     }
 }
 
@@ -162,7 +162,8 @@ fn mark(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut SteerView) {
         }
         return;
     };
-    let field = widgets::line(text).hint_text("deployed v2").desired_width(MARK_WIDTH);
+    let id = Id::unique("mark of the run");
+    let field = widgets::line(text).id(id).hint_text("deployed v2").desired_width(MARK_WIDTH);
     let response = widgets::edit(ui, cx.theme, field);
     response.widget_info(|| named(text, "Text of the mark"));
     let (enter, escape) = ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
@@ -200,11 +201,17 @@ fn rate(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut SteerView, live: &Live) {
 
 /// The rate now asked for; another can be typed.
 fn typed(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut SteerView, live: &Live, planned: f64) {
-    if view.is_rate_wrong {
-        widgets::mark_invalid(ui, cx.theme);
-    }
-    let field = widgets::line(&mut view.rate).desired_width(RATE_WIDTH);
-    let response = widgets::edit(ui, cx.theme, field);
+    let is_wrong = view.is_rate_wrong;
+    // The words about a refused rate must not make another field of it, which would have no focus.
+    let id = Id::unique("rate of the run");
+    let field = widgets::line(&mut view.rate).id(id).desired_width(RATE_WIDTH);
+    let edit = |ui: &mut Ui| {
+        if is_wrong {
+            widgets::mark_invalid(ui, cx.theme);
+        }
+        widgets::edit(ui, cx.theme, field)
+    };
+    let response = ui.scope(edit).inner;
     response.widget_info(|| named(&view.rate, "Rate, requests per second"));
     let response = hinted(ui, response, "Requests per second asked for; Enter sets another", &RATE);
     if std::mem::take(&mut view.asks_rate) {
