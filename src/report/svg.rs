@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use crate::model::number;
 use crate::model::run::Mark;
 
 use super::axis::{Axis, Tick};
@@ -181,7 +180,7 @@ impl Frame {
                 "path",
                 &[("class", "moment"), ("d", &format!("M{x:.1} {bottom:.1}V{top:.1}"))],
                 |line| {
-                    line.leaf("title", &[], &format!("{} {}", number::clock(mark.at_s), mark.text));
+                    line.leaf("title", &[], &format!("{:.1} s: {}", mark.at_s, mark.text));
                 },
             );
             let words = short(&mark.text);
@@ -272,7 +271,7 @@ mod tests {
         };
         let svg = drawn(Named::Yes);
         assert_eq!(svg.matches(r#"class="moment""#).count(), 3, "{svg}");
-        assert!(svg.contains("<title>00:02 deployed &lt;v2&gt;</title>"), "{svg}");
+        assert!(svg.contains("<title>2.0 s: deployed &lt;v2&gt;</title>"), "{svg}");
         assert!(svg.contains(r#"y="22.0">deployed &lt;v2&gt;</text>"#), "{svg}");
         assert!(svg.contains(r#"y="36.0">scaled</text>"#), "the next row: {svg}");
         assert!(svg.contains(r#"<text class="note end""#), "{svg}");

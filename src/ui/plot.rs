@@ -527,7 +527,7 @@ fn marks_told(marks: &[(f64, String)]) -> String {
     if marks.is_empty() {
         return String::new();
     }
-    let told = |(at, words): &(f64, String)| format!("{words} at {}", axis::time(*at, f64::INFINITY));
+    let told = |(at, words): &(f64, String)| format!("{words} at {}", axis::time(*at, 1.0));
     let mut told: Vec<_> = marks.iter().take(MARKS_TOLD_MAX).map(told).collect();
     if marks.len() > MARKS_TOLD_MAX {
         told.push(format!("{} more", marks.len() - MARKS_TOLD_MAX));
