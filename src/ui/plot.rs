@@ -361,9 +361,14 @@ impl Chart<'_> {
             if view.frames_now.len() == 1 && at > words_end {
                 let font = FontId::proportional(theme::SIZE_SMALL);
                 let words: String = words.chars().take(MARK_CHARACTERS_MAX).collect();
+                let galley = painter.layout_no_wrap(words, font, theme.text);
                 let place = Pos2::new(at + 3.0, frame.top() + 2.0);
-                let drawn = painter.text(place, Align2::LEFT_TOP, words, font, theme.text);
-                words_end = drawn.right() + 4.0;
+                let room = Rect::from_min_size(place, galley.size());
+                // A ground of their own: a heat map may have any colour here.
+                let ground = theme.background.gamma_multiply(0.8);
+                painter.rect_filled(room.expand2(egui::vec2(2.0, 0.0)), CornerRadius::ZERO, ground);
+                painter.galley(place, galley, theme.text);
+                words_end = room.right() + 4.0;
             }
         }
     }

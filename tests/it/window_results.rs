@@ -140,6 +140,20 @@ fn the_parts_of_a_result_look_as_kept() {
 }
 
 #[test]
+fn the_last_row_under_the_plots_is_whole_with_one_note_with_three_and_in_a_void_run() {
+    let mut noted = sample::run();
+    let note = noted.warnings[0].clone();
+    noted.warnings.extend([note.clone(), note]);
+    for run in [sample::run(), noted, sample::void_run()] {
+        let (mut harness, _) = result_harness(run);
+        harness.get_by_label("Over time").click();
+        harness.run();
+        let row = harness.get_by_label_contains("max: Last").rect();
+        assert!(row.bottom() <= PAGE[1] - 16.0, "{row:?}");
+    }
+}
+
+#[test]
 fn heat_maps_look_as_kept() {
     let mut kept = egui_kittest::SnapshotResults::new();
     for theme in [egui::Theme::Light, egui::Theme::Dark] {
