@@ -10,6 +10,7 @@ pub mod number;
 pub mod plan;
 pub mod run;
 pub mod settings;
+pub mod ticks;
 
 pub use capacity::{Capacity, Search};
 pub use goal::{Goal, GoalResult};

@@ -1,6 +1,6 @@
 //! Axes of plots: from values to places, and which values get a tick. Pure.
 
-use crate::model::number;
+use crate::model::{number, ticks};
 
 /// The most decades that a logarithmic axis shows; what lies below is cut off.
 const DECADES_MAX: f64 = 9.0;
@@ -36,7 +36,7 @@ impl Axis {
     /// From zero to a round value at or above `high`; an axis without values goes to 1.
     pub(super) fn from_zero(high: f64, from: f64, to: f64) -> Self {
         let high = if high.is_finite() && high > 0.0 { high } else { 1.0 };
-        let step = round_step(high / 4.0);
+        let step = ticks::round_up(high / 4.0);
         Self { scale: Scale::Linear, low: 0.0, high: (high / step - 1e-9).ceil() * step, from, to }
     }
 
@@ -71,8 +71,7 @@ impl Axis {
 
     /// Quantiles by their number of nines: 0.9 is one, 0.99 two, up to at least `last` (below 1).
     pub(super) fn nines(last: f64, from: f64, to: f64) -> Self {
-        let nines = -(1.0 - last.clamp(0.0, 1.0 - 1e-12)).log10();
-        Self { scale: Scale::Nines, low: 0.0, high: nines.max(2.0), from, to }
+        Self { scale: Scale::Nines, low: 0.0, high: ticks::nines_of(last).max(2.0), from, to }
     }
 
     /// The pixel of a value, held within the axis; none for what has no place on it.
@@ -80,7 +79,7 @@ impl Axis {
         let on_scale = match self.scale {
             Scale::Linear | Scale::Time => value,
             Scale::Log if value > 0.0 => value.log10(),
-            Scale::Nines if value < 1.0 => -(1.0 - value).log10(),
+            Scale::Nines if value < 1.0 => ticks::nines_of(value),
             Scale::Log | Scale::Nines => return None,
         };
         if !on_scale.is_finite() {
@@ -107,74 +106,31 @@ impl Axis {
     fn even_ticks(&self, words: impl Fn(f64) -> String) -> Vec<Tick> {
         let room = ((self.to - self.from).abs() / 90.0).clamp(4.0, 10.0);
         let wanted = (self.high - self.low) / room;
-        let step = if self.scale == Scale::Time { time_step(wanted) } else { round_step(wanted) };
-        let first = (self.low / step - 1e-9).ceil() as i64;
-        let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last)
-            .map(|at| at as f64 * step)
-            .map(|value| Tick { value, words: Some(words(value)) })
-            .collect()
+        let step = if self.scale == Scale::Time { ticks::time_step(wanted) } else { ticks::round_up(wanted) };
+        let values = ticks::multiples(self.low, self.high, step).into_iter();
+        values.map(|value| Tick { value, words: Some(words(value)) }).collect()
     }
 
     /// A tick at 1 to 9 of each decade; words at 1, and at 2 and 5 where there is room for them.
     fn log_ticks(&self, words: impl Fn(f64) -> String) -> Vec<Tick> {
         let pixels_per_decade = (self.to - self.from).abs() / (self.high - self.low);
-        let mut ticks = Vec::new();
-        for decade in self.low.floor() as i32..=self.high.ceil() as i32 {
-            for digit in 1..=9u8 {
-                let value = f64::from(digit) * 10f64.powi(decade);
-                let log = value.log10();
-                if log < self.low || log > self.high {
-                    continue;
-                }
-                let named = match digit {
-                    1 => true,
-                    2 | 5 => pixels_per_decade > 70.0,
-                    3 | 7 => pixels_per_decade > 320.0,
-                    _ => false,
-                };
-                if digit == 1 || pixels_per_decade > 40.0 {
-                    ticks.push(Tick { value, words: named.then(|| words(value)) });
-                }
-            }
-        }
-        ticks
+        let named = |digit| match digit {
+            1 => true,
+            2 | 5 => pixels_per_decade > 70.0,
+            3 | 7 => pixels_per_decade > 320.0,
+            _ => false,
+        };
+        let digits: &[u8] = if pixels_per_decade > 40.0 { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
+        ticks::decimals(self.low, self.high, digits)
+            .into_iter()
+            .map(|tick| Tick { value: tick.value, words: named(tick.digit).then(|| words(tick.value)) })
+            .collect()
     }
 
     fn nines_ticks(&self) -> Vec<Tick> {
-        let half =
-            [(0.0, "0 %"), (0.5, "50 %")].map(|(value, words)| Tick { value, words: Some(words.to_owned()) });
-        let nines = (1..=self.high.floor() as usize).map(|nines| {
-            let words = match nines {
-                1 => "90 %".to_owned(),
-                2 => "99 %".to_owned(),
-                _ => format!("99.{} %", "9".repeat(nines - 2)),
-            };
-            Tick { value: 1.0 - 10f64.powi(-(nines as i32)), words: Some(words) }
-        });
-        half.into_iter().chain(nines).collect()
+        let tick = |nines| Tick { value: ticks::quantile_of(nines), words: Some(ticks::nines_words(nines)) };
+        ticks::nines(self.low, self.high).into_iter().map(tick).collect()
     }
-}
-
-/// The smallest of 1, 2 and 5 times a power of ten that is not below `wanted`.
-fn round_step(wanted: f64) -> f64 {
-    let wanted = if wanted.is_finite() && wanted > 0.0 { wanted } else { 1.0 };
-    let power = 10f64.powf(wanted.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|digit| digit * power)
-        .find(|step| *step >= wanted * (1.0 - 1e-9))
-        .unwrap_or(power * 10.0)
-}
-
-/// The smallest step of seconds that people count in and that is not below `wanted`.
-fn time_step(wanted: f64) -> f64 {
-    const STEPS_S: [f64; 11] =
-        [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21_600.0];
-    if wanted <= 10.0 {
-        return round_step(wanted);
-    }
-    STEPS_S.into_iter().find(|step| *step >= wanted).unwrap_or((wanted / 86_400.0).ceil() * 86_400.0)
 }
 
 /// `20 s`, `02:30`: a round moment of a run of `length_s` seconds.

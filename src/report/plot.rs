@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::run::error_words;
+use crate::model::run::{Mark, error_words};
 use crate::model::{Interval, Quantiles, Run, number};
 use crate::stats::{Latency, heat};
 
 use super::axis::{self, Axis};
 use super::markup::Markup;
-use super::svg::{Frame, Step, label, path};
+use super::svg::{Frame, Named, Step, label, path};
 
 /// Values that must lie beyond a quantile before it means much.
 pub(super) const SAMPLES_BEYOND: f64 = 10.0;
@@ -19,6 +19,8 @@ const POINTS_PER_NINE: u32 = 40;
 const BUCKETS_PER_DECADE: u32 = 20;
 /// The height at which a count of 1 can still be seen.
 const BAR_LEAST: f64 = 1.5;
+/// The most marks that the words of a plot tell of.
+const MARKS_TOLD_MAX: usize = 12;
 /// Classes of error that have a shade of their own.
 const ERROR_SHADES: usize = 6;
 /// Shades of a heat map in the sheet.
@@ -67,6 +69,7 @@ pub(super) fn response_over_time(run: &Run) -> Option<Figure> {
         number::millis(run.response_ms.p99),
         number::millis(run.response_ms.max)
     );
+    let summary = summary + &marks_told(run);
     let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &millis_ticks(&frame.y), |svg| {
         let mut columns = String::new();
         for each in &measured {
@@ -77,6 +80,7 @@ pub(super) fn response_over_time(run: &Run) -> Option<Figure> {
         for (class, _, of) in QUANTILE_SERIES {
             frame.steps(svg, class, &levels(&measured, |each| of(&each.response_ms)));
         }
+        frame.moments(svg, &run.marks, Named::Yes);
     });
     Some(Figure {
         title: "Response time over the run",
@@ -114,10 +118,12 @@ pub(super) fn heat_over_time(run: &Run) -> Option<Figure> {
         number::millis(run.response_ms.p50),
         number::millis(run.response_ms.p99)
     );
+    let summary = summary + &marks_told(run);
     let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &millis_ticks(&frame.y), |svg| {
         for (at, cells) in shades.iter().enumerate() {
             path(svg, &format!("heat h{at}"), cells);
         }
+        frame.moments(svg, &run.marks, Named::Yes);
     });
     let note = format!(
         "Each cell counts the requests of one interval that took so long; the strongest holds {}. Shades are \
@@ -144,9 +150,11 @@ pub(super) fn rate_over_time(run: &Run) -> Option<Figure> {
     );
     let summary = format!("Answers per second over the run: {} overall", number::rate(run.rate.achieved));
     let rate_ticks = frame.y.ticks(|rate| format!("{}/s", axis::plain(rate)));
+    let summary = summary + &marks_told(run);
     let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &rate_ticks, |svg| {
         frame.steps(svg, "due", &due);
         frame.steps(svg, "achieved", &achieved);
+        frame.moments(svg, &run.marks, Named::No);
     });
     let legend = vec![
         ("due".to_owned(), "due per second".to_owned()),
@@ -194,10 +202,12 @@ pub(super) fn errors_over_time(run: &Run) -> Option<Figure> {
     let shade = |at: usize| format!("e{}", at % ERROR_SHADES);
     let summary = format!("Failures over the run: {} in all", number::count(run.requests.failed));
     let ticks = frame.y.ticks(|rate| format!("{}/s", axis::plain(rate)));
+    let summary = summary + &marks_told(run);
     let picture = frame.draw(&summary, &time_ticks(&frame, length_s), &ticks, |svg| {
         for (at, column) in columns.iter().enumerate() {
             path(svg, &format!("bar {}", shade(at)), column);
         }
+        frame.moments(svg, &run.marks, Named::No);
     });
     let legend = classes.iter().enumerate();
     let legend = legend
@@ -303,6 +313,19 @@ fn time_ticks(frame: &Frame, length_s: f64) -> Vec<axis::Tick> {
 
 fn millis_ticks(axis: &Axis) -> Vec<axis::Tick> {
     axis.ticks(axis::millis_words)
+}
+
+/// `; marks: deployed v2 at 00:04`; nothing without marks.
+fn marks_told(run: &Run) -> String {
+    if run.marks.is_empty() {
+        return String::new();
+    }
+    let told = |mark: &Mark| format!("{} at {:.1} s", mark.text, mark.at_s);
+    let mut told: Vec<_> = run.marks.iter().take(MARKS_TOLD_MAX).map(told).collect();
+    if run.marks.len() > MARKS_TOLD_MAX {
+        told.push(format!("{} more", run.marks.len() - MARKS_TOLD_MAX));
+    }
+    format!("; marks: {}", told.join(", "))
 }
 
 fn median(mut counts: Vec<u64>) -> Option<u64> {

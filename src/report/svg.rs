@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::run::Mark;
+
 use super::axis::{Axis, Tick};
 use super::markup::Markup;
 
@@ -11,6 +13,12 @@ const LEFT: f64 = 66.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 28.0;
+/// Rows of words at the head of a picture.
+const MOMENT_ROWS: usize = 3;
+/// The most characters of a mark's words in a picture.
+const MOMENT_CHARACTERS_MAX: usize = 40;
+/// A character of a note is about this wide.
+const CHARACTER_WIDTH: f64 = 6.6;
 
 /// A picture with axes; `x` and `y` say where values are.
 #[derive(Debug)]
@@ -159,6 +167,52 @@ impl Frame {
             label(svg, x, y, class, words);
         }
     }
+
+    /// Moments of a time axis as upright lines, with words at their heads where `named`. Words that would lie over
+    /// others go into another row, and are left to the hover text and the table where no row has room.
+    pub(super) fn moments(&self, svg: &mut Markup, marks: &[Mark], named: Named) {
+        let ((left, right), (bottom, top)) = (self.x.ends(), self.y.ends());
+        let mut ends = [left; MOMENT_ROWS];
+        // In the warm-up there is no place for it: the axis begins with the first counted request.
+        for mark in marks.iter().filter(|mark| mark.at_s >= 0.0) {
+            let Some(x) = self.x.place(mark.at_s) else { continue };
+            svg.element(
+                "path",
+                &[("class", "moment"), ("d", &format!("M{x:.1} {bottom:.1}V{top:.1}"))],
+                |line| {
+                    line.leaf("title", &[], &format!("{:.1} s: {}", mark.at_s, mark.text));
+                },
+            );
+            let words = short(&mark.text);
+            let width = words.chars().count() as f64 * CHARACTER_WIDTH;
+            let free = ends.iter().position(|end| *end <= x);
+            let (Named::Yes, Some(row)) = (named, free) else { continue };
+            let turns = x + 5.0 + width > right;
+            // To the left of its line, words must not lie over those before.
+            if turns && x - 5.0 - width < ends[row] {
+                continue;
+            }
+            let (at, class) = if turns { (x - 5.0, "note end") } else { (x + 5.0, "note") };
+            label(svg, at, top + 12.0 + 14.0 * row as f64, class, &words);
+            ends[row] = if turns { right } else { x + 10.0 + width };
+        }
+    }
+}
+
+/// Whether marks are told in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Yes,
+    No,
+}
+
+/// The first characters of a mark's words.
+fn short(words: &str) -> String {
+    if words.chars().count() <= MOMENT_CHARACTERS_MAX {
+        return words.to_owned();
+    }
+    let kept: String = words.chars().take(MOMENT_CHARACTERS_MAX - 1).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// A path of this class; nothing when it would be empty.
@@ -177,6 +231,7 @@ pub(super) fn label(svg: &mut Markup, x: f64, y: f64, class: &str, words: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::run::MarkKind;
 
     fn frame() -> Frame {
         Frame::new(
@@ -195,6 +250,38 @@ mod tests {
         let mut svg = Markup::default();
         frame().steps(&mut svg, "c", &[step(0.0, 1.0, 0.0), step(1.0, 2.0, 1.0), step(5.0, 6.0, 0.5)]);
         assert_eq!(svg.finish(), r#"<path class="c" d="M66.0 116.0H161.6V10.0H257.2M544.0 63.0H639.6"/>"#);
+    }
+
+    fn mark(at_s: f64, text: &str) -> Mark {
+        Mark { at_s, kind: MarkKind::Note, text: text.to_owned() }
+    }
+
+    #[test]
+    fn marks_have_lines_and_words_that_do_not_lie_over_one_another() {
+        let marks = [
+            mark(-1.0, "before"),
+            mark(2.0, "deployed <v2>"),
+            mark(2.1, "scaled"),
+            mark(9.9, "a long word about the end"),
+        ];
+        let drawn = |named| {
+            let mut svg = Markup::default();
+            frame().moments(&mut svg, &marks, named);
+            svg.finish()
+        };
+        let svg = drawn(Named::Yes);
+        assert_eq!(svg.matches(r#"class="moment""#).count(), 3, "{svg}");
+        assert!(svg.contains("<title>2.0 s: deployed &lt;v2&gt;</title>"), "{svg}");
+        assert!(svg.contains(r#"y="22.0">deployed &lt;v2&gt;</text>"#), "{svg}");
+        assert!(svg.contains(r#"y="36.0">scaled</text>"#), "the next row: {svg}");
+        assert!(svg.contains(r#"<text class="note end""#), "{svg}");
+        assert!(!svg.contains("before") && !drawn(Named::No).contains("<text"), "{svg}");
+    }
+
+    #[test]
+    fn long_words_of_a_mark_are_cut() {
+        assert_eq!(short(&"é".repeat(41)), format!("{}…", "é".repeat(39)));
+        assert_eq!(short(&"é".repeat(40)), "é".repeat(40));
     }
 
     #[test]

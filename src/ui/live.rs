@@ -2,11 +2,14 @@
 
 mod steer;
 
+pub(super) use steer::{MARK, PAUSE, RATE, rated, steered};
+
 use eframe::egui::{
     Align, Button, CornerRadius, Label, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2,
 };
 
 use super::capacity;
+use super::plot::PlotsView;
 use super::plot::axis::Scale;
 use super::plot::time::{self, Drawing, TimeView, Timing};
 use super::theme::{CONTROL_HEIGHT, SPACE};
@@ -23,10 +26,17 @@ const FOOT_HEIGHT: f32 = 44.0;
 pub(super) const CHOICE_WIDTH: f32 = 293.0;
 /// Room for the choice of drawing beside those, in points.
 pub(super) const DRAWING_WIDTH: f32 = 152.0;
+/// Room that the title has at least where the choices are beside it, in points.
+const TITLE_WIDTH_MIN: f32 = 240.0;
+/// Narrower than this, progress stands above the buttons, in points.
+const FOOT_WIDTH_MIN: f32 = 760.0;
 /// The time axis of a short run shows all of it from the start, in seconds.
 const WHOLE_AXIS_MAX_S: f64 = 60.0;
 /// Otherwise it grows in steps, the first this long, in seconds.
 const AXIS_FIRST_S: f64 = 30.0;
+
+/// Why the choices of timing and scale rest beside a heat map.
+const HEAT_REASON: &str = "The heat map shows response times on a logarithmic axis";
 
 /// The pace that the window keeps during a run where the processor draws.
 const SOFTWARE_NOTE: &str = "Drawn in software: 4 pictures a second";
@@ -38,6 +48,7 @@ pub struct LiveView {
     run: Option<RunId>,
     /// Zoom, hidden series, scale, response or service.
     pub time: TimeView,
+    trials: PlotsView,
     steer: steer::SteerView,
 }
 
@@ -45,7 +56,7 @@ impl LiveView {
     /// Zoom and hidden series start anew with another run; scale and timing stay as they were chosen.
     fn follow(&mut self, live: &Live) {
         if self.run != Some(live.id) {
-            *self = Self { run: Some(live.id), time: self.time.anew(), steer: steer::SteerView::default() };
+            *self = Self { run: Some(live.id), time: self.time.anew(), ..Self::default() };
         }
     }
 }
@@ -57,8 +68,9 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
         failed(cx, ui, live, reason);
         return;
     }
-    let room = ui.available_height();
-    widgets::scrolling(ui, "live", room - FOOT_HEIGHT, |ui| {
+    steer::keys(cx, ui, &mut view.steer, live);
+    let room = ui.available_height() - foot_height(ui, &view.steer);
+    widgets::scrolling(ui, "live", room, |ui| {
         let top = ui.cursor().top();
         head(cx, ui, view, live);
         warnings(cx, ui, live);
@@ -67,12 +79,13 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
                 live.so_far.as_deref().and_then(|run| Some((run, run.capacity.as_ref()?)))
         {
             capacity::line(ui, cx.theme, capacity, run.rate.asked);
+            capacity::trials(ui, cx.theme, &mut view.trials, capacity, &live.plan.goals);
         }
         numbers(cx, ui, live.so_far.as_deref());
         ui.add_space(SPACE[0]);
         let run = live.so_far.as_deref();
         let measured_s = run.map_or(0.0, |run| run.elapsed_s);
-        let height = room - FOOT_HEIGHT - (ui.cursor().top() - top) - SPACE[0];
+        let height = room - (ui.cursor().top() - top) - SPACE[0];
         time::ui(cx, ui, &mut view.time, run, time_end(measured_s, planned_s(live)), height);
     });
     foot(cx, ui, &mut view.steer, live);
@@ -103,24 +116,32 @@ fn planned_s(live: &Live) -> Option<f64> {
 }
 
 fn head(cx: &Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
+    let choices = CHOICE_WIDTH + DRAWING_WIDTH + 2.0 * SPACE[1];
+    let beside = ui.available_width() > choices + TITLE_WIDTH_MIN;
     ui.horizontal(|ui| {
         widgets::heading(ui, name_of(live));
         let url = RichText::new(live.plan.target.url.as_str()).color(cx.theme.text_muted);
-        let room = vec2(
-            (ui.available_width() - CHOICE_WIDTH - DRAWING_WIDTH - 2.0 * SPACE[1]).max(0.0),
-            CONTROL_HEIGHT,
-        );
+        let taken = if beside { choices } else { 0.0 };
+        let room = vec2((ui.available_width() - taken).max(0.0), CONTROL_HEIGHT);
         ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_width(room.x);
             ui.add_space(SPACE[0]);
             ui.add(Label::new(url).truncate());
         });
-        drawing_choice(cx, ui, &mut view.time);
-        timing_choice(cx, ui, &mut view.time);
+        if beside {
+            drawing_choice(cx, ui, &mut view.time);
+            timing_choice_over_time(cx, ui, &mut view.time);
+        }
     });
+    if !beside {
+        ui.horizontal_wrapped(|ui| {
+            drawing_choice(cx, ui, &mut view.time);
+            timing_choice_over_time(cx, ui, &mut view.time);
+        });
+    }
 }
 
-/// Lines of quantiles, or a heat map. The map has one timing and one scale, so those rest while it is shown.
+/// Lines of quantiles, or a heat map. The map has one timing and one scale, so [`timing_choice`] rests beside it.
 pub(super) fn drawing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
     widgets::segmented(
         ui,
@@ -131,20 +152,39 @@ pub(super) fn drawing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
     );
 }
 
+/// Response or service time, on a logarithmic or a linear axis; of the plots over time, where a heat map knows only
+/// one of each.
+pub(super) fn timing_choice_over_time(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    if view.drawing == Drawing::Lines {
+        timing_choice(cx, ui, view);
+        return;
+    }
+    // What the map shows, whatever was chosen for the lines.
+    let (mut timing, mut scale) = (Timing::Response, Scale::Log);
+    let resting = ui.add_enabled_ui(false, |ui| timings(cx, ui, &mut timing, &mut scale));
+    let whole = ui.interact(resting.response.rect, resting.response.id.with("reason"), Sense::hover());
+    whole.widget_info(|| WidgetInfo::labeled(Role::Label, false, HEAT_REASON));
+    whole.on_hover_text(HEAT_REASON);
+}
+
 /// Response or service time, on a logarithmic or a linear axis.
 pub(super) fn timing_choice(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView) {
+    timings(cx, ui, &mut view.timing, &mut view.scale);
+}
+
+fn timings(cx: &Cx<'_>, ui: &mut Ui, timing: &mut Timing, scale: &mut Scale) {
     widgets::segmented(
         ui,
         cx.theme,
         "Response or service time",
-        &mut view.timing,
+        timing,
         &[(Timing::Response, "Response"), (Timing::Service, "Service")],
     );
     widgets::segmented(
         ui,
         cx.theme,
         "Scale of the latency axis",
-        &mut view.scale,
+        scale,
         &[(Scale::Log, "Log"), (Scale::Linear, "Linear")],
     );
 }
@@ -250,35 +290,65 @@ fn failed_share(run: &Run) -> String {
     number::percent(run.requests.failed as f64 / run.requests.due as f64)
 }
 
+/// Room for progress, buttons, and what is said about them, in points.
+fn foot_height(ui: &Ui, steering: &steer::SteerView) -> f32 {
+    let second = if is_foot_narrow(ui) { CONTROL_HEIGHT + SPACE[1] } else { 0.0 };
+    FOOT_HEIGHT + second + steering.refusal_height()
+}
+
+fn is_foot_narrow(ui: &Ui) -> bool {
+    ui.available_width() < FOOT_WIDTH_MIN
+}
+
 fn foot(cx: &mut Cx<'_>, ui: &mut Ui, steering: &mut steer::SteerView, live: &Live) {
-    let theme = cx.theme;
+    let narrow = is_foot_narrow(ui);
+    steer::refusal(ui, cx.theme, steering);
     ui.add_space(SPACE[1]);
     ui.horizontal(|ui| {
         ui.set_min_height(CONTROL_HEIGHT);
         ui.label(RichText::new(clock_words(live)));
         if live.is_paused && matches!(live.phase, Phase::Warmup | Phase::Measuring) {
-            ui.label(RichText::new("Paused").color(theme.warning));
+            ui.label(RichText::new("Paused").color(cx.theme.warning));
         } else {
-            ui.label(RichText::new(phase_words(&live.phase)).color(theme.text_muted));
+            ui.label(RichText::new(phase_words(&live.phase)).color(cx.theme.text_muted));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let stops = !matches!(live.phase, Phase::Stopping | Phase::Saving);
-            let stop = Button::new("Stop").min_size(vec2(84.0, CONTROL_HEIGHT));
-            if ui.add_enabled(stops, stop).on_hover_text("Stop and keep what was measured").clicked() {
-                cx.push(Command::StopRun);
+            if !narrow {
+                buttons(cx, ui, steering, live);
             }
-            steer::ui(cx, ui, steering, live);
-            if let Some(remaining) = live.remaining {
-                let words = format!("{} left", number::clock(remaining.as_secs_f64()));
-                ui.label(RichText::new(words).color(theme.text_muted));
-            }
-            if cx.software_rasterizer {
-                let note = "Without a graphics card, drawing takes processor time from measuring";
-                ui.label(RichText::new(SOFTWARE_NOTE).small().color(theme.text_muted)).on_hover_text(note);
-            }
-            bar(cx, ui, live);
+            progress(cx, ui, live, narrow);
         });
     });
+    if narrow {
+        let row = vec2(ui.available_width(), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+            buttons(cx, ui, steering, live);
+        });
+    }
+}
+
+/// From right to left.
+fn buttons(cx: &mut Cx<'_>, ui: &mut Ui, steering: &mut steer::SteerView, live: &Live) {
+    let stops = !matches!(live.phase, Phase::Stopping | Phase::Saving);
+    let stop = Button::new("Stop").min_size(vec2(84.0, CONTROL_HEIGHT));
+    if ui.add_enabled(stops, stop).on_hover_text("Stop and keep what was measured").clicked() {
+        cx.push(Command::StopRun);
+    }
+    steer::ui(cx, ui, steering, live);
+}
+
+/// From right to left: the time left, and the bar in the room that remains.
+fn progress(cx: &Cx<'_>, ui: &mut Ui, live: &Live, narrow: bool) {
+    let theme = cx.theme;
+    if let Some(remaining) = live.remaining {
+        let words = format!("{} left", number::clock(remaining.as_secs_f64()));
+        ui.label(RichText::new(words).color(theme.text_muted));
+    }
+    if cx.software_rasterizer && !narrow {
+        let note = "Without a graphics card, drawing takes processor time from measuring";
+        ui.label(RichText::new(SOFTWARE_NOTE).small().color(theme.text_muted)).on_hover_text(note);
+    }
+    bar(cx, ui, live);
 }
 
 fn bar(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {

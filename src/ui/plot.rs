@@ -20,7 +20,7 @@ use eframe::egui::{
     self, Align2, Color32, CornerRadius, EventFilter, FontId, Key, Painter, PointerButton, Pos2, Rect,
     Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
 };
-use egui_plot::{Plot, PlotTransform};
+use egui_plot::{MarkerShape, Plot, PlotTransform, Points};
 
 use super::theme::{self, Theme};
 use crate::app::HeatMap;
@@ -38,6 +38,12 @@ const DRAG_MIN: f32 = 5.0;
 const DRAG_FLAT: f32 = 18.0;
 /// Zooming in ends when this share of the whole axis is on show.
 const ZOOM_MIN_SHARE: f64 = 1e-5;
+/// Half the size of the sign of a point, in points.
+const POINT_RADIUS: f32 = 4.5;
+/// As far from a mark's line, the pointer is on it, in points.
+const MARK_REACH: f32 = 4.0;
+/// The most marks that the words of a plot tell of.
+const MARKS_TOLD_MAX: usize = 12;
 /// The most characters of a mark's words on a plot.
 const MARK_CHARACTERS_MAX: usize = 40;
 /// Steps of the marks in points: enough for a label, and too little for one.
@@ -120,6 +126,17 @@ pub enum Layer<'a> {
         /// Its thickness in points.
         width: f32,
     },
+    /// One sign for each point.
+    Points {
+        /// Its name.
+        name: &'a str,
+        /// In natural units.
+        points: &'a [(f64, f64)],
+        /// What a point looks like.
+        shape: MarkerShape,
+        /// Its colour.
+        color: Color32,
+    },
     /// Counts by interval and row; the vertical axis is logarithmic.
     Heat {
         /// Its name.
@@ -146,6 +163,8 @@ pub struct Shown {
     pub frame: Rect,
     /// The place under the pointer, in natural units.
     pub pointer: Option<(f64, f64)>,
+    /// The marks whose lines are under the pointer.
+    pub marks: Vec<(f64, String)>,
     /// The whole plot's response.
     pub response: Response,
 }
@@ -241,12 +260,17 @@ impl Chart<'_> {
         view.frames_now.push(frame);
         self.decorate(ui, theme, view, &transform);
         self.follow(ui, theme, view, &response, &transform);
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &self.summary));
+        let words = || format!("{}{}", self.summary, marks_told(&view.marks));
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, words()));
         let pointer = response.hover_pos().map(|at| {
             let value = transform.value_from_position(at);
             (value.x, self.y.scale().value(value.y))
         });
-        Shown { frame, pointer, response }
+        let per_point = (x.1 - x.0) / f64::from(frame.width().max(1.0));
+        let reach = per_point * f64::from(MARK_REACH);
+        let marks = view.marks.iter().filter(|(at, _)| pointer.is_some_and(|(x, _)| (x - at).abs() <= reach));
+        let marks = marks.cloned().collect();
+        Shown { frame, pointer, marks, response }
     }
 
     fn plot<'b>(&self, ui: &Ui, theme: &Theme) -> Plot<'b> {
@@ -337,9 +361,14 @@ impl Chart<'_> {
             if view.frames_now.len() == 1 && at > words_end {
                 let font = FontId::proportional(theme::SIZE_SMALL);
                 let words: String = words.chars().take(MARK_CHARACTERS_MAX).collect();
+                let galley = painter.layout_no_wrap(words, font, theme.text);
                 let place = Pos2::new(at + 3.0, frame.top() + 2.0);
-                let drawn = painter.text(place, Align2::LEFT_TOP, words, font, theme.text);
-                words_end = drawn.right() + 4.0;
+                let room = Rect::from_min_size(place, galley.size());
+                // A ground of their own: a heat map may have any colour here.
+                let ground = theme.background.gamma_multiply(0.8);
+                painter.rect_filled(room.expand2(egui::vec2(2.0, 0.0)), CornerRadius::ZERO, ground);
+                painter.galley(place, galley, theme.text);
+                words_end = room.right() + 4.0;
             }
         }
     }
@@ -460,6 +489,7 @@ impl Layer<'_> {
         match self {
             Self::Spans { name, .. }
             | Self::Curve { name, .. }
+            | Self::Points { name, .. }
             | Self::Heat { name, .. }
             | Self::Bars { name, .. } => name,
         }
@@ -468,7 +498,7 @@ impl Layer<'_> {
     fn is_empty(&self) -> bool {
         match self {
             Self::Spans { spans, .. } => spans.is_empty(),
-            Self::Curve { points, .. } => points.is_empty(),
+            Self::Curve { points, .. } | Self::Points { points, .. } => points.is_empty(),
             Self::Heat { map, .. } => map.most == 0,
             Self::Bars { bars, .. } => bars.is_empty(),
         }
@@ -485,10 +515,29 @@ impl Layer<'_> {
                 let places = points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
                 plot_ui.add(Curve::new(name, places, Stroke::new(*width, *color)));
             }
+            Self::Points { name, points, shape, color } => {
+                let places: Vec<_> =
+                    points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
+                let signs = Points::new(*name, places).radius(POINT_RADIUS).shape(*shape).color(*color);
+                plot_ui.add(signs.allow_hover(false));
+            }
             Self::Heat { name, map, colors } => plot_ui.add(heat::Cells::new(name, map, *colors)),
             Self::Bars { name, bars, color } => plot_ui.add(Bars::new(name, bars, x_scale, y_scale, *color)),
         }
     }
+}
+
+/// `. Marks: deployed v2 at 00:04, paused at 00:09`; nothing without marks.
+fn marks_told(marks: &[(f64, String)]) -> String {
+    if marks.is_empty() {
+        return String::new();
+    }
+    let told = |(at, words): &(f64, String)| format!("{words} at {}", axis::time(*at, 1.0));
+    let mut told: Vec<_> = marks.iter().take(MARKS_TOLD_MAX).map(told).collect();
+    if marks.len() > MARKS_TOLD_MAX {
+        told.push(format!("{} more", marks.len() - MARKS_TOLD_MAX));
+    }
+    format!(". Marks: {}", told.join(", "))
 }
 
 /// What is under the crosshair, beside the pointer.

@@ -34,6 +34,7 @@ pub struct ResultView {
     draft: head::Draft,
     curve: PlotsView,
     histogram: PlotsView,
+    trials: PlotsView,
     counts: Scale,
     time: TimeView,
     curves: Option<Result<Curves, String>>,
@@ -106,8 +107,10 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
     let choices = |ui: &mut Ui, view: &mut ResultView| {
         if is_time {
             live::drawing_choice(cx, ui, &mut view.time);
+            live::timing_choice_over_time(cx, ui, &mut view.time);
+        } else {
+            live::timing_choice(cx, ui, &mut view.time);
         }
-        live::timing_choice(cx, ui, &mut view.time);
     };
     ui.horizontal(|ui| {
         widgets::segmented(
@@ -138,7 +141,7 @@ fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     const TABLE_WIDTH: f32 = 460.0;
     let beside = ui.available_width() > 1.8 * TABLE_WIDTH;
     if let Some(capacity) = &run.capacity {
-        super::capacity::panel(ui, cx.theme, capacity);
+        super::capacity::panel(ui, cx.theme, &mut view.trials, capacity, &run.plan.goals);
     }
     if !beside {
         summary::quantiles(cx, ui, run);

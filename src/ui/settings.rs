@@ -3,7 +3,7 @@
 use eframe::egui::{Align, DragValue, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::Command;
-use crate::model::{Settings, ThemeChoice};
+use crate::model::{Settings, ThemeChoice, Timer};
 
 use super::shell::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
 use super::theme::{PAGE_WIDTH_MAX, SPACE};
@@ -52,6 +52,47 @@ impl SettingsPage {
             let words = "0 leaves one core to this window and uses the rest. From the next run on.";
             ui.add(Label::new(RichText::new(words).color(cx.theme.text_muted)).wrap());
         });
+        timer(ui, cx, new);
+    }
+}
+
+/// The timers with what each of them costs.
+const TIMERS: [(Timer, &str, &str); 3] = [
+    (
+        Timer::Precise,
+        "Precise",
+        "within about a microsecond; costs most: each load thread watches the clock before every request",
+    ),
+    (Timer::Balanced, "Balanced", "within about 50 µs, by the system’s best timer; costs little"),
+    (
+        Timer::Economy,
+        "Economy",
+        "up to 500 µs late, several at once; costs least: for high rates on few processors",
+    ),
+];
+
+fn timer(ui: &mut Ui, cx: &Cx<'_>, new: &mut Settings) {
+    row(ui, "Timer", |ui, _| {
+        let options = TIMERS.map(|(timer, name, _)| (timer, name));
+        widgets::segmented(ui, cx.theme, "Timer", &mut new.timer, &options);
+        let words = "How exactly requests leave when they are due. From the next run on.";
+        ui.add(Label::new(RichText::new(words).color(cx.theme.text_muted)).wrap());
+    });
+    ui.horizontal(|ui| {
+        ui.add_space(NAME_WIDTH + ui.spacing().item_spacing.x);
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = SPACE[0];
+            for (timer, name, cost) in TIMERS {
+                let color = if timer == new.timer { cx.theme.text } else { cx.theme.text_muted };
+                ui.add(Label::new(RichText::new(format!("{name}: {cost}")).color(color)).wrap());
+            }
+        });
+    });
+    if let Some(timer) = cx.state.timer.filter(|timer| *timer != new.timer) {
+        let name = TIMERS.iter().find(|known| known.0 == timer).map_or("another", |known| known.1);
+        let words =
+            format!("Until the program ends, “{name}” is used instead, as asked for when it started.");
+        widgets::warning(ui, cx.theme, &words);
     }
 }
 

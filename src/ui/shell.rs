@@ -181,6 +181,10 @@ impl Shell {
             Effect::Palette => self.palette.toggle(),
             Effect::Copy(text) => ctx.copy_text(text),
             Effect::Press(page, keys) => {
+                // A page takes no keys while somebody writes, and the palette's field has the focus still.
+                if let Some(field) = ctx.memory(|memory| memory.focused()) {
+                    ctx.memory_mut(|memory| memory.surrender_focus(field));
+                }
                 self.press = Some((page, keys));
                 cx.push(Command::Go(page));
             }

@@ -587,12 +587,21 @@ fn a_search_and_its_marks_are_told_and_nothing_foreign_gets_through() {
         settled: true,
         trials: vec![trial(400.0, Verdict::Passed, ""), trial(420.0, Verdict::Failed, "<script>x")],
     });
-    run.marks = vec![Mark { at_s: 2.5, kind: MarkKind::Note, text: "<b>v2</b>".to_owned() }];
+    run.marks = vec![
+        Mark { at_s: -1.0, kind: MarkKind::Note, text: "in the warm-up".to_owned() },
+        Mark { at_s: 2.5, kind: MarkKind::Note, text: "<b>v2</b>".to_owned() },
+    ];
     let page = html::write(&[&run], now());
     for words in ["Highest rate", "1 of 1 passed there", "2.5 s", "&lt;b&gt;v2", "failed: &lt;script&gt;x"] {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("<script>x") && !page.contains("<b>v2"));
+    // Response times, heat map, rate, errors: each has a line for the moment that is on its axis, and tells both.
+    assert_eq!(page.matches(r#"<path class="moment""#).count(), 4);
+    assert_eq!(page.matches("<title>2.5 s: &lt;b&gt;v2&lt;/b&gt;</title>").count(), 4);
+    assert_eq!(page.matches(">&lt;b&gt;v2&lt;/b&gt;</text>").count(), 2, "words where there is room");
+    let told = "; marks: in the warm-up at -1.0 s, &lt;b&gt;v2&lt;/b&gt; at 2.5 s";
+    assert_eq!(page.matches(told).count(), 4);
     let back = json::read(json::write(&run)).expect("our own text");
     assert_eq!(back, [run]);
 }

@@ -116,6 +116,12 @@ pub(crate) fn unanswered_run() -> Run {
     let due = run.requests.due;
     run.requests = Requests { due, answered: 0, failed: due, cancelled: 0 };
     run.errors = BTreeMap::from([("connect_refused".to_owned(), due)]);
+    let refused = BTreeMap::from([("connection refused by 10.20.0.17:8080".to_owned(), due - 3)]);
+    let tls = "certificate not valid for “checkout.shop.example”, only for “cart.shop.example”".to_owned();
+    run.error_details = BTreeMap::from([
+        ("connect_refused".to_owned(), refused),
+        ("tls".to_owned(), BTreeMap::from([(tls, 3)])),
+    ]);
     run.status = BTreeMap::new();
     run.rate.achieved = 0.0;
     run.service_ms = Default::default();
@@ -135,17 +141,17 @@ pub(crate) fn unanswered_run() -> Run {
     run
 }
 
-/// A run that is 42 seconds into its minute.
+/// What a search has found: seven trials, one of them void.
 pub(crate) fn capacity() -> Capacity {
-    let trial = |rate: f64, verdict, why: &str| CapacityTrial {
+    let trial = |rate: f64, p99_ms: f64, verdict, why: &str| CapacityTrial {
         rate,
         verdict,
         why: why.to_owned(),
-        achieved: rate,
-        p99_ms: Some(12.5),
-        errors: 0.0,
+        achieved: rate.min(1700.0),
+        p99_ms: Some(p99_ms),
+        errors: if verdict == Verdict::Failed { 0.0123 } else { 0.0 },
     };
-    let missed = "p99<20ms was missed";
+    let missed = "p99<50ms was missed";
     Capacity {
         rate: Some(1600.0),
         passes_at: Some(1600.0),
@@ -153,15 +159,18 @@ pub(crate) fn capacity() -> Capacity {
         bound: Bound::Target,
         settled: true,
         trials: vec![
-            trial(800.0, Verdict::Passed, ""),
-            trial(1600.0, Verdict::Passed, ""),
-            trial(3200.0, Verdict::Failed, missed),
-            trial(1680.0, Verdict::Failed, missed),
-            trial(1600.0, Verdict::Passed, ""),
+            trial(1000.0, 12.5, Verdict::Passed, ""),
+            trial(2000.0, 214.0, Verdict::Failed, missed),
+            trial(1400.0, 16.1, Verdict::Passed, ""),
+            trial(1600.0, 24.2, Verdict::Passed, ""),
+            trial(1680.0, 88.0, Verdict::Void, "our own generator was late"),
+            trial(1680.0, 61.0, Verdict::Failed, missed),
+            trial(1600.0, 27.5, Verdict::Passed, ""),
         ],
     }
 }
 
+/// A run that is 42 seconds into its minute.
 pub(crate) fn live() -> Live {
     let mut so_far = cut(run(), 42.0);
     so_far.warnings.clear();

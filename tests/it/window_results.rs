@@ -8,7 +8,7 @@ use eframe::egui::{self, Color32, Frame, Key, Margin, Rect, Shape, Ui, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use image::RgbaImage;
-use meshbench::app::state::Live;
+use meshbench::app::state::{Live, Phase};
 use meshbench::app::{Command, ExportFormat, State};
 use meshbench::model::run::{Mark, MarkKind, RunEdit};
 use meshbench::model::{Labels, Run, Search};
@@ -140,6 +140,20 @@ fn the_parts_of_a_result_look_as_kept() {
 }
 
 #[test]
+fn the_last_row_under_the_plots_is_whole_with_one_note_with_three_and_in_a_void_run() {
+    let mut noted = sample::run();
+    let note = noted.warnings[0].clone();
+    noted.warnings.extend([note.clone(), note]);
+    for run in [sample::run(), noted, sample::void_run()] {
+        let (mut harness, _) = result_harness(run);
+        harness.get_by_label("Over time").click();
+        harness.run();
+        let row = harness.get_by_label_contains("max: Last").rect();
+        assert!(row.bottom() <= PAGE[1] - 16.0, "{row:?}");
+    }
+}
+
+#[test]
 fn heat_maps_look_as_kept() {
     let mut kept = egui_kittest::SnapshotResults::new();
     for theme in [egui::Theme::Light, egui::Theme::Dark] {
@@ -239,32 +253,170 @@ fn a_run_is_paused_marked_and_sped_up_from_its_page() {
 }
 
 #[test]
+fn keys_steer_the_run_but_not_while_somebody_writes() {
+    let (mut harness, asked) = live_harness(sample::live());
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    harness.key_press(Key::M);
+    harness.run_steps(3);
+    harness.get_by_label("Text of the mark").type_text("p99 rose");
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    harness.key_press(Key::R);
+    harness.run_steps(3);
+    assert!(harness.get_by_label("Rate, requests per second").is_focused());
+    // The whole text is chosen, so what is typed replaces it.
+    harness.get_by_label("Rate, requests per second").type_text("250");
+    harness.run_steps(2);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    let expected = [Command::PauseRun, Command::MarkRun("p99 rose".to_owned()), Command::SetRateFactor(0.25)];
+    assert_eq!(asked.borrow().as_slice(), expected);
+}
+
+#[test]
+fn the_same_key_lets_a_paused_run_go_on_and_none_works_when_it_ends() {
+    let (mut harness, asked) = live_harness(Live { is_paused: true, ..sample::live() });
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    assert_eq!(asked.borrow().as_slice(), [Command::ResumeRun]);
+    let (mut harness, asked) = live_harness(Live { phase: Phase::Draining, ..sample::live() });
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    assert!(asked.borrow().is_empty());
+}
+
+#[test]
+fn a_rate_that_is_none_is_refused_in_words() {
+    let (mut harness, asked) = live_harness(sample::live());
+    let refusal = "Not set: write a number of requests per second";
+    harness.key_press(Key::R);
+    harness.run_steps(3);
+    harness.get_by_label("Rate, requests per second").type_text("2k");
+    harness.run_steps(2);
+    assert_eq!(harness.query_all_by_label_contains(refusal).count(), 0);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(harness.query_all_by_label_contains(refusal).count(), 1);
+    assert!(asked.borrow().is_empty(), "{asked:?}");
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    let refused = harness.query_all_by_label_contains(refusal).count();
+    assert_eq!(refused, 0, "what was given up needs no reason");
+}
+
+#[test]
+fn a_refused_rate_looks_as_kept() {
+    let mut kept = egui_kittest::SnapshotResults::new();
+    for (theme, word) in picture::THEMES {
+        let (live, view) = (sample::live(), RefCell::new(LiveView::default()));
+        let mut harness = picture::harness(theme, PAGE, |ui| {
+            page(ui, &Asked::default(), |cx, ui| live::ui(cx, ui, &mut view.borrow_mut(), &live));
+        });
+        harness.run();
+        harness.key_press(Key::R);
+        harness.run_steps(3);
+        harness.get_by_label("Rate, requests per second").type_text("2k");
+        harness.run_steps(2);
+        harness.key_press(Key::Enter);
+        harness.run_steps(3);
+        kept.add(harness.try_snapshot(format!("live_refused_{word}")));
+    }
+}
+
+/// A paused run with two marks.
+fn paused() -> Live {
+    let mut live = sample::live();
+    live.is_paused = true;
+    let mut run = live.so_far.as_deref().expect("news").clone();
+    run.marks = vec![
+        Mark { at_s: 4.0, kind: MarkKind::Note, text: "deployed v2".to_owned() },
+        Mark { at_s: 9.0, kind: MarkKind::Pause, text: "paused".to_owned() },
+    ];
+    live.so_far = Some(Arc::new(run));
+    live
+}
+
+#[test]
 fn a_paused_run_with_marks_looks_as_kept() {
-    let paused = || {
-        let mut live = sample::live();
-        live.is_paused = true;
-        let mut run = live.so_far.as_deref().expect("news").clone();
-        run.marks = vec![
-            Mark { at_s: 4.0, kind: MarkKind::Note, text: "deployed v2".to_owned() },
-            Mark { at_s: 9.0, kind: MarkKind::Pause, text: "paused".to_owned() },
-        ];
-        live.so_far = Some(Arc::new(run));
-        live
-    };
     picture_of("live_paused", |cx, ui, view: &mut LiveView| live::ui(cx, ui, view, &paused()));
 }
 
 #[test]
+fn marks_are_told_with_every_plot_and_by_the_pointer() {
+    let (mut harness, _) = live_harness(paused());
+    for plot in
+        ["Response time over time", "Rate over time", "Errors over time", "Requests in flight over time"]
+    {
+        let told = labels(&harness, plot);
+        let marks = ". Marks: deployed v2 at 00:04, paused at 00:09";
+        assert!(told[0].ends_with(marks), "{told:?}");
+    }
+    let plot = harness.get_by_label_contains("Rate over time").rect();
+    // The axis of labels is within the plot's node.
+    let at = |seconds: f32| pos2(plot.left() + plot.width() * seconds / 60.0, plot.center().y);
+    harness.hover_at(at(4.05));
+    harness.run();
+    harness.get_by_label("00:04  deployed v2");
+    harness.hover_at(at(6.0));
+    harness.run();
+    assert!(harness.query_by_label("00:04  deployed v2").is_none(), "not beside its line");
+}
+
+/// A search that is at its eighth trial.
+fn searching() -> Live {
+    let mut live = sample::live();
+    live.search = Some(Search::default());
+    let mut run = live.so_far.as_deref().expect("news").clone();
+    run.capacity = Some(sample::capacity());
+    live.so_far = Some(Arc::new(run));
+    live
+}
+
+#[test]
 fn a_search_that_goes_looks_as_kept() {
-    let searching = || {
-        let mut live = sample::live();
-        live.search = Some(Search::default());
-        let mut run = live.so_far.as_deref().expect("news").clone();
-        run.capacity = Some(sample::capacity());
-        live.so_far = Some(Arc::new(run));
-        live
-    };
     picture_of("live_search", |cx, ui, view: &mut LiveView| live::ui(cx, ui, view, &searching()));
+}
+
+#[test]
+fn a_search_tells_of_every_trial_so_far() {
+    let (harness, _) = live_harness(searching());
+    harness.get_by_label_contains("Searching for the highest rate: trial 8");
+    assert_eq!(harness.query_all_by_label("p99<50ms was missed").count(), 2);
+    harness.get_by_label("Void: our own generator was late");
+    let plot = labels(&harness, "p99 response by rate: 12.5 ms at");
+    assert!(plot[0].contains("(passed), 214 ms at") && plot[0].ends_with("the goal is 50.0 ms"), "{plot:?}");
+}
+
+#[test]
+fn the_result_of_a_search_looks_as_kept() {
+    let mut run = sample::run();
+    run.capacity = Some(sample::capacity());
+    picture_of("result_search", |cx, ui, view: &mut ResultView| result::ui(cx, ui, view, &run));
+}
+
+#[test]
+fn the_choices_that_a_heat_map_does_not_have_rest_and_say_why() {
+    let (mut harness, _) = live_harness(sample::live());
+    let rests = |harness: &Harness<'_>, words| harness.get_by_label(words).accesskit_node().is_disabled();
+    harness.get_by_label("Service").click();
+    harness.run();
+    let of_service = labels(&harness, "p99: Last");
+    assert!(!rests(&harness, "Service") && !rests(&harness, "Linear"));
+    harness.get_by_label("Heat map").click();
+    harness.run();
+    assert!(rests(&harness, "Service") && rests(&harness, "Linear"));
+    assert_ne!(labels(&harness, "p99: Last"), of_service, "the table is of what the map shows");
+    let place = harness.get_by_label("Service").rect().center();
+    harness.hover_at(place);
+    harness.run_steps(8);
+    let reason = "The heat map shows response times on a logarithmic axis";
+    assert!(harness.query_all_by_label(reason).count() >= 2, "on hover, too");
+    harness.get_by_label("Lines").click();
+    harness.run();
+    assert_eq!(labels(&harness, "p99: Last"), of_service, "the choice is kept");
 }
 
 #[test]
@@ -572,6 +724,24 @@ fn a_plan_without_its_secrets_is_not_run_again_blindly() {
     harness.get_by_label("Run again…").click();
     harness.run();
     assert_eq!(asked.borrow().as_slice(), [Command::EditPlan(plan)]);
+}
+
+#[test]
+fn a_result_says_why_connections_failed() {
+    let mut kept = egui_kittest::SnapshotResults::new();
+    let run = sample::unanswered_run();
+    for (theme, word) in picture::THEMES {
+        let view = RefCell::new(ResultView::default());
+        // High enough for the whole page.
+        let mut harness = picture::harness(theme, [PAGE[0], 900.0], |ui| {
+            page(ui, &Asked::default(), |cx, ui| result::ui(cx, ui, &mut view.borrow_mut(), &run));
+        });
+        harness.run();
+        harness.get_by_label("All attempts to connect, also those in the warm-up");
+        harness.get_by_label("Connection refused: connection refused by 10.20.0.17:8080");
+        harness.get_by_label_contains("certificate not valid for “checkout.shop.example”");
+        kept.add(harness.try_snapshot(format!("result_reasons_{word}")));
+    }
 }
 
 #[test]

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use meshbench::app::state::{Level, Notice, NoticeAction, NoticeId, Question, StoreState};
 use meshbench::app::{Command, Page, State};
 use meshbench::model::run::{Ended, Quantiles, Rate, Requests, RunSummary};
-use meshbench::model::{Plan, RunId, Settings, ThemeChoice};
+use meshbench::model::{Plan, RunId, Settings, ThemeChoice, Timer};
 use meshbench::ui::shell::actions;
 use meshbench::ui::{Machine, Shell};
 
-use crate::picture;
+use crate::{picture, sample};
 
 const WINDOW: [f32; 2] = [1280.0, 800.0];
 
@@ -275,6 +275,78 @@ fn the_palette_runs_what_is_in_the_form() {
     window.run();
     let started = asked(&window);
     assert!(matches!(started.last(), Some(Command::StartRun(_))), "{started:?}");
+}
+
+fn choose_in_palette(window: &mut Harness<'_, Faceless>, words: &str) {
+    open_palette(window);
+    window.get_by_label("Search commands").type_text(words);
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    window.run();
+}
+
+#[test]
+fn the_palette_steers_a_run_and_says_when_it_cannot() {
+    let mut state = opened(Page::Load);
+    state.live = Some(sample::live());
+    let mut window = dark(state);
+    choose_in_palette(&mut window, "pause the run");
+    assert!(asked(&window).ends_with(&[Command::PauseRun]), "{:?}", asked(&window));
+    choose_in_palette(&mut window, "mark this moment");
+    window.get_by_label("Text of the mark").type_text("v2");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    assert!(asked(&window).ends_with(&[Command::MarkRun("v2".to_owned())]), "{:?}", asked(&window));
+    choose_in_palette(&mut window, "change the rate");
+    assert!(window.get_by_label("Rate, requests per second").is_focused());
+
+    window.state_mut().state.live = None;
+    window.run();
+    for words in ["pause the run", "mark this moment", "change the rate"] {
+        open_palette(&mut window);
+        window.get_by_label("Search commands").type_text(words);
+        window.run();
+        assert_eq!(window.query_all_by_label("No run is going").count(), 1, "{words}");
+        window.key_press(Key::Escape);
+        window.run();
+    }
+}
+
+#[test]
+fn the_keys_of_a_run_are_its_page_s() {
+    let mut state = opened(Page::History);
+    state.live = Some(sample::live());
+    let mut window = dark(state);
+    window.key_press(Key::P);
+    window.run();
+    assert!(asked(&window).is_empty(), "{:?}", asked(&window));
+    window.state_mut().state.page = Page::Load;
+    window.run();
+    open_palette(&mut window);
+    window.key_press(Key::P);
+    window.run();
+    assert!(asked(&window).is_empty(), "while the palette is open: {:?}", asked(&window));
+    window.key_press(Key::Escape);
+    window.run();
+    window.key_press(Key::P);
+    window.run();
+    assert_eq!(asked(&window), [Command::PauseRun]);
+}
+
+#[test]
+fn the_timer_is_chosen_among_three_that_say_what_they_cost() {
+    let mut window = dark(opened(Page::Settings));
+    for cost in
+        ["Precise: within about a microsecond", "Balanced: within about 50 µs", "Economy: up to 500 µs late"]
+    {
+        window.get_by_label_contains(cost);
+    }
+    window.get_by_role_and_label(Role::RadioButton, "Precise").click();
+    window.run();
+    let precise = Settings { timer: Timer::Precise, ..chosen_dark() };
+    assert_eq!(asked(&window).last(), Some(&Command::ChangeSettings(precise)));
 }
 
 #[test]

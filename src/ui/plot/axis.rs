@@ -1,9 +1,9 @@
 //! Where the lines of an axis are and what stands beside them. Pure.
 
-use eframe::egui::emath;
 use egui_plot::GridMark;
 
 use crate::model::number;
+use crate::model::ticks::{self, round_down, round_up};
 
 /// The shortest duration that a logarithmic axis shows, in milliseconds.
 pub const LOWEST_MS: f64 = 1e-4;
@@ -16,6 +16,8 @@ const LABEL_WIDTH: f64 = 72.0;
 /// The least room between two lines without labels, in points.
 const LINE_GAP: f64 = 7.0;
 
+/// Labels of a time axis tell tenths of a second, and no less.
+const TIME_STEP_MIN_S: f64 = 0.1;
 /// So that a level line is not drawn on the frame.
 const HEADROOM: f64 = 1.04;
 
@@ -113,8 +115,8 @@ impl Axis {
             Self::Latency(Scale::Log) | Self::Count(Scale::Log) => log_ticks(bounds, per_point, room),
             Self::Latency(Scale::Linear) | Self::Rate => every(bounds, round_up(room)),
             Self::Count(Scale::Linear) => every(bounds, round_up(room).max(1.0)),
-            Self::Time => every(bounds, time_step(room)),
-            Self::Nines => nines_ticks(bounds),
+            Self::Time => every(bounds, ticks::time_step(room).max(TIME_STEP_MIN_S)),
+            Self::Nines => ticks::nines(bounds.0, bounds.1).into_iter().map(labelled).collect(),
         }
     }
 
@@ -127,7 +129,7 @@ impl Axis {
             Self::Count(_) => number::count(value.round().max(0.0) as u64),
             Self::Rate => number::rate(value),
             Self::Time => time(value, span),
-            Self::Nines => nines(place),
+            Self::Nines => ticks::nines_words(place),
         }
     }
 }
@@ -140,21 +142,6 @@ pub fn time(seconds: f64, span_s: f64) -> String {
     }
     let tenths = (seconds * 10.0).round() as i64;
     format!("{}.{}", number::clock((tenths / 10) as f64), tenths % 10)
-}
-
-/// `99.9 %` from 3, a number of nines.
-#[must_use]
-pub fn nines(place: f64) -> String {
-    let percent = (1.0 - 10f64.powf(-place)) * 100.0;
-    let decimals = (place - 2.0).ceil().clamp(0.0, 9.0) as usize;
-    let text = format!("{percent:.decimals$}");
-    format!("{text} %")
-}
-
-/// The quantile (0 to 1) as its number of nines.
-#[must_use]
-pub fn nines_of(quantile: f64) -> f64 {
-    -(1.0 - quantile).max(1e-12).log10()
 }
 
 /// What the plot library wants: its step tells how strong a line is, and whether there is room for a label.
@@ -172,24 +159,21 @@ fn tidy(text: &str) -> String {
     format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
+fn labelled(at: f64) -> Tick {
+    Tick { at, labelled: true }
+}
+
 fn log_ticks((low, high): (f64, f64), per_point: f64, room: f64) -> Vec<Tick> {
-    const WITHIN: [f64; 3] = [1.0, 2.0, 5.0];
     let narrowest = 2f64.log10();
-    let every_decades = (room.ceil() as i64).max(1);
-    let mut ticks = Vec::new();
-    for decade in (low.floor() as i64)..=(high.ceil() as i64) {
-        for factor in WITHIN {
-            let at = decade as f64 + f64::log10(factor);
-            let is_decade = factor == 1.0;
-            let labelled = if is_decade { decade.rem_euclid(every_decades) == 0 } else { narrowest >= room };
-            let shown = is_decade || narrowest >= per_point * LINE_GAP;
-            if shown && at >= low - 1e-9 && at <= high + 1e-9 {
-                ticks.push(Tick { at, labelled });
-            }
-        }
-    }
-    if ticks.iter().filter(|tick| tick.labelled).count() >= 2 {
-        return ticks;
+    let every_decades = (room.ceil() as i32).max(1);
+    let digits: &[u8] = if narrowest >= per_point * LINE_GAP { &[1, 2, 5] } else { &[1] };
+    let tick = |tick: ticks::Decimal| {
+        let is_named = tick.digit == 1 && tick.decade.rem_euclid(every_decades) == 0;
+        Tick { at: tick.value.log10(), labelled: is_named || (tick.digit != 1 && narrowest >= room) }
+    };
+    let found: Vec<_> = ticks::decimals(low, high, digits).into_iter().map(tick).collect();
+    if found.iter().filter(|tick| tick.labelled).count() >= 2 {
+        return found;
     }
     // Less than a decade is on show: round values at equal distances say more.
     let (low_value, high_value) = (10f64.powf(low), 10f64.powf(high));
@@ -201,69 +185,13 @@ fn log_ticks((low, high): (f64, f64), per_point: f64, room: f64) -> Vec<Tick> {
         .collect()
 }
 
-fn nines_ticks((low, high): (f64, f64)) -> Vec<Tick> {
-    let mut places = vec![0.0, 0.5f64.log10().abs()];
-    places.extend((1..=12).map(f64::from));
-    places
-        .into_iter()
-        .filter(|at| *at >= low - 1e-9 && *at <= high + 1e-9)
-        .map(|at| Tick { at, labelled: true })
-        .collect()
-}
-
 fn every((low, high): (f64, f64), step: f64) -> Vec<Tick> {
-    const TICKS_MAX: i64 = 200;
-    if !(step.is_finite() && step > 0.0 && low.is_finite() && high.is_finite()) {
-        return Vec::new();
-    }
-    let first = (low / step - 1e-9).ceil() as i64;
-    let last = (high / step + 1e-9).floor() as i64;
-    (first..=last.min(first + TICKS_MAX)).map(|n| Tick { at: n as f64 * step, labelled: true }).collect()
-}
-
-/// The step of a time axis: one that people count in.
-fn time_step(at_least: f64) -> f64 {
-    const STEPS_S: [f64; 20] = [
-        0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
-        7200.0, 21_600.0, 43_200.0, 86_400.0,
-    ];
-    STEPS_S.into_iter().find(|step| *step >= at_least).unwrap_or(86_400.0)
-}
-
-/// The next of 1, 2, 5, 10, … at or above.
-#[must_use]
-pub fn round_up(value: f64) -> f64 {
-    round_among(value, &[1.0, 2.0, 5.0, 10.0], Side::Above)
-}
-
-/// The next of 1, 2, 5, 10, … at or below.
-#[must_use]
-pub fn round_down(value: f64) -> f64 {
-    round_among(value, &[1.0, 2.0, 5.0, 10.0], Side::Below)
+    ticks::multiples(low, high, step).into_iter().map(labelled).collect()
 }
 
 /// As [`round_up`] with more stops, so that at most a third of a plot stays empty.
 fn round_up_fine(value: f64) -> f64 {
-    round_among(value, &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0], Side::Above)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Above,
-    Below,
-}
-
-fn round_among(value: f64, stops: &[f64], side: Side) -> f64 {
-    if !(value.is_finite() && value > 0.0) {
-        return 0.0;
-    }
-    let decade = 10f64.powf(value.log10().floor());
-    let lead = value / decade;
-    let stop = match side {
-        Side::Above => stops.iter().find(|stop| **stop >= lead * (1.0 - 1e-9)).copied().unwrap_or(10.0),
-        Side::Below => stops.iter().rfind(|stop| **stop <= lead * (1.0 + 1e-9)).copied().unwrap_or(1.0),
-    };
-    emath::round_to_decimals(stop, 3) * decade
+    ticks::round_up_among(value, &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0])
 }
 
 #[cfg(test)]
@@ -311,7 +239,6 @@ mod tests {
             labels(Axis::Nines, (0.0, 4.2), 900.0, false),
             ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]
         );
-        assert!((nines_of(0.999) - 3.0).abs() < 1e-9);
     }
 
     #[test]

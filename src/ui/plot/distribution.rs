@@ -2,12 +2,13 @@
 
 use eframe::egui::{Align, Color32, Layout, Ui, vec2};
 
-use super::axis::{self, Axis, Scale};
+use super::axis::{Axis, Scale};
 use super::time::{Timing, caption};
 use super::{Chart, Layer, PlotsView, menu, readout, readout_lines};
 use crate::app::{Curve, Curves};
 use crate::model::Quantiles;
 use crate::model::number;
+use crate::model::ticks;
 use crate::ui::theme::{CONTROL_HEIGHT, SPACE, Theme};
 use crate::ui::widgets;
 
@@ -104,7 +105,7 @@ fn curves_summary(timing: Timing, runs: &[Overlaid<'_>]) -> String {
 }
 
 fn by_nines(curve: &Curve) -> Vec<(f64, f64)> {
-    curve.quantiles.iter().map(|(q, ms)| (axis::nines_of(*q), *ms)).collect()
+    curve.quantiles.iter().map(|(q, ms)| (ticks::nines_of(*q), *ms)).collect()
 }
 
 /// `p99.2`; all nines that tell places apart, and no more.
@@ -163,7 +164,7 @@ pub fn histogram(
     let y_full = match counts {
         Scale::Linear => Scale::Linear.bounds(0.0, most as f64),
         // A single request is a bar still.
-        Scale::Log => (0.5f64.log10(), axis::round_up(most.max(10) as f64).log10()),
+        Scale::Log => (0.5f64.log10(), ticks::round_up(most.max(10) as f64).log10()),
     };
     let chart = Chart {
         id: "histogram",

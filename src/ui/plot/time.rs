@@ -23,11 +23,16 @@ const HEAT: &str = "requests by response time";
 /// Of their lines, in points.
 const QUANTILE_THICKNESS: [f32; 5] = [1.6, 1.6, 2.2, 1.2, 2.0];
 /// Heights in points.
-const MAIN_HEIGHT_MIN: f32 = 120.0;
+const MAIN_HEIGHT_MIN: f32 = 80.0;
+/// While the uppermost plot would be lower than this, those beneath give way first.
+const MAIN_HEIGHT_ENOUGH: f32 = 140.0;
 const RATE_HEIGHT: f32 = 56.0;
+const RATE_HEIGHT_MIN: f32 = 40.0;
 const SMALL_HEIGHT: f32 = 34.0;
+const SMALL_HEIGHT_MIN: f32 = 26.0;
 const AXIS_ROOM: f32 = 20.0;
-const CAPTION_HEIGHT: f32 = 19.0;
+/// Of the line above a plot, in points.
+pub(in crate::ui) const CAPTION_HEIGHT: f32 = 19.0;
 /// Narrower than this, the tables stand above one another, in points.
 const TABLES_WIDTH_MIN: f32 = 960.0;
 
@@ -87,6 +92,38 @@ impl TimeView {
     pub fn anew(&self) -> Self {
         Self { scale: self.scale, timing: self.timing, drawing: self.drawing, ..Self::default() }
     }
+
+    /// What plots and tables show: a heat map knows response times only.
+    fn shown_timing(&self) -> Timing {
+        match self.drawing {
+            Drawing::Lines => self.timing,
+            Drawing::Heat => Timing::Response,
+        }
+    }
+}
+
+/// Of the plots, in points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Heights {
+    main: f32,
+    rate: f32,
+    small: f32,
+}
+
+impl Heights {
+    /// As much as fits into `room`: when it is scarce, the small plots give way first, then the uppermost one. What
+    /// does not fit at the least heights is left to the page, which scrolls.
+    fn within(room: f32) -> Self {
+        let around = AXIS_ROOM + 4.0 * CAPTION_HEIGHT;
+        let main = room - around - RATE_HEIGHT - 2.0 * SMALL_HEIGHT;
+        let spare = RATE_HEIGHT - RATE_HEIGHT_MIN + 2.0 * (SMALL_HEIGHT - SMALL_HEIGHT_MIN);
+        let given = (MAIN_HEIGHT_ENOUGH - main).clamp(0.0, spare) / spare;
+        Self {
+            main: (main + given * spare).max(MAIN_HEIGHT_MIN),
+            rate: RATE_HEIGHT - given * (RATE_HEIGHT - RATE_HEIGHT_MIN),
+            small: SMALL_HEIGHT - given * (SMALL_HEIGHT - SMALL_HEIGHT_MIN),
+        }
+    }
 }
 
 impl Timing {
@@ -131,10 +168,12 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
     view.plots.begin(ui);
     let marks = run.into_iter().flat_map(|run| &run.marks);
     view.plots.marks = marks.map(|mark| (mark.at_s, mark.text.clone())).collect();
-    let mut series =
-        view.series.take().filter(|series| run.is_some_and(|run| series.key == key(run, view.timing)));
+    let mut series = view
+        .series
+        .take()
+        .filter(|series| run.is_some_and(|run| series.key == key(run, view.shown_timing())));
     if series.is_none() {
-        series = run.map(|run| Series::of(run, view.timing));
+        series = run.map(|run| Series::of(run, view.shown_timing()));
     }
     let heat = heat(view, run);
     let map = heat.as_ref().map(|(_, map)| map);
@@ -143,25 +182,26 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, view: &mut TimeView, run: Option<&Run>, end_
     ui.spacing_mut().item_spacing.y = 0.0;
     let tables = drawn.tables(view);
     let rows = tables.iter().map(|table| table.rows.len()).max().unwrap_or_default() + 1;
-    let below = SPACE[1] + rows as f32 * table::ROW_HEIGHT;
-    let small = RATE_HEIGHT + 2.0 * SMALL_HEIGHT + AXIS_ROOM + 4.0 * CAPTION_HEIGHT;
-    let main = (height - below - small).max(MAIN_HEIGHT_MIN);
+    let heights = Heights::within(height - SPACE[1] - rows as f32 * table::ROW_HEIGHT);
     let shown = [
         match view.drawing {
-            Drawing::Lines => drawn.latency(ui, view, main),
-            Drawing::Heat => drawn.heat(ui, view, main),
+            Drawing::Lines => drawn.latency(ui, view, heights.main),
+            Drawing::Heat => drawn.heat(ui, view, heights.main),
         },
-        drawn.rates(ui, view),
-        drawn.errors(ui, view),
-        drawn.in_flight(ui, view),
+        drawn.rates(ui, view, heights.rate),
+        drawn.errors(ui, view, heights.small),
+        drawn.in_flight(ui, view, heights.small),
     ];
     let whole = super::around(shown[0].frame, shown[3].frame);
     for (row, plot) in shown.iter().enumerate() {
         menu(&mut view.plots, plot, whole, || run.map_or_else(String::new, tsv));
         if let (Some(at), Some(run)) = (view.plots.crosshair(), run) {
-            readout(ui, plot, |ui| match (view.drawing, plot.pointer) {
-                (Drawing::Heat, Some((_, ms))) if row == 0 => drawn.heat_readout(ui, at, ms),
-                _ => drawn.readout(ui, view.timing, run, at),
+            readout(ui, plot, |ui| {
+                marks_readout(ui, &plot.marks);
+                match (view.drawing, plot.pointer) {
+                    (Drawing::Heat, Some((_, ms))) if row == 0 => drawn.heat_readout(ui, at, ms),
+                    _ => drawn.readout(ui, view.shown_timing(), run, at),
+                }
             });
         }
     }
@@ -323,7 +363,7 @@ impl<'a> Drawn<'a> {
         }
     }
 
-    fn rates(&self, ui: &mut Ui, view: &mut TimeView) -> Shown {
+    fn rates(&self, ui: &mut Ui, view: &mut TimeView, height: f32) -> Shown {
         let theme = self.cx.theme;
         caption(ui, theme, "Rate", "requests due and whole answers, per second");
         let mut layers = Vec::new();
@@ -344,7 +384,7 @@ impl<'a> Drawn<'a> {
         let chart = Chart {
             id: "rate over time",
             summary: format!("Rate over time{summary}"),
-            height: RATE_HEIGHT,
+            height,
             x: Axis::Time,
             x_full: self.full,
             x_labels: false,
@@ -356,7 +396,7 @@ impl<'a> Drawn<'a> {
         chart.show(ui, theme, &mut view.plots)
     }
 
-    fn errors(&self, ui: &mut Ui, view: &mut TimeView) -> Shown {
+    fn errors(&self, ui: &mut Ui, view: &mut TimeView, height: f32) -> Shown {
         let theme = self.cx.theme;
         caption(ui, theme, "Errors", "failed requests by class, per second");
         let mut layers = Vec::new();
@@ -378,7 +418,7 @@ impl<'a> Drawn<'a> {
         let chart = Chart {
             id: "errors over time",
             summary: format!("Errors over time: {} failed requests", number::count(failed)),
-            height: SMALL_HEIGHT,
+            height,
             x: Axis::Time,
             x_full: self.full,
             x_labels: false,
@@ -390,7 +430,7 @@ impl<'a> Drawn<'a> {
         chart.show(ui, theme, &mut view.plots)
     }
 
-    fn in_flight(&self, ui: &mut Ui, view: &mut TimeView) -> Shown {
+    fn in_flight(&self, ui: &mut Ui, view: &mut TimeView, height: f32) -> Shown {
         let theme = self.cx.theme;
         caption(ui, theme, "In flight", "requests sent and not answered yet");
         let mut layers = Vec::new();
@@ -405,7 +445,7 @@ impl<'a> Drawn<'a> {
         let chart = Chart {
             id: "in flight over time",
             summary: format!("Requests in flight over time: {} at the end", number::count(last)),
-            height: SMALL_HEIGHT + AXIS_ROOM,
+            height: height + AXIS_ROOM,
             x: Axis::Time,
             x_full: self.full,
             x_labels: true,
@@ -421,7 +461,10 @@ impl<'a> Drawn<'a> {
     fn tables(&self, view: &TimeView) -> Vec<Table<'a>> {
         let x = view.plots.x_of(self.full);
         let mut tables = vec![
-            Table { heads: &["Last", "Min", "Max", "Whole run"], rows: self.quantile_rows(view.timing, x) },
+            Table {
+                heads: &["Last", "Min", "Max", "Whole run"],
+                rows: self.quantile_rows(view.shown_timing(), x),
+            },
             Table { heads: &["Last", "Min", "Max", "Mean"], rows: self.rate_rows(x) },
         ];
         let rows = self.error_rows(x);
@@ -650,7 +693,15 @@ fn count(value: f64) -> String {
     if value.fract() == 0.0 { number::count(value as u64) } else { number::significant(value) }
 }
 
-pub(super) fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
+/// The marks under the pointer, before what was measured then.
+fn marks_readout(ui: &mut Ui, marks: &[(f64, String)]) {
+    for (at, words) in marks {
+        ui.label(format!("{}  {words}", axis::time(*at, 1.0)));
+    }
+}
+
+/// The name of a plot, and what it means where there is room.
+pub(in crate::ui) fn caption(ui: &mut Ui, theme: &theme::Theme, name: &str, meaning: &str) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), CAPTION_HEIGHT), Sense::hover());
     let base = rect.left_bottom() + vec2(super::AXIS_WIDTH, -3.0);
     let font = FontId::new(theme::SIZE_SMALL, theme::semibold());
@@ -698,4 +749,25 @@ pub fn tsv(run: &Run) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_plots_give_way_before_the_large_one() {
+        let all = |heights: Heights| {
+            let Heights { main, rate, small } = heights;
+            main + rate + 2.0 * small + AXIS_ROOM + 4.0 * CAPTION_HEIGHT
+        };
+        let ample = Heights::within(600.0);
+        assert_eq!((ample.rate, ample.small), (RATE_HEIGHT, SMALL_HEIGHT));
+        let scarce = Heights::within(300.0);
+        assert_eq!((scarce.rate, scarce.small), (RATE_HEIGHT_MIN, SMALL_HEIGHT_MIN));
+        for (room, heights) in [(600.0, ample), (345.0, Heights::within(345.0)), (300.0, scarce)] {
+            assert!((all(heights) - room).abs() < 1e-3, "{room}: {heights:?}");
+        }
+        assert_eq!(Heights::within(100.0).main, MAIN_HEIGHT_MIN);
+    }
 }

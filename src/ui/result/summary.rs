@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eframe::egui::{RichText, Ui, vec2};
+use eframe::egui::{Align, Label, Layout, RichText, Ui, vec2};
 
 use crate::model::number::{self, UNKNOWN};
 use crate::model::run::error_words;
@@ -166,6 +166,50 @@ fn failures(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
         return;
     }
     counted(cx, ui, &run.errors, run.requests.due, |class| error_words(class).to_owned());
+    reasons(cx, ui, &run.error_details);
+}
+
+/// Why connections failed, the most frequent first; each reason in full, to be read and copied.
+fn reasons(cx: &Cx<'_>, ui: &mut Ui, details: &BTreeMap<String, BTreeMap<String, u64>>) {
+    const COUNT_WIDTH: f32 = 76.0;
+    let of_class = |(class, reasons): (&String, &BTreeMap<String, u64>)| {
+        let told = |(why, count): (&String, &u64)| (format!("{}: {why}", error_words(class)), *count);
+        reasons.iter().map(told).collect::<Vec<_>>()
+    };
+    let mut lines: Vec<_> = details.iter().flat_map(of_class).collect();
+    if lines.is_empty() {
+        return;
+    }
+    lines.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let rest: u64 = lines.iter().skip(ROWS_MAX).map(|(_, count)| count).sum();
+    lines.truncate(ROWS_MAX);
+    if rest > 0 {
+        lines.push(("Other reasons".to_owned(), rest));
+    }
+    ui.add_space(SPACE[2]);
+    widgets::section(ui, "Why connections failed");
+    widgets::caption(ui, cx.theme, "All attempts to connect, also those in the warm-up");
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+        ui.spacing_mut().interact_size.y = 0.0;
+        for (words, count) in &lines {
+            figures::line(ui, cx.theme);
+            ui.add_space(3.0);
+            ui.horizontal_top(|ui| {
+                let room = vec2((ui.available_width() - COUNT_WIDTH).max(40.0), 0.0);
+                ui.allocate_ui_with_layout(room, Layout::top_down(Align::Min), |ui| {
+                    ui.set_min_width(room.x);
+                    ui.add(Label::new(RichText::new(words).color(cx.theme.text_muted)).wrap());
+                });
+                let room = vec2(COUNT_WIDTH, 0.0);
+                ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Min), |ui| {
+                    ui.set_min_width(COUNT_WIDTH);
+                    ui.label(number::count(*count));
+                });
+            });
+            ui.add_space(3.0);
+        }
+    });
 }
 
 fn statuses(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {

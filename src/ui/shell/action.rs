@@ -6,6 +6,7 @@ use crate::app::state::Open;
 use crate::app::{Command, ExportFormat, Page, State};
 use crate::model::{RunId, Settings, ThemeChoice};
 use crate::ui::form::FIND;
+use crate::ui::live::{self, MARK, PAUSE, RATE};
 
 use super::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
 
@@ -99,12 +100,19 @@ fn pages() -> Vec<Action> {
 fn running(state: &State) -> Vec<Action> {
     let idle = if state.is_running() { Err("A run is going") } else { Ok(()) };
     let going = if state.is_running() { Ok(()) } else { Err("No run is going") };
+    let steered = live::steered(state).map(|_| ());
+    let rated = live::steered(state).and_then(live::rated);
+    let is_paused = live::steered(state).is_ok_and(|live| live.is_paused);
+    let pause = if is_paused { "Resume the run" } else { "Pause the run" };
     let form = if state.live.is_some() { Err("A run is on show") } else { Ok(()) };
     vec![
         press("Run the test in the form", Page::Load, command(Key::Enter)).when(idle.and(form)),
         press("Find the highest rate for the test in the form…", Page::Load, FIND).when(idle.and(form)),
         ask("Try it: a first run against the built-in target", None, Command::TryIt).when(idle),
         ask("Stop the run", Some(command(Key::Period)), Command::StopRun).when(going),
+        press(pause, Page::Load, PAUSE).when(steered),
+        press("Mark this moment of the run…", Page::Load, MARK).when(steered),
+        press("Change the rate of the run…", Page::Load, RATE).when(rated),
         ask("Import a plan…", Some(command(Key::O)), Command::ImportPlan),
     ]
 }
