@@ -61,7 +61,7 @@ const TIMERS: [(Timer, &str, &str); 3] = [
     (
         Timer::Precise,
         "Precise",
-        "within about a microsecond; costs most: each load thread watches the clock before every request",
+        "within about a microsecond; costs most: each load thread stays awake before every request and until its answer",
     ),
     (Timer::Balanced, "Balanced", "within about 50 µs, by the system’s best timer; costs little"),
     (
