@@ -58,10 +58,11 @@ pub fn sentence(plan: &Plan) -> String {
     }
 }
 
-/// A reason as a sentence of its own begins with a capital letter.
+/// A reason as a sentence of its own begins with a capital letter, unless its first word has one elsewhere: gRPC.
 pub(super) fn sentence_case(words: &str) -> String {
+    let is_name = words.split_whitespace().next().is_some_and(|word| word.contains(char::is_uppercase));
     let mut words = words.to_owned();
-    if let Some(first) = words.get_mut(..1) {
+    if let Some(first) = words.get_mut(..1).filter(|_| !is_name) {
         first.make_ascii_uppercase();
     }
     words
@@ -112,6 +113,15 @@ pub(super) fn spaced(length: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_becomes_a_sentence_and_a_name_stays_one() {
+        for (reason, sentence) in
+            [("a URL is missing", "A URL is missing"), ("gRPC needs", "gRPC needs"), ("", "")]
+        {
+            assert_eq!(sentence_case(reason), sentence);
+        }
+    }
 
     #[test]
     fn what_will_happen_is_said_in_plain_words() {
