@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::model::settings::Timer;
 
-/// Before a due time, this much is spent watching the clock where precision is asked for: a thread that sleeps is
-/// often woken more than 50 µs late on a virtual machine.
-const WATCH_NANOS: u64 = 200_000;
+/// Before a due time, this much is spent watching the clock where precision is asked for.
+const WATCH_NANOS: u64 = 50_000;
 /// The last of it without a look at anything else.
 const SPIN_NANOS: u64 = 5_000;
 /// Economy wakes at multiples of this.
@@ -155,14 +154,14 @@ mod tests {
     #[test]
     fn precision_is_watched_for_and_economy_sleeps_on() {
         let sleep = |micros| Wait::Sleep(Duration::from_micros(micros));
-        assert_eq!(wait(Timer::Precise, 1_000, 251_000, 1), Wait::Yield, "an answer may come");
+        assert_eq!(wait(Timer::Precise, 1_000, 101_000, 1), Wait::Yield, "an answer may come");
         assert_eq!(wait(Timer::Precise, 1_000, 6_000, 1), Wait::Spin);
         for (timer, now, at, expected) in [
             (Timer::Balanced, 10_000, 10_000, Wait::Over),
             (Timer::Balanced, 11_000, 10_000, Wait::Over),
             (Timer::Balanced, 1_000, 11_000, sleep(10)),
-            (Timer::Precise, 1_000, 251_000, sleep(50)),
-            (Timer::Precise, 1_000, 201_000, Wait::Yield),
+            (Timer::Precise, 1_000, 101_000, sleep(50)),
+            (Timer::Precise, 1_000, 51_000, Wait::Yield),
             (Timer::Precise, 1_000, 6_000, Wait::Spin),
             (Timer::Economy, 100_000, 110_000, sleep(400)),
             (Timer::Economy, 100_000, 500_000, sleep(400)),

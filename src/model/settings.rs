@@ -27,7 +27,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timer {
-    /// Within about a microsecond: the last 200 µs are spent watching the clock, and as long as answers are awaited
+    /// Within about a microsecond: the last 50 µs are spent watching the clock, and as long as answers are awaited
     /// the thread does not sleep, so that they too are seen when they come.
     Precise,
     /// Within about 50 µs: by the platform's best timer.
