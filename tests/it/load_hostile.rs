@@ -1,14 +1,13 @@
 //! Targets that mean no good, or speak another protocol: each ends as one class of error.
 
 use std::io::Write as _;
-use std::net::TcpStream;
 use std::time::Duration;
 
 use meshbench::load::{Measured, http1_statuses};
 use meshbench::model::{Pacing, Plan, Stop};
 use proptest::prelude::*;
 
-use crate::peer::{Peer, assert_balanced, finish, measure, read_request};
+use crate::peer::{Peer, assert_balanced, finish, flood, measure};
 
 const REQUESTS: u64 = 12;
 
@@ -31,18 +30,9 @@ fn assert_all_failed(peer: &Peer, what: &str, timeout: Duration, class: &str) {
     assert_eq!(measured.errors.get(class), Some(&REQUESTS), "{what}: {:?}", measured.errors);
 }
 
-/// Writes the same bytes until the client has had enough.
-fn flood(stream: &mut TcpStream, bytes: &[u8]) {
-    while stream.write_all(bytes).is_ok() {}
-}
-
 /// After a request: these bytes, then a flood of others.
 fn flooding(first: &'static str, again: &'static str) -> Peer {
-    Peer::start(move |mut stream, _| {
-        if read_request(&mut stream) && stream.write_all(first.as_bytes()).is_ok() {
-            flood(&mut stream, again.repeat(100).as_bytes());
-        }
-    })
+    Peer::flooding(first, again.repeat(100))
 }
 
 #[test]

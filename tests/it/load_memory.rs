@@ -3,14 +3,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::http2_peer::{
     CONTINUATION, DATA, END_HEADERS, HEADERS, PING, SETTINGS, fields, frame, preface, read_frame, reset,
 };
-use crate::peer::{Peer, read_request};
+use crate::peer::{Peer, flood};
 
 /// What a flood may cost beyond a run against a good target: the windows of the connections, and some.
 const MORE_MIB_MAX: f64 = 32.0;
@@ -49,28 +48,18 @@ fn peak_mib(peer: &Peer, options: &str) -> f64 {
     peak_kib as f64 / 1024.0
 }
 
-fn flood(stream: &mut TcpStream, bytes: &[u8]) {
-    while stream.write_all(bytes).is_ok() {}
-}
-
-/// After each request: these bytes, then others without end.
-fn http1(first: &'static str, again: &'static str) -> Peer {
-    Peer::start(move |mut stream, _| {
-        if read_request(&mut stream) && stream.write_all(first.as_bytes()).is_ok() {
-            flood(&mut stream, again.repeat(4096).as_bytes());
-        }
-    })
-}
-
-/// After the first head, bytes without end; what we send in between is not even read.
-fn http2(bytes: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> Peer {
+/// After the first head: these bytes, then others without end; what we send in between is not even read.
+fn http2(
+    first: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static,
+    again: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static,
+) -> Peer {
     Peer::start(move |mut stream, _| {
         if !preface(&mut stream) || stream.write_all(&frame(SETTINGS, 0, 0, &[])).is_err() {
             return;
         }
         while let Some(got) = read_frame(&mut stream) {
-            if got.kind == HEADERS {
-                flood(&mut stream, &bytes(got.stream).repeat(64));
+            if got.kind == HEADERS && stream.write_all(&first(got.stream)).is_ok() {
+                flood(&mut stream, &again(got.stream).repeat(64));
             }
         }
     })
@@ -86,7 +75,7 @@ fn a_flood_of_http1_does_not_pile_up() {
         ("headers", HEAD, "A: b\r\n"),
         ("early hints", "", "HTTP/1.1 103 Early Hints\r\n\r\n"),
     ] {
-        let peak = peak_mib(&http1(first, again), "--connections 4");
+        let peak = peak_mib(&Peer::flooding(first, again.repeat(4096)), "--connections 4");
         assert!(peak < good + MORE_MIB_MAX, "{what}: {peak:.1} MiB, a good target {good:.1} MiB");
     }
 }
@@ -97,25 +86,16 @@ fn a_flood_of_http2_does_not_pile_up() {
     let good =
         crate::http2_peer::answering(&[], |_, stream| Some(crate::http2_peer::answer(stream, "200", b"hi")));
     let good = peak_mib(&good, OPTIONS);
-    let status = || fields(&[(":status", "200")]);
+    let head = |flags| move |stream| frame(HEADERS, flags, stream, &fields(&[(":status", "200")]));
+    let nothing = |_| Vec::new();
+    let field = fields(&[("x-flood", &"f".repeat(100))]).repeat(100);
     let floods: [(&str, Peer); 6] = [
-        ("PING that nobody reads the answers to", http2(|_| frame(PING, 0, 0, &[7; 8]))),
-        ("SETTINGS", http2(|_| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]))),
-        ("CONTINUATION", {
-            let field = fields(&[("x-flood", &"f".repeat(100))]).repeat(100);
-            http2(move |stream| {
-                let first = frame(HEADERS, 0, stream, &status());
-                [first, frame(CONTINUATION, 0, stream, &field)].concat()
-            })
-        }),
-        ("DATA beyond every window", {
-            http2(move |stream| {
-                let first = frame(HEADERS, END_HEADERS, stream, &status());
-                [first, frame(DATA, 0, stream, &[0; 16_000])].concat()
-            })
-        }),
-        ("resets", http2(|stream| reset(stream, 8))),
-        ("windows", http2(|stream| frame(8, 0, stream, &[0, 0, 0, 1]))),
+        ("PING that nobody reads the answers to", http2(nothing, |_| frame(PING, 0, 0, &[7; 8]))),
+        ("SETTINGS", http2(nothing, |_| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]))),
+        ("CONTINUATION", http2(head(0), move |stream| frame(CONTINUATION, 0, stream, &field))),
+        ("DATA beyond every window", http2(head(END_HEADERS), |stream| frame(DATA, 0, stream, &[0; 16_000]))),
+        ("resets", http2(nothing, |stream| reset(stream, 8))),
+        ("windows", http2(nothing, |stream| frame(8, 0, stream, &[0, 0, 0, 1]))),
     ];
     for (what, peer) in floods {
         let peak = peak_mib(&peer, OPTIONS);

@@ -61,6 +61,15 @@ impl Peer {
         })
     }
 
+    /// After a request: these bytes, then others without end.
+    pub(crate) fn flooding(first: &'static str, again: String) -> Self {
+        Self::start(move |mut stream, _| {
+            if read_request(&mut stream) && stream.write_all(first.as_bytes()).is_ok() {
+                flood(&mut stream, again.as_bytes());
+            }
+        })
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
@@ -97,6 +106,11 @@ pub(crate) fn read_request(stream: &mut impl Read) -> bool {
         }
     }
     true
+}
+
+/// Writes the same bytes until the client has had enough.
+pub(crate) fn flood(stream: &mut TcpStream, bytes: &[u8]) {
+    while stream.write_all(bytes).is_ok() {}
 }
 
 /// Ends a connection so that nothing written is lost.
