@@ -1,7 +1,6 @@
 //! What a search for the highest rate has found, as text. Pure.
 
-use crate::model::capacity::{Capacity, Verdict};
-use crate::model::number;
+use crate::model::capacity::Capacity;
 
 use super::screen::{Style, plain};
 use super::table::aligned;
@@ -12,20 +11,8 @@ pub(super) fn lines(capacity: &Capacity, style: Style) -> Vec<String> {
     let mut rows =
         vec![["trial", "rate", "achieved", "p99", "failed", "verdict"].map(str::to_owned).to_vec()];
     for (at, trial) in capacity.trials.iter().enumerate() {
-        let verdict = match trial.verdict {
-            Verdict::Passed => "passed".to_owned(),
-            Verdict::Failed => format!("failed: {}", trial.why),
-            Verdict::Void => format!("void: {}", trial.why),
-        };
-        let cells = [
-            (at + 1).to_string(),
-            number::rate(trial.rate),
-            number::rate(trial.achieved),
-            trial.p99_ms.map_or(number::UNKNOWN.to_owned(), number::millis),
-            number::percent(trial.errors),
-        ];
-        let mut row: Vec<String> = cells.iter().map(|cell| plain(cell)).collect();
-        row.push(plain(&verdict));
+        let mut row: Vec<String> = trial.cells(at + 1).iter().map(|cell| plain(cell)).collect();
+        row.push(plain(&trial.verdict_words()));
         rows.push(row);
     }
     let verdicts = rows.iter().map(|row| row[5].clone()).collect::<Vec<_>>();

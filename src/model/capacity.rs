@@ -70,6 +70,39 @@ pub enum Verdict {
     Void,
 }
 
+impl CapacityTrial {
+    /// What tables show of it before its verdict: its number, rate, rate achieved, p99 response and share failed.
+    #[must_use]
+    pub fn cells(&self, number: usize) -> [String; 5] {
+        [
+            number.to_string(),
+            number::rate(self.rate),
+            number::rate(self.achieved),
+            self.p99_ms.map_or_else(|| number::UNKNOWN.to_owned(), number::millis),
+            number::percent(self.errors),
+        ]
+    }
+
+    /// `passed`, or `failed: p99<20ms was missed`.
+    #[must_use]
+    pub fn verdict_words(&self) -> String {
+        let name = self.verdict.name();
+        if self.verdict == Verdict::Passed { name.to_owned() } else { format!("{name}: {}", self.why) }
+    }
+}
+
+impl Verdict {
+    /// In one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Void => "void",
+        }
+    }
+}
+
 /// What kept a search from a higher rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

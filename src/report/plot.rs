@@ -315,7 +315,7 @@ fn millis_ticks(axis: &Axis) -> Vec<axis::Tick> {
     axis.ticks(axis::millis_words)
 }
 
-/// `; marks: deployed v2 at 00:04`; nothing without marks.
+/// `; marks: deployed v2 at 4.2 s`; nothing without marks.
 fn marks_told(run: &Run) -> String {
     if run.marks.is_empty() {
         return String::new();

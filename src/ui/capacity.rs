@@ -12,7 +12,7 @@ use super::{figures, widgets};
 use crate::model::Goal;
 use crate::model::capacity::{Capacity, CapacityTrial, Verdict};
 use crate::model::goal::Metric;
-use crate::model::number::{self, UNKNOWN};
+use crate::model::number;
 
 const HEADS: [&str; 6] = ["Trial", "Rate", "Achieved", "p99 response", "Failed", "Verdict"];
 /// Of the columns of numbers, in points.
@@ -105,7 +105,13 @@ fn table(ui: &mut Ui, theme: &Theme, capacity: &Capacity, height: f32) {
     area.auto_shrink([false, true]).show(ui, |ui| {
         for (number, trial) in capacity.trials.iter().enumerate() {
             figures::line(ui, theme);
-            row(ui, |ui, at| cell(ui, theme, number + 1, trial, at));
+            let cells = trial.cells(number + 1);
+            row(ui, |ui, at| match cells.get(at) {
+                Some(words) => {
+                    ui.label(words);
+                }
+                None => verdict(ui, theme, trial),
+            });
         }
     });
 }
@@ -124,18 +130,6 @@ fn row(ui: &mut Ui, cell: impl Fn(&mut Ui, usize)) {
             cell(ui, WIDTHS.len());
         });
     });
-}
-
-fn cell(ui: &mut Ui, theme: &Theme, number: usize, trial: &CapacityTrial, at: usize) {
-    let words = match at {
-        0 => number.to_string(),
-        1 => number::rate(trial.rate),
-        2 => number::rate(trial.achieved),
-        3 => trial.p99_ms.map_or_else(|| UNKNOWN.to_owned(), number::millis),
-        4 => number::percent(trial.errors),
-        _ => return verdict(ui, theme, trial),
-    };
-    ui.label(words);
 }
 
 /// Not by colour alone: a sign, and words.
@@ -194,13 +188,8 @@ fn plot(ui: &mut Ui, theme: &Theme, view: &mut PlotsView, capacity: &Capacity, g
 
 fn plot_summary(capacity: &Capacity, limit: Option<f64>) -> String {
     let told = |trial: &CapacityTrial| {
-        let verdict = match trial.verdict {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "failed",
-            Verdict::Void => "void",
-        };
         let p99 = trial.p99_ms.map_or_else(|| "nothing".to_owned(), number::millis);
-        format!("{p99} at {} ({verdict})", number::rate(trial.rate))
+        format!("{p99} at {} ({})", number::rate(trial.rate), trial.verdict.name())
     };
     let trials: Vec<_> = capacity.trials.iter().map(told).collect();
     let goal = limit.map_or_else(String::new, |limit| format!("; the goal is {}", number::millis(limit)));

@@ -1,8 +1,7 @@
 //! What a search for the highest rate has found, and what was done while a run went.
 
 use super::super::markup::Markup;
-use crate::model::capacity::{Capacity, Verdict};
-use crate::model::number::{self, UNKNOWN};
+use crate::model::capacity::Capacity;
 use crate::model::run::Mark;
 
 /// The answer in a sentence, and every trial.
@@ -15,23 +14,11 @@ pub(super) fn found(out: &mut Markup, capacity: &Capacity) {
             }
         });
         for (at, trial) in capacity.trials.iter().enumerate() {
-            let verdict = match trial.verdict {
-                Verdict::Passed => "passed".to_owned(),
-                Verdict::Failed => format!("failed: {}", trial.why),
-                Verdict::Void => format!("void: {}", trial.why),
-            };
-            let cells = [
-                (at + 1).to_string(),
-                number::rate(trial.rate),
-                number::rate(trial.achieved),
-                trial.p99_ms.map_or_else(|| UNKNOWN.to_owned(), number::millis),
-                number::percent(trial.errors),
-            ];
             table.element("tr", &[], |tr| {
-                for cell in cells {
+                for cell in trial.cells(at + 1) {
                     tr.leaf("td", &[], &cell);
                 }
-                tr.element("td", &[], |td| td.foreign(&verdict));
+                tr.element("td", &[], |td| td.foreign(&trial.verdict_words()));
             });
         }
     });
