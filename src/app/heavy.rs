@@ -39,27 +39,24 @@ fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
     Some(format!("{host} is not a private address, and this plan sends {load} to it"))
 }
 
-/// Where the plan's load goes: what its URL names, or stands for by hand, and the proxy on the way.
+/// Where the plan's load goes: what its URLs name, or stand for by hand, and the proxy on the way.
 fn destinations(plan: &Plan) -> Option<Vec<Host>> {
     let reach = &plan.target.reach;
     if reach.unix_socket.is_some() {
         return Some(Vec::new());
     }
-    let url = Url::parse(&plan.target.url).ok()?;
-    let host = url.host()?.to_owned();
-    let port = url.port_or_known_default().unwrap_or_default();
-    let given = reach.given(&host.to_string(), port);
-    let mut found = match given {
-        Some(given) => given
-            .addresses
-            .iter()
-            .map(|address| match address {
+    let mut found = Vec::new();
+    for url in plan.origins() {
+        let host = url.host()?.to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        match reach.given(&host.to_string(), port) {
+            Some(given) => found.extend(given.addresses.iter().map(|address| match address {
                 IpAddr::V4(ip) => Host::Ipv4(*ip),
                 IpAddr::V6(ip) => Host::Ipv6(*ip),
-            })
-            .collect(),
-        None => vec![host],
-    };
+            })),
+            None => found.push(host),
+        }
+    }
     let proxy = reach.proxy.as_deref().and_then(|proxy| Url::parse(proxy).ok());
     // Of a scheme that the library does not know, it leaves an address a name.
     let proxy = proxy.and_then(|proxy| Host::parse(proxy.host_str()?).ok());
@@ -91,7 +88,7 @@ fn is_private_ip(ip: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::plan::Resolve;
+    use crate::model::plan::{Request, Resolve, Variant};
 
     use super::*;
 
@@ -127,6 +124,16 @@ mod tests {
         assert!(reason(&plan, None).is_some());
         plan.target.reach.unix_socket = Some("web.sock".into());
         assert_eq!(reason(&plan, None), None);
+        plan.target.reach.unix_socket = None;
+        "http://10.0.0.1/".clone_into(&mut plan.target.url);
+        assert_eq!(reason(&plan, None), None);
+        plan.variants = vec![Variant {
+            name: "away".to_owned(),
+            weight: 1.0,
+            url: Some("https://example.com/".to_owned()),
+            request: Request::default(),
+        }];
+        assert!(reason(&plan, None).is_some_and(|words| words.starts_with("example.com is not")));
     }
 
     #[test]

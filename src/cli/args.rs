@@ -261,8 +261,8 @@ pub(super) struct SearchArgs {
 /// What is sent, beyond one request that is always the same.
 #[derive(Debug, Default, Args)]
 pub(super) struct SentArgs {
-    /// One of several requests, chosen by weight (1 if left out); headers and body are those of the other options.
-    /// May be repeated, for example --request '3 GET /' --request '1 POST /cart'
+    /// One of several requests, chosen by weight (1 if left out), to a path or a whole URL; headers and body are those of
+    /// the other options. May be repeated, for example --request '3 GET /' --request '1 POST /cart'
     #[arg(long, value_name = "WEIGHT METHOD PATH")]
     pub(super) request: Vec<String>,
     /// Fill {{column}} in path, headers, cookies and body from this file: CSV with a line of names, or JSON lines

@@ -266,8 +266,10 @@ fn variant(text: &str, request: &Request) -> Result<Variant, String> {
         return Err("--request: write weight, method and path, for example '3 GET /cart'".to_owned());
     }
     // A whole URL may hold credentials, and names are shown everywhere.
-    let place =
-        rest.split_once("://").map_or(rest, |(_, place)| place.find('/').map_or("/", |at| &place[at..]));
+    let place = rest.split_once("://").map_or(rest, |(_, place)| {
+        let authority = &place[..place.find('/').unwrap_or(place.len())];
+        authority.rfind('@').map_or(place, |at| &place[at + 1..])
+    });
     let name = format!("{} {place}", request.method).chars().take(120).collect();
     Ok(Variant { name, weight, url: Some(rest.to_owned()), request })
 }
@@ -445,8 +447,14 @@ mod tests {
             "--request",
             "2.5 POST /cart?{{$random 1 2}}",
         ];
-        let words =
-            words.into_iter().chain(["--request", "/home", "--request", "DELETE http://ada:CANARY@x/a"]);
+        let words = words.into_iter().chain([
+            "--request",
+            "/home",
+            "--request",
+            "DELETE http://ada:CANARY@x/a@b",
+            "--request",
+            "https://y:8443",
+        ]);
         let Some(What::Run(options)) = Arguments::try_parse_from(words).expect("options").what else {
             panic!("another command");
         };
@@ -461,7 +469,8 @@ mod tests {
             [
                 (2.5, "POST", Some("/cart?{{$random 1 2}}"), "POST /cart?{{$random 1 2}}"),
                 (1.0, "GET", Some("/home"), "GET /home"),
-                (1.0, "DELETE", Some("http://ada:CANARY@x/a"), "DELETE /a"),
+                (1.0, "DELETE", Some("http://ada:CANARY@x/a@b"), "DELETE x/a@b"),
+                (1.0, "GET", Some("https://y:8443"), "GET y:8443"),
             ]
         );
         assert!(plan.variants.iter().all(|variant| variant.request.headers == plan.request.headers));
@@ -586,7 +595,7 @@ mod tests {
             ("http://x/ --basic-auth CANARY", "--basic-auth"),
             ("http://x/ --cookie CANARY", "--cookie"),
             ("http://x/ --request CANARY", "--request"),
-            ("http://x/ --request http://y/", "--request: “GET /”: it leads to another scheme, host or port"),
+            ("http://x/ --request tcp://y:7", "--request: “GET y:7”: beside HTTP"),
             ("http://x/ --follow-redirects 21", "--follow-redirects"),
             ("--plan /nowhere/at/all.toml", "--plan /nowhere/at/all.toml"),
         ] {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use url::{Position, Url};
 
 use super::connection::Connector;
 use super::grpc;
@@ -51,7 +52,8 @@ pub(super) fn run(
 ) -> Result<Measured, LoadError> {
     let prepared = Prepared::new(plan)?;
     let pace = Pace { timer: options.timer, recorded: replay::read(plan)? };
-    prepare::allow_files(plan.connections)?;
+    let origins = u32::try_from(prepared.source.origins().len()).unwrap_or(u32::MAX);
+    prepare::allow_files(plan.connections.saturating_mul(origins))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Threads)?;
     let measured = runtime.block_on(conduct(plan, &prepared, threads(options, plan), &pace, control, watch));
@@ -80,13 +82,13 @@ async fn conduct(
     if let Some(last) = pace.recorded.as_ref().and_then(|moments| moments.last()) {
         collector.own_length = Some(Duration::from_nanos(*last));
     }
-    let connector = tokio::select! {
+    let connectors = tokio::select! {
         biased;
         () = control.stopped() => {
             collector.stopped_at = Some(0);
             return Ok(collector.finish());
         }
-        connector = prepared.connector() => connector?,
+        connectors = prepared.connectors() => connectors?,
     };
     tokio::select! {
         biased;
@@ -94,19 +96,17 @@ async fn conduct(
             collector.stopped_at = Some(0);
             return Ok(collector.finish());
         }
-        fit = grpc::fit(plan, &prepared.source, &connector) => fit?,
+        fit = grpc::fit(plan, &prepared.source, &connectors) => fit?,
     }
-    collector.measured.address = match &connector.tunnel {
-        None => connector.places[0].to_string(),
-        Some(tunnel) => format!("{} through {}", connector.places[0], tunnel.proxy),
-    };
-    collector.reasons = connector.reasons.clone();
+    collector.measured.address = address(&connectors);
+    // All of them note theirs in one place.
+    collector.reasons = connectors[0].reasons.clone();
     collector.names = Names {
         variants: variant_names(plan),
-        addresses: connector.places.iter().map(ToString::to_string).collect(),
+        addresses: address_names(prepared.source.origins(), &connectors),
     };
     let (workers, mut news) =
-        Workers::start(plan, prepared, &connector, threads, pace, control, collector.epoch)?;
+        Workers::start(plan, prepared, &connectors, threads, pace, control, collector.epoch)?;
     let result = collect(&mut collector, &workers, &mut news, control, watch).await;
     if result.is_err() {
         // Workers that have begun must not go on sending for nobody.
@@ -117,6 +117,35 @@ async fn conduct(
     workers.join(result)?;
     collector.steer(control.log());
     Ok(collector.finish())
+}
+
+/// Where load goes, in words.
+fn address(connectors: &[Connector]) -> String {
+    let first = &connectors[0];
+    let through =
+        first.tunnel.as_ref().map_or_else(String::new, |tunnel| format!(" through {}", tunnel.proxy));
+    match connectors.len() - 1 {
+        0 => format!("{}{through}", first.places[0]),
+        1 => format!("{} and {}{through}", first.places[0], connectors[1].places[0]),
+        more => format!("{} and {more} others{through}", first.places[0]),
+    }
+}
+
+/// What tables call the addresses, in the order of their numbers.
+fn address_names(origins: &[Url], connectors: &[Connector]) -> Vec<String> {
+    let mut names = Vec::new();
+    for (origin, connector) in origins.iter().zip(connectors) {
+        for place in connector.places.iter() {
+            let place = place.to_string();
+            // Behind one proxy or socket, several origins have the same place.
+            let authority = &origin[Position::BeforeHost..Position::AfterPort];
+            names.push(match connectors.len() == 1 || place == authority {
+                true => place,
+                false => format!("{authority} at {place}"),
+            });
+        }
+    }
+    names
 }
 
 async fn collect(
@@ -176,7 +205,7 @@ impl Workers {
     fn start(
         plan: &Plan,
         prepared: &Prepared,
-        connector: &Connector,
+        connectors: &[Connector],
         count: u32,
         pace: &Pace,
         control: &Control,
@@ -190,7 +219,7 @@ impl Workers {
             let orders = Orders {
                 plan: plan.clone(),
                 share: Share { worker: number, workers: count },
-                connector: connector.clone(),
+                connectors: connectors.to_vec(),
                 source: Arc::clone(&prepared.source),
                 seed: Random::fresh_seed(),
                 epoch,
@@ -533,7 +562,7 @@ fn variant_names(plan: &Plan) -> Vec<String> {
     if let (Protocol::Grpc { .. }, Some(call)) = (&plan.target.protocol, &plan.request.grpc) {
         return vec![call.method.clone()];
     }
-    let path = url::Url::parse(&plan.target.url).map_or_else(|_| String::new(), |url| url.path().to_owned());
+    let path = Url::parse(&plan.target.url).map_or_else(|_| String::new(), |url| url.path().to_owned());
     vec![if plan.is_echo() { "echo".to_owned() } else { format!("{} {path}", plan.request.method) }]
 }
 

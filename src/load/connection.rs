@@ -45,6 +45,8 @@ pub(super) enum Place {
 pub(super) struct Connector {
     /// At least one; each connection goes to the next.
     pub(super) places: Arc<[Place]>,
+    /// The number of the first of them among the addresses of all connectors of a run.
+    pub(super) first_address: u16,
     pub(super) tunnel: Option<Arc<Tunnel>>,
     /// How long the name's one resolution took, in nanoseconds; counted with the first connection.
     pub(super) resolved_in: Option<u64>,
@@ -90,11 +92,16 @@ impl Connector {
         min.saturating_add(drawn % choices)
     }
 
-    /// Where the next connection goes, and how many were begun before.
+    /// The number after the last of its addresses.
+    pub(super) fn addresses_end(&self) -> u16 {
+        self.first_address.saturating_add(u16::try_from(self.places.len()).unwrap_or(u16::MAX))
+    }
+
+    /// Where the next connection goes, the number of that address, and how many were begun before.
     fn next_place(&self) -> (&Place, u16, usize) {
         let turn = self.begun.fetch_add(1, Ordering::Relaxed);
         let at = turn % self.places.len();
-        (&self.places[at], u16::try_from(at).unwrap_or(u16::MAX), turn)
+        (&self.places[at], self.first_address.saturating_add(u16::try_from(at).unwrap_or(u16::MAX)), turn)
     }
 
     /// Where the next datagrams go; which of the target's addresses that is.

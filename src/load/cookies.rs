@@ -10,7 +10,7 @@ pub(super) const COOKIES_MAX: usize = 50;
 /// The largest cookie, name, value and path, in bytes; a larger one is not kept.
 pub(super) const COOKIE_BYTES_MAX: usize = 4096;
 
-/// The cookies of one slot: all from the plan's own origin, and sent to no other.
+/// The cookies of one slot: all from one origin, and sent to no other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jar {
     /// Those with longer paths first, as they are sent.

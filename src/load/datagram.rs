@@ -99,7 +99,7 @@ struct Progress {
 }
 
 async fn open(worker: &Worker) -> Result<(UdpSocket, u16), ErrorClass> {
-    let (to, address) = worker.connector.next_address().await?;
+    let (to, address) = worker.connectors[0].next_address().await?;
     let socket = bound(to).await.map_err(|_| ErrorClass::ConnectRefused)?;
     Ok((socket, address))
 }

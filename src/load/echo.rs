@@ -48,7 +48,7 @@ impl Lane {
     fn line(&mut self, worker: &Worker, connected: Connected) -> Line {
         worker.note_opened();
         self.address = connected.address;
-        Line { stream: connected.stream, echoes: 0, echoes_max: worker.connector.lifetime() }
+        Line { stream: connected.stream, echoes: 0, echoes_max: worker.connectors[0].lifetime() }
     }
 
     async fn echo(&mut self, worker: &Worker, cells: &Cells, job: Job, payload: &[u8]) -> Outcome {
@@ -99,7 +99,7 @@ impl Lane {
         trace: &mut Trace,
     ) -> Result<Line, End> {
         cells.arm(now.saturating_add(worker.timeout_nanos));
-        let connected = match cells.guard(worker.connector.connect()).await {
+        let connected = match cells.guard(worker.connectors[0].connect()).await {
             Ok(connected) => connected.map_err(End::Failed)?,
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
@@ -115,7 +115,7 @@ impl super::lane::Lane for Lane {
         let connected = cells
             .guard(async {
                 let _turn = worker.connecting.acquire().await;
-                worker.connector.connect().await
+                worker.connectors[0].connect().await
             })
             .await;
         cells.disarm();

@@ -15,7 +15,7 @@ use super::LoadError;
 use super::connection::Connector;
 use super::http2::next;
 use super::prepare::Prepared;
-use super::source::Source;
+use super::source::{Prepared as Call, Source};
 use super::tally::End;
 use crate::model::Plan;
 use crate::model::plan::{GRPC_HEALTH, Grpc, Protocol, Request, Target};
@@ -70,8 +70,8 @@ pub async fn describe(target: &Target) -> Result<Description, LoadError> {
     let request = Request { grpc: Some(call), ..Request::default() };
     let plan = Plan { target, request, ..Plan::for_url("") };
     let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
-    let connector = Prepared::new(&plan)?.connector().await?;
-    let pool = schema::shapes(&schema, Wanted::All, &connector, authority(&url)).await?;
+    let connectors = Prepared::new(&plan)?.connectors().await?;
+    let pool = schema::shapes(&schema, Wanted::All, &connectors[0], authority(&url)).await?;
     Ok(Description::of(pool))
 }
 
@@ -123,33 +123,49 @@ impl Description {
     }
 }
 
-/// Makes the calls of a plan ready: the target may have to be asked for the shapes of their messages.
-pub(super) async fn fit(plan: &Plan, source: &Source, connector: &Connector) -> Result<(), LoadError> {
+/// Makes the calls of a plan ready: each of its `connectors`' targets may have to be asked for the shapes of the
+/// messages that it is sent.
+pub(super) async fn fit(plan: &Plan, source: &Source, connectors: &[Connector]) -> Result<(), LoadError> {
     let Protocol::Grpc { schema, .. } = &plan.target.protocol else { return Ok(()) };
-    let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
     let requests: Vec<&Request> = match plan.variants.as_slice() {
         [] => vec![&plan.request],
         variants => variants.iter().map(|variant| &variant.request).collect(),
     };
-    let calls = requests.iter().filter_map(|request| request.grpc.as_ref());
-    let methods: Vec<&str> = calls.map(|call| call.method.as_str()).collect();
-    let pool = schema::shapes(schema, Wanted::Methods(&methods), connector, authority(&url)).await?;
-    for (variant, request) in (0u16..).zip(requests) {
-        let prepared = source.variant(variant);
-        let sample = prepared.message.as_ref().filter(|_| !prepared.is_fixed).map(|message| {
-            let mut text = Vec::new();
-            message.fill(&mut source.sample(), &mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        let built = call::prebuilt(request, sample, &url, plan.timeout, &pool).map_err(LoadError::Grpc)?;
-        // Set once: a source is made for one run.
-        if prepared.is_fixed {
-            let _ = prepared.http2.set(built);
-        } else {
-            let method = request.grpc.as_ref().map_or("", |call| call.method.as_str());
-            let shape = schema::method(&pool, method).map_err(LoadError::Grpc)?.input();
-            let _ = prepared.filler.set(Filler { built, shape });
+    let numbered: Vec<_> = (0u16..).map(|at| source.variant(at)).zip(requests).collect();
+    for (origin, connector) in (0u16..).zip(connectors) {
+        let here: Vec<_> = numbered.iter().filter(|(prepared, _)| prepared.origin == origin).collect();
+        let calls = here.iter().filter_map(|(_, request)| request.grpc.as_ref());
+        let methods: Vec<&str> = calls.map(|call| call.method.as_str()).collect();
+        let url = &source.origins()[usize::from(origin)];
+        let pool = schema::shapes(schema, Wanted::Methods(&methods), connector, authority(url)).await?;
+        for (prepared, request) in here {
+            fit_call(plan, source, prepared, request, &pool)?;
         }
+    }
+    Ok(())
+}
+
+fn fit_call(
+    plan: &Plan,
+    source: &Source,
+    prepared: &Call,
+    request: &Request,
+    pool: &DescriptorPool,
+) -> Result<(), LoadError> {
+    let sample = prepared.message.as_ref().filter(|_| !prepared.is_fixed).map(|message| {
+        let mut text = Vec::new();
+        message.fill(&mut source.sample(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let built =
+        call::prebuilt(request, sample, &prepared.form.url, plan.timeout, pool).map_err(LoadError::Grpc)?;
+    // Set once: a source is made for one run.
+    if prepared.is_fixed {
+        let _ = prepared.http2.set(built);
+    } else {
+        let method = request.grpc.as_ref().map_or("", |call| call.method.as_str());
+        let shape = schema::method(pool, method).map_err(LoadError::Grpc)?.input();
+        let _ = prepared.filler.set(Filler { built, shape });
     }
     Ok(())
 }

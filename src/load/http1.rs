@@ -18,15 +18,21 @@ use super::template::Draw;
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
 
-/// A slot's connection, once it is open, and what it remembers of answers.
+/// A slot's connections, of which one is in use at a time: one to each of the plan's origins.
 pub(super) struct Lane {
+    kept: Box<[Kept]>,
+    pen: Pen,
+}
+
+/// A slot's connection to an origin, once it is open, and what it remembers of answers.
+struct Kept {
+    /// Which of the worker's connections.
     number: u32,
     line: Option<Box<Line>>,
     /// Where it leads to.
     address: u16,
     /// Requests that it may still carry.
     left: u64,
-    pen: Pen,
     jar: Jar,
 }
 
@@ -46,15 +52,9 @@ struct Course {
 }
 
 impl Lane {
-    pub(super) fn new(number: usize) -> Self {
-        Self {
-            number: u32::try_from(number).unwrap_or(u32::MAX),
-            line: None,
-            address: 0,
-            left: 0,
-            pen: Pen::default(),
-            jar: Jar::default(),
-        }
+    pub(super) fn new(slot: usize, worker: &Worker) -> Self {
+        let kept = |origin| Kept::new(origin * worker.slots.len() + slot);
+        Self { kept: (0..worker.connectors.len()).map(kept).collect(), pen: Pen::default() }
     }
 
     /// Fills the request in, sends it, and follows where it is redirected to.
@@ -66,18 +66,20 @@ impl Lane {
         pen: &mut Pen,
         course: &mut Course,
     ) -> End {
+        let at = usize::from(request.origin);
         let draw = if request.is_fixed { Draw::nothing() } else { worker.draw() };
         loop {
-            let kept = (!self.jar.is_empty()).then(|| (&self.jar, Timestamp::now()));
+            let jar = &self.kept[at].jar;
+            let kept = (!jar.is_empty()).then(|| (jar, Timestamp::now()));
             // What is filled in is the same for every redirect of a request.
             request.form.write(&mut draw.clone(), Turn { hop: course.hop.as_ref(), kept }, pen);
             let asked = Asked {
-                origin: &worker.source.url,
+                origin: &worker.source.origins()[at],
                 method: &request.form.method,
                 target: pen.target(),
                 as_get: course.hop.as_ref().is_some_and(|hop| hop.as_get),
             };
-            match self.send(worker, cells, request, &pen.bytes, Some(asked), course).await {
+            match self.kept[at].send(worker, cells, request, &pen.bytes, Some(asked), course).await {
                 Ok((_, Some(hop))) => {
                     course.begun = course.done;
                     course.redirects += 1;
@@ -86,6 +88,18 @@ impl Lane {
                 Ok((status, None)) => return End::Status(status),
                 Err(end) => return end,
             }
+        }
+    }
+}
+
+impl Kept {
+    fn new(number: usize) -> Self {
+        Self {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            line: None,
+            address: 0,
+            left: 0,
+            jar: Jar::default(),
         }
     }
 
@@ -105,7 +119,8 @@ impl Lane {
             let mut line = match self.line.take() {
                 Some(line) => line,
                 None => {
-                    let (line, opening) = self.connect(worker, cells, sent_at, course).await?;
+                    let (line, opening) =
+                        self.connect(worker, cells, request.origin, sent_at, course).await?;
                     course.trace.opening = Some(opening);
                     sent_at = worker.now();
                     line
@@ -160,12 +175,14 @@ impl Lane {
         &mut self,
         worker: &Worker,
         cells: &Cells,
+        origin: u16,
         now: u64,
         course: &mut Course,
     ) -> Result<(Box<Line>, Opening), End> {
         let deadline = course.sent.map_or(now.saturating_add(worker.timeout_nanos), |(_, deadline)| deadline);
         cells.arm(deadline);
-        let connected = cells.guard(worker.connector.connect()).await;
+        let connector = &worker.connectors[usize::from(origin)];
+        let connected = cells.guard(connector.connect()).await;
         course.done = worker.now();
         let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
@@ -178,7 +195,7 @@ impl Lane {
         };
         worker.note_opened();
         self.address = connected.address;
-        self.left = worker.connector.lifetime();
+        self.left = connector.lifetime();
         Ok((Box::new(Line::new(connected.stream, worker.source.session)), connected.opening))
     }
 
@@ -210,35 +227,40 @@ impl Lane {
 impl super::lane::Lane for Lane {
     async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
         cells.arm(worker.now() + worker.connect_ahead_nanos);
-        let connected = cells
-            .guard(async {
-                let _turn = worker.connecting.acquire().await;
-                worker.connector.connect().await
-            })
-            .await;
-        cells.disarm();
-        if let Ok(Ok(connected)) = connected {
-            worker.note_opened();
-            worker.note_opening(self.number, &connected.opening);
-            self.address = connected.address;
-            self.left = worker.connector.lifetime();
-            self.line = Some(Box::new(Line::new(connected.stream, worker.source.session)));
+        for (kept, connector) in self.kept.iter_mut().zip(&worker.connectors) {
+            let connected = cells
+                .guard(async {
+                    let _turn = worker.connecting.acquire().await;
+                    connector.connect().await
+                })
+                .await;
+            if let Ok(Ok(connected)) = connected {
+                worker.note_opened();
+                worker.note_opening(kept.number, &connected.opening);
+                kept.address = connected.address;
+                kept.left = connector.lifetime();
+                kept.line = Some(Box::new(Line::new(connected.stream, worker.source.session)));
+            }
         }
+        cells.disarm();
     }
 
     fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
-        let line = self.line.as_mut();
-        if line.is_some_and(|line| line.poll_dead(cx, &mut worker.scratch.borrow_mut()).is_ready()) {
-            self.line = None;
+        for kept in &mut self.kept {
+            let line = kept.line.as_mut();
+            if line.is_some_and(|line| line.poll_dead(cx, &mut worker.scratch.borrow_mut()).is_ready()) {
+                kept.line = None;
+            }
         }
     }
 
     async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
         let request = worker.source.variant(job.variant);
-        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let kept = &mut self.kept[usize::from(request.origin)];
+        let trace = Trace { variant: job.variant, connection: Some(kept.number), ..Trace::default() };
         let mut course = Course::new(job.begun, trace);
         let end = if request.is_fixed && !worker.source.session.is_kept() {
-            let sent = self.send(worker, cells, request, &request.bytes, None, &mut course).await;
+            let sent = kept.send(worker, cells, request, &request.bytes, None, &mut course).await;
             sent.map_or_else(|end| end, |(status, _)| End::Status(status))
         } else {
             let mut pen = std::mem::take(&mut self.pen);

@@ -27,8 +27,14 @@ const OVER_MAX: u32 = 1000;
 /// How often a request is sent again that the target refused, or whose connection had gone stale.
 const REFUSED_MAX: u32 = 1;
 
-/// A slot's share of a connection.
+/// A slot's share of connections.
 pub(super) struct Lane {
+    /// One to each of the plan's origins.
+    kept: Box<[Kept]>,
+}
+
+/// A slot's share of a connection to an origin.
+struct Kept {
     /// Which of the worker's connections.
     link: usize,
     hold: Option<Hold>,
@@ -54,10 +60,15 @@ struct Broken {
 }
 
 impl Lane {
-    pub(super) fn new(link: usize) -> Self {
-        Self { link, hold: None }
+    pub(super) fn new(slot: usize, worker: &Worker) -> Self {
+        let connections = worker.links_per_origin();
+        // Slots next to each other are on different connections: those idle for longest are used first.
+        let kept = |origin| Kept { link: origin * connections + slot % connections, hold: None };
+        Self { kept: (0..worker.connectors.len()).map(kept).collect() }
     }
+}
 
+impl Kept {
     /// An open connection with room for one more stream.
     async fn take_hold(
         &mut self,
@@ -160,17 +171,20 @@ impl Lane {
 impl super::lane::Lane for Lane {
     async fn open_ahead(&mut self, worker: &Rc<Worker>, cells: &Cells) {
         cells.arm(worker.now() + worker.connect_ahead_nanos);
-        let line = cells.guard(worker.links[self.link].line(worker, self.link)).await;
-        cells.disarm();
-        if let Ok(Ok(line)) = line {
-            self.hold = line.sender().map(|sender| Hold { sender, line });
+        for kept in &mut self.kept {
+            let line = cells.guard(worker.links[kept.link].line(worker, kept.link)).await;
+            if let Ok(Ok(line)) = line {
+                kept.hold = line.sender().map(|sender| Hold { sender, line });
+            }
         }
+        cells.disarm();
     }
 
     async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
-        let connection = u32::try_from(self.link).unwrap_or(u32::MAX);
-        let mut trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
         let variant = worker.source.variant(job.variant);
+        let kept = &mut self.kept[usize::from(variant.origin)];
+        let connection = u32::try_from(kept.link).unwrap_or(u32::MAX);
+        let mut trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
         let filled;
         let request = if variant.is_fixed {
             variant.http2()
@@ -184,14 +198,14 @@ impl super::lane::Lane for Lane {
         let mut sent_at = job.begun;
         let mut tries = Tries::default();
         loop {
-            let hold = match self.take_hold(worker, cells, job, &mut sent_at, &mut trace).await {
+            let hold = match kept.take_hold(worker, cells, job, &mut sent_at, &mut trace).await {
                 Ok(hold) => hold,
                 Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
             };
             let line = Rc::clone(&hold.line);
             trace.address = Some(line.address);
             cells.arm(sent_at.saturating_add(worker.timeout_nanos));
-            let attempt = self.attempt(worker, cells, hold, request, &mut trace).await;
+            let attempt = kept.attempt(worker, cells, hold, request, &mut trace).await;
             let done = worker.now();
             let end = match attempt {
                 Ok(end) => end,

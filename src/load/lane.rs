@@ -31,9 +31,9 @@ pub(super) fn spawn(worker: &Rc<Worker>, at: usize) -> JoinHandle<()> {
         Wire::TcpEcho => tokio::task::spawn_local(slot::serve(own, at, echo::Lane::new(at))),
         Wire::UdpEcho => tokio::task::spawn_local(slot::serve(own, at, datagram::Lane::new(at))),
         Wire::Http => match worker.links.len() {
-            0 => tokio::task::spawn_local(slot::serve(own, at, http1::Lane::new(at))),
+            0 => tokio::task::spawn_local(slot::serve(own, at, http1::Lane::new(at, worker))),
             // Slots next to each other are on different connections: those idle for longest are used first.
-            links => tokio::task::spawn_local(slot::serve(own, at, http2::Lane::new(at % links))),
+            _ => tokio::task::spawn_local(slot::serve(own, at, http2::Lane::new(at, worker))),
         },
     }
 }

@@ -30,16 +30,21 @@ const PROBE_MAX: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 const OTHER_FILES: u64 = 128;
 
-/// A plan made ready, but for its address.
+/// A plan made ready, but for its addresses.
 pub(super) struct Prepared {
     pub(super) source: Arc<Source>,
-    host: String,
-    port: u16,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    origins: Vec<Origin>,
     reach: Reach,
     proxy: Option<Url>,
     reuse: Option<Reuse>,
     probe: Duration,
+}
+
+/// A scheme, host and port that requests go to.
+struct Origin {
+    host: String,
+    port: u16,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Prepared {
@@ -54,26 +59,17 @@ impl Prepared {
             return Err(LoadError::Plan("this system has no Unix sockets".to_owned()));
         }
         let url = Url::parse(&plan.target.url).map_err(|error| LoadError::Url(error.to_string()))?;
-        let host = match url.host() {
-            Some(Host::Ipv6(address)) => address.to_string(),
-            Some(host) => host.to_string(),
-            None => return Err(LoadError::Url("it names no host".to_owned())),
-        };
-        let port = url.port_or_known_default().unwrap_or(80);
-        let tls = if url.scheme() == "https" {
-            let name = plan.target.tls.server_name.clone().unwrap_or_else(|| host.clone());
-            let name = ServerName::try_from(name.clone())
-                .map_err(|_| LoadError::Url(format!("{name} cannot be the name on a certificate")))?;
-            Some((tls::config(&plan.target)?, name))
-        } else {
-            None
-        };
         let source = Arc::new(Source::new(plan, &url)?);
+        let tls = match source.origins().iter().any(|origin| origin.scheme() == "https") {
+            true => Some(tls::config(&plan.target)?),
+            false => None,
+        };
+        let name = plan.target.tls.server_name.as_deref();
+        let origin = |to: &Url| Origin::new(to, tls.as_ref(), name.filter(|_| to.host() == url.host()));
+        let origins = source.origins().iter().map(origin).collect::<Result<_, _>>()?;
         Ok(Self {
             source,
-            host,
-            port,
-            tls,
+            origins,
             reach: plan.target.reach.clone(),
             proxy,
             reuse: plan.target.reuse,
@@ -81,25 +77,43 @@ impl Prepared {
         })
     }
 
-    /// Resolves the name once for the whole run, unless each connection is to ask anew.
-    pub(super) async fn connector(&self) -> Result<Connector, LoadError> {
+    /// One for each of the source's origins, at least one.
+    pub(super) async fn connectors(&self) -> Result<Vec<Connector>, LoadError> {
         let tunnel = self.tunnel().await?.map(Arc::new);
+        let reasons = Reasons::default();
+        let mut connectors: Vec<Connector> = Vec::with_capacity(self.origins.len());
+        for origin in &self.origins {
+            let mut connector = self.connector(origin, tunnel.clone(), reasons.clone()).await?;
+            connector.first_address = connectors.last().map_or(0, Connector::addresses_end);
+            connectors.push(connector);
+        }
+        Ok(connectors)
+    }
+
+    /// Resolves the name once for the whole run, unless each connection is to ask anew.
+    async fn connector(
+        &self,
+        origin: &Origin,
+        tunnel: Option<Arc<Tunnel>>,
+        reasons: Reasons,
+    ) -> Result<Connector, LoadError> {
         let began = Instant::now();
-        let places = self.places().await?;
-        let is_resolved = self.reach.given(&self.host, self.port).is_none()
-            && self.host.parse::<IpAddr>().is_err()
+        let places = self.places(origin).await?;
+        let is_resolved = self.reach.given(&origin.host, origin.port).is_none()
+            && origin.host.parse::<IpAddr>().is_err()
             && matches!(places[0], Place::Address(_));
         let mut connector = Connector {
             places: places.into(),
+            first_address: 0,
             tunnel,
             resolved_in: is_resolved.then(|| nanos(began.elapsed())),
             family: self.reach.family,
             all_addresses: self.reach.all_addresses,
-            tls: self.tls.clone(),
+            tls: origin.tls.clone(),
             reuse: self.reuse,
             begun: Arc::default(),
             seed: Arc::new(Random::fresh_seed().into()),
-            reasons: Reasons::default(),
+            reasons,
         };
         if connector.places.len() > 1 && !self.reach.all_addresses {
             let at = self.reachable(&connector).await.unwrap_or(0);
@@ -109,28 +123,27 @@ impl Prepared {
     }
 
     /// Where connections go; at least one.
-    async fn places(&self) -> Result<Vec<Place>, LoadError> {
+    async fn places(&self, origin: &Origin) -> Result<Vec<Place>, LoadError> {
+        let Origin { host, port, .. } = origin;
         #[cfg(unix)]
         if let Some(path) = &self.reach.unix_socket {
             return Ok(vec![Place::Unix(path.clone())]);
         }
-        let given = self.reach.given(&self.host, self.port);
-        let is_address = self.host.parse::<IpAddr>().is_ok();
+        let given = self.reach.given(host, *port);
+        let is_address = host.parse::<IpAddr>().is_ok();
         let is_resolved_there = self.proxy.as_ref().is_some_and(|proxy| proxy.scheme() != "socks5");
         let mut addresses = match given {
-            Some(given) => {
-                given.addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect()
-            }
+            Some(given) => given.addresses.iter().map(|address| SocketAddr::new(*address, *port)).collect(),
             None if !is_address && (is_resolved_there || self.reach.resolve_each) => {
-                return Ok(vec![Place::Name(self.host.clone(), self.port)]);
+                return Ok(vec![Place::Name(host.clone(), *port)]);
             }
-            None => looked_up(&self.host, self.port).await?,
+            None => looked_up(host, *port).await?,
         };
         addresses.retain(|address| is_in(self.reach.family, address));
         addresses.dedup();
         addresses.truncate(if self.reach.all_addresses { ALL_ADDRESSES_MAX } else { ADDRESSES_MAX });
         if addresses.is_empty() {
-            return Err(self.no_address());
+            return Err(self.no_address(host));
         }
         Ok(addresses.into_iter().map(Place::Address).collect())
     }
@@ -156,11 +169,10 @@ impl Prepared {
         Ok(Some(Tunnel::new(proxy, chosen)))
     }
 
-    fn no_address(&self) -> LoadError {
-        let host = &self.host;
+    fn no_address(&self, host: &str) -> LoadError {
         LoadError::NoAddress {
             host: match self.reach.family {
-                Family::Any => host.clone(),
+                Family::Any => host.to_owned(),
                 Family::V4 => format!("{host} (IPv4 only)"),
                 Family::V6 => format!("{host} (IPv6 only)"),
             },
@@ -177,6 +189,28 @@ impl Prepared {
             }
         }
         None
+    }
+}
+
+impl Origin {
+    /// `name`: another one than the host's that its certificate is for.
+    fn new(url: &Url, tls: Option<&Arc<ClientConfig>>, name: Option<&str>) -> Result<Self, LoadError> {
+        let host = match url.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            Some(host) => host.to_string(),
+            None => return Err(LoadError::Url("it names no host".to_owned())),
+        };
+        let port = url.port_or_known_default().unwrap_or(80);
+        let tls = match tls.filter(|_| url.scheme() == "https") {
+            Some(config) => {
+                let name = name.unwrap_or(&host).to_owned();
+                let words = format!("{name} cannot be the name on a certificate");
+                let name = ServerName::try_from(name).map_err(|_| LoadError::Url(words))?;
+                Some((Arc::clone(config), name))
+            }
+            None => None,
+        };
+        Ok(Self { host, port, tls })
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Hop {
 /// What an answer was to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
-    /// The plan's URL: only its scheme, host and port matter.
+    /// Where it was sent: only its scheme, host and port matter.
     pub(super) origin: &'a Url,
     pub(super) method: &'a str,
     /// Path and query.

@@ -18,6 +18,8 @@ use crate::model::plan::Request;
 /// A request as the plan has it, made ready to be filled for each one that is sent; of no protocol yet.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
+    /// Where it goes; with stand-ins where the templates are.
+    pub(super) url: Url,
     pub(super) method: Box<str>,
     /// Path and query.
     pub(super) target: Template,
@@ -122,6 +124,7 @@ impl Form {
     ) -> Result<Self, LoadError> {
         let (target, url) = reading.target(text, base)?;
         let mut form = Self {
+            url: url.clone(),
             method: request.method.as_str().into(),
             target,
             fields: Vec::new(),

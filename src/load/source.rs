@@ -15,7 +15,9 @@ use super::request::{Form, Pen, Reading, Turn};
 use super::schedule::Share;
 use super::template::{Draw, Place, Template};
 use crate::model::Plan;
-use crate::model::plan::{BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Protocol, Request, Session};
+use crate::model::plan::{
+    BODY_BYTES_MAX, Body, DATAGRAM_BYTES_MAX, Order, Protocol, Request, Session, is_same_origin,
+};
 
 /// What an echo is sent where the plan names no body.
 const ECHO_DEFAULT: &[u8; 24] = b"Meshbench echo, 24 bytes";
@@ -29,8 +31,8 @@ pub(super) struct Source {
     order: Order,
     pub(super) wire: Wire,
     pub(super) session: Session,
-    /// The plan's URL.
-    pub(super) url: Url,
+    /// One URL of each scheme, host and port that requests go to; at least one.
+    origins: Vec<Url>,
 }
 
 /// What the URL's scheme asks for.
@@ -59,7 +61,8 @@ pub(super) struct Prepared {
     pub(super) http2: OnceLock<Prebuilt>,
     /// Of a gRPC call whose message or metadata differ: how to fill them in.
     pub(super) filler: OnceLock<Filler>,
-    is_secure: bool,
+    /// Which of the plan's origins it goes to.
+    pub(super) origin: u16,
 }
 
 /// Which request is next, and what it is filled with: one for each worker.
@@ -96,14 +99,20 @@ impl Source {
             variants.push(prepare(&plan.request, &plan.target.url)?);
             weights.push(1.0);
         }
+        let origins = plan.origins();
+        for variant in &mut variants {
+            let at = origins.iter().position(|origin| is_same_origin(origin, &variant.form.url));
+            // A plan has at most 64 requests.
+            variant.origin = at.and_then(|at| u16::try_from(at).ok()).unwrap_or(0);
+        }
         let order = plan.data.as_ref().map_or(Order::InTurn, |data| data.order);
         if matches!(plan.target.protocol, Protocol::Http2 { .. }) {
             for variant in variants.iter().filter(|variant| variant.is_fixed) {
-                let built = Prebuilt::from_http1(&variant.bytes, url.scheme() == "https");
+                let built = Prebuilt::from_http1(&variant.bytes, variant.is_secure());
                 let _ = variant.http2.set(built.map_err(LoadError::Plan)?);
             }
         }
-        Ok(Self { variants, weights, table, order, wire, session: plan.session, url: url.clone() })
+        Ok(Self { variants, weights, table, order, wire, session: plan.session, origins })
     }
 
     /// What the first request would be filled with: to see before the start whether it can be.
@@ -114,6 +123,11 @@ impl Source {
     #[inline]
     pub(super) fn variant(&self, variant: u16) -> &Prepared {
         &self.variants[usize::from(variant)]
+    }
+
+    /// Where requests go, in the order of [`Prepared::origin`]: only scheme, host and port matter.
+    pub(super) fn origins(&self) -> &[Url] {
+        &self.origins
     }
 }
 
@@ -154,7 +168,7 @@ impl Prepared {
             message,
             http2: OnceLock::new(),
             filler: OnceLock::new(),
-            is_secure: base.scheme() == "https",
+            origin: 0,
             is_head: request.method == "HEAD",
             is_idempotent: matches!(
                 request.method.as_str(),
@@ -173,7 +187,11 @@ impl Prepared {
         }
         let mut pen = Pen::default();
         self.form.write(draw, Turn::default(), &mut pen);
-        Prebuilt::from_http1(&pen.bytes, self.is_secure)
+        Prebuilt::from_http1(&pen.bytes, self.is_secure())
+    }
+
+    fn is_secure(&self) -> bool {
+        self.form.url.scheme() == "https"
     }
 
     /// As HTTP/2 sends it, where nothing in it differs.

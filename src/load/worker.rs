@@ -45,7 +45,8 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 pub(super) struct Orders {
     pub(super) plan: Plan,
     pub(super) share: Share,
-    pub(super) connector: Connector,
+    /// One for each of the source's origins.
+    pub(super) connectors: Vec<Connector>,
     pub(super) source: Arc<Source>,
     pub(super) seed: u64,
     /// All moments are nanoseconds from here.
@@ -86,9 +87,11 @@ pub(super) enum Stage {
 /// What the tasks of one worker share.
 pub(super) struct Worker {
     pub(super) slots: Vec<Cells>,
-    pub(super) connector: Connector,
+    /// One for each of the source's origins.
+    pub(super) connectors: Vec<Connector>,
     pub(super) source: Arc<Source>,
-    /// Connections that slots share; empty where each slot has its own.
+    /// Connections that slots share, all of one origin after those of the one before; empty where each slot has its
+    /// own.
     pub(super) links: Vec<Link>,
     picker: RefCell<Picker>,
     pub(super) timeout_nanos: u64,
@@ -226,10 +229,10 @@ impl Worker {
         let connections = usize::try_from(share.of(u64::from(plan.connections))).unwrap_or(usize::MAX);
         let protocol = &plan.target.protocol;
         let slots = connections.saturating_mul(protocol.streams() as usize);
-        let links = if protocol.is_on_http2() { connections } else { 0 };
+        let links = if protocol.is_on_http2() { connections * orders.connectors.len() } else { 0 };
         Self {
             slots: std::iter::repeat_with(Cells::default).take(slots).collect(),
-            connector: orders.connector,
+            connectors: orders.connectors,
             links: std::iter::repeat_with(Link::default).take(links).collect(),
             picker: RefCell::new(Picker::new(&orders.source, share, orders.seed)),
             source: orders.source,
@@ -267,6 +270,11 @@ impl Worker {
             returned: RefCell::new(orders.returned),
             cpu_before: Cell::new(Duration::ZERO),
         }
+    }
+
+    /// Connections that slots share to each origin.
+    pub(super) fn links_per_origin(&self) -> usize {
+        self.links.len() / self.connectors.len()
     }
 
     /// Nanoseconds on the run's clock.

@@ -11,6 +11,7 @@ mod wire;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{Goal, Labels, duration};
 
@@ -256,6 +257,27 @@ impl Plan {
         self.templates || self.data.is_some()
     }
 
+    /// One URL of each scheme, host and port that requests go to, in the order of the requests; empty while none is a
+    /// URL.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Url> {
+        let Ok(base) = Url::parse(&self.target.url) else { return Vec::new() };
+        let named: Vec<Url> = match self.variants.as_slice() {
+            [] => vec![base],
+            variants => variants
+                .iter()
+                .filter_map(|variant| base.join(variant.url.as_deref().unwrap_or("")).ok())
+                .collect(),
+        };
+        let mut origins: Vec<Url> = Vec::new();
+        for url in named {
+            if !origins.iter().any(|origin| is_same_origin(origin, &url)) {
+                origins.push(url);
+            }
+        }
+        origins
+    }
+
     /// Whether the target sends back what it is sent (`tcp://` and `udp://`), and speaks no HTTP.
     #[must_use]
     pub fn is_echo(&self) -> bool {
@@ -341,6 +363,14 @@ fn toml_words(error: &toml::de::Error, text: &str) -> String {
         Some(line) => format!("line {line}: {}", error.message()),
         None => error.message().to_owned(),
     }
+}
+
+/// Whether both lead to the same scheme, host and port.
+#[must_use]
+pub fn is_same_origin(one: &Url, other: &Url) -> bool {
+    // Not by the library's own notion: by that, each URL of a scheme that it does not know is alone.
+    (one.scheme(), one.host(), one.port_or_known_default())
+        == (other.scheme(), other.host(), other.port_or_known_default())
 }
 
 /// # Errors
@@ -749,9 +779,9 @@ mod tests {
             [Field::Variant(Some(1)), Field::Variant(Some(2))]
         );
         for (wrong, reason) in [
-            (variant("away", Some("http://other.test/"), 1.0), "another scheme, host or port"),
-            (variant("away", Some("//other.test/"), 1.0), "another scheme, host or port"),
-            (variant("no path", Some("b"), 1.0), "begins with /"),
+            (variant("away", Some("tcp://other.test:9/"), 1.0), "HTTP only"),
+            (variant("away", Some("//other.test/"), 1.0), "begins with one /"),
+            (variant("no path", Some("b"), 1.0), "begins with one /"),
             (variant("", None, 1.0), "name"),
             (variant("weight", None, -1.0), "weight"),
             (variant("weight", None, f64::NAN), "weight"),
@@ -764,6 +794,26 @@ mod tests {
         assert_eq!(plan.problems()[0].field, Field::Variant(None));
         plan.variants = vec![variant("many", None, 1.0); VARIANTS_MAX + 1];
         assert_eq!(plan.problems()[0].field, Field::Variant(None));
+    }
+
+    #[test]
+    fn every_place_that_a_plan_goes_to_is_told_once() {
+        let mut plan = Plan::for_url("http://a.test/x");
+        let origins = |plan: &Plan| plan.origins().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(origins(&plan), ["http://a.test/x"]);
+        plan.variants = [
+            Some("https://b.test/{{id}}"),
+            Some("http://a.test:80/y"),
+            Some("/z"),
+            Some("https://b.test:443/"),
+        ]
+        .into_iter()
+        .map(|url| variant("v", url, 1.0))
+        .collect();
+        assert_eq!(origins(&plan), ["https://b.test/%7B%7Bid%7D%7D", "http://a.test/y"]);
+        let plan = Plan::for_url("tcp://a.test:7");
+        assert_eq!(origins(&plan), ["tcp://a.test:7"]);
+        assert_eq!(Plan::for_url("no").origins(), []);
     }
 
     #[test]

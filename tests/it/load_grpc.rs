@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use meshbench::app;
 use meshbench::load::{self, Control, LoadError, Measured, Options, grpc};
-use meshbench::model::plan::{GRPC_HEALTH, Grpc, Protocol, Schema};
+use meshbench::model::plan::{GRPC_HEALTH, Grpc, Protocol, Request, Schema, Variant};
 use meshbench::model::{Header, Pacing, Plan, Stop};
 
 use crate::http2_peer::{DATA, END_HEADERS, END_STREAM, HEADERS, answering, fields, frame, preface};
@@ -111,6 +111,31 @@ fn a_real_server_answers_health_checks_and_its_own_methods() {
     let measured = measure(&slow, 1);
     assert_balanced(&measured, "slow");
     assert_eq!(measured.requests.failed, 10, "{measured:?}");
+}
+
+#[test]
+fn calls_of_one_plan_go_to_two_servers_of_which_each_tells_its_own_shapes() {
+    let (one, other) = (Fortio::start(), Fortio::start());
+    let mut plan = plan(one.address, GRPC_HEALTH, "{}");
+    let call = |name: &str, to: SocketAddr, method: &str| Variant {
+        name: name.to_owned(),
+        weight: 1.0,
+        url: Some(format!("http://{to}/")),
+        request: Request {
+            grpc: Some(Grpc { method: method.to_owned(), message: "{}".to_owned() }),
+            ..Request::default()
+        },
+    };
+    plan.variants =
+        vec![call("one", one.address, GRPC_HEALTH), call("other", other.address, "fgrpc.PingServer/Ping")];
+    let measured = assert_all(&plan, "OK");
+    let requests = measured.detail.addresses.iter().map(|row| row.requests);
+    assert_eq!(requests.clone().sum::<u64>(), 500);
+    assert!(
+        measured.detail.addresses.len() == 2 && requests.min() > Some(150),
+        "{:?}",
+        measured.detail.addresses
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod load_hostile;
 mod load_http2;
 mod load_memory;
 mod load_nginx;
+mod load_origins;
 mod load_outcomes;
 mod load_reach;
 mod load_sent;

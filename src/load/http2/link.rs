@@ -11,7 +11,7 @@ use h2::Reason;
 use h2::client::{Builder, Connection, SendRequest};
 use tokio::sync::Notify;
 
-use crate::load::connection::exchange_class;
+use crate::load::connection::{Connector, exchange_class};
 use crate::load::response::HEAD_BYTES_MAX;
 use crate::load::tally::Opening;
 use crate::load::timer::Alarm;
@@ -220,12 +220,13 @@ impl Drop for Waiting<'_> {
 /// Opens a connection and keeps it going until it ends.
 async fn open(worker: Rc<Worker>, at: usize) {
     let link = &worker.links[at];
+    let connector = &worker.connectors[at / worker.links_per_origin()];
     let length = Duration::from_nanos(worker.timeout_nanos);
     let made = {
         let _turn = worker.connecting.acquire().await;
         let alarm = Alarm::new();
         tokio::select! {
-            made = establish(&worker, link.attempts.get()) => made,
+            made = establish(connector, link.attempts.get()) => made,
             () = alarm.after(length) => Err(ErrorClass::ConnectTimeout),
         }
     };
@@ -250,8 +251,11 @@ async fn open(worker: Rc<Worker>, at: usize) {
     }
 }
 
-async fn establish(worker: &Worker, attempt: u64) -> Result<(Rc<Line>, Connection<Wire, Bytes>), ErrorClass> {
-    let connected = worker.connector.connect().await?;
+async fn establish(
+    connector: &Connector,
+    attempt: u64,
+) -> Result<(Rc<Line>, Connection<Wire, Bytes>), ErrorClass> {
+    let connected = connector.connect().await?;
     if !connected.stream.is_for_http2() {
         return Err(ErrorClass::WrongProtocol);
     }
@@ -265,7 +269,7 @@ async fn establish(worker: &Worker, attempt: u64) -> Result<(Rc<Line>, Connectio
         opening: Cell::new(Some(connected.opening)),
         traffic,
         sender: RefCell::new(Some(sender)),
-        left: Cell::new(worker.connector.lifetime()),
+        left: Cell::new(connector.lifetime()),
         active: Cell::new(0),
         waiting: Cell::new(0),
         freed: Notify::new(),

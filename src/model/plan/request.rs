@@ -70,7 +70,8 @@ pub struct Variant {
     /// How often it is chosen, against the other weights.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Where it goes, if not to the plan's URL: a whole URL, or a path.
+    /// Where it goes, if not to the plan's URL: a whole URL, of any host, or a path. Each of the plan's connections is
+    /// then one to every scheme, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// What is sent.
@@ -108,12 +109,13 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
-    /// Whether cookies that an answer sets are sent with later requests of the same connection's slot.
+    /// Whether cookies that an answer sets are sent with later requests of the same connection's slot, to the
+    /// same scheme, host and port.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_cookies: bool,
     /// Redirects that a request follows at most; 0 for none, so that the redirect is the answer. All that follows is
-    /// one request, with the status of the last answer: one redirect too many, or one that leads away from the plan's
-    /// scheme, host and port, is that answer. Load goes only where the plan says.
+    /// one request, with the status of the last answer: one redirect too many, or one that leads away from the
+    /// request's scheme, host and port, is that answer. Load goes only where the plan says.
     #[serde(skip_serializing_if = "is_zero")]
     pub follow_redirects: u8,
 }
@@ -189,15 +191,14 @@ impl Variant {
         }
         if text.contains("://") {
             super::check_url(text)?;
-        } else if !text.starts_with('/') {
-            return Err("write a whole URL, or a path that begins with /".to_owned());
+        } else if !text.starts_with('/') || text.starts_with("//") {
+            return Err("write a whole URL, or a path that begins with one /".to_owned());
         }
         let url = base.join(text).map_err(|error| format!("this is not a URL: {error}"))?;
-        if url.origin() == base.origin() {
+        if matches!(url.scheme(), "http" | "https") {
             Ok(())
         } else {
-            Err("it leads to another scheme, host or port than the plan's URL; make that a plan of its own"
-                .to_owned())
+            Err("beside HTTP, a request can go to HTTP only: http:// or https://".to_owned())
         }
     }
 }
