@@ -6,6 +6,8 @@
 pub mod capacity;
 pub mod duration;
 pub mod goal;
+pub mod inventory;
+pub mod mesh;
 pub mod number;
 pub mod plan;
 pub mod run;
