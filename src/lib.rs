@@ -7,7 +7,7 @@
 //!               \          /
 //!  heart            app                              may use: all services, stats, model
 //!              /     |     \
-//!  services load   store   report                    may use: stats, model – never each other
+//!  services load  cluster  store  report             may use: stats, model – never each other
 //!              \     |     /
 //!  ground        model   stats                       may use: nothing of ours (stats may use model)
 //! ```
@@ -17,6 +17,7 @@
 //! | [`model`] | what we know: plans, runs, labels, settings; plain data and pure rules |
 //! | [`stats`] | histograms and quantiles: pure functions |
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
+//! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |
 //! | [`app`] | `Command`, `Event`, `State`, `update`, `Job`, `Runtime` |
@@ -27,6 +28,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod cluster;
 pub mod load;
 pub mod model;
 pub mod report;

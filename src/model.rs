@@ -4,6 +4,7 @@
 //! [`settings`] are also our file formats; each carries a version.
 
 pub mod capacity;
+pub mod cluster;
 pub mod duration;
 pub mod goal;
 pub mod inventory;

@@ -9,13 +9,13 @@ use super::mesh::{Mesh, MeshKind};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// Namespaces.
-    pub namespaces: Arc<Vec<Namespace>>,
+    pub namespaces: Arc<Vec<Arc<Namespace>>>,
     /// Deployments, stateful sets and daemon sets.
-    pub workloads: Arc<Vec<Workload>>,
+    pub workloads: Arc<Vec<Arc<Workload>>>,
     /// Services.
-    pub services: Arc<Vec<Service>>,
+    pub services: Arc<Vec<Arc<Service>>>,
     /// Pods.
-    pub pods: Arc<Vec<Pod>>,
+    pub pods: Arc<Vec<Arc<Pod>>>,
     /// API groups that the cluster serves: `networking.istio.io`.
     pub groups: Arc<Vec<String>>,
     /// Meshes, by what is above.

@@ -7,6 +7,7 @@ mod rules;
 mod version;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::inventory::{Injected, Injection, Inventory, Marks, Namespace, Pod, Workload};
 use rules::{Proxies, RULES, Rule};
@@ -237,11 +238,11 @@ fn is_part(rule: &Rule, pod: &Pod) -> bool {
     proxy_version(rule, pod).is_some() || (rule.is_served)(pod)
 }
 
-fn control_planes_of<'a>(rule: &Rule, workloads: &'a [Workload]) -> Vec<&'a Workload> {
-    workloads.iter().filter(|workload| rule.controls(workload)).collect()
+fn control_planes_of<'a>(rule: &Rule, workloads: &'a [Arc<Workload>]) -> Vec<&'a Workload> {
+    workloads.iter().map(Arc::as_ref).filter(|workload| rule.controls(workload)).collect()
 }
 
-fn control_planes(rule: &Rule, workloads: &[Workload]) -> Vec<ControlPlane> {
+fn control_planes(rule: &Rule, workloads: &[Arc<Workload>]) -> Vec<ControlPlane> {
     let plane = |workload: &Workload| ControlPlane {
         namespace: workload.namespace.clone(),
         name: workload.name.clone(),

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::model::inventory::{Container, Template, WorkloadKind};
 
@@ -46,9 +44,9 @@ fn namespace(name: &str, labels: &[(&str, &str)], annotations: &[(&str, &str)]) 
 
 fn seen(workloads: Vec<Workload>, pods: Vec<Pod>, namespaces: Vec<Namespace>) -> Inventory {
     Inventory {
-        workloads: Arc::new(workloads),
-        pods: Arc::new(pods),
-        namespaces: Arc::new(namespaces),
+        workloads: Arc::new(workloads.into_iter().map(Arc::new).collect()),
+        pods: Arc::new(pods.into_iter().map(Arc::new).collect()),
+        namespaces: Arc::new(namespaces.into_iter().map(Arc::new).collect()),
         ..Inventory::default()
     }
 }
