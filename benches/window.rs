@@ -125,7 +125,7 @@ impl Window {
     fn open(dir: &Path, keep: Keep) -> Self {
         let ctx = Context::default();
         theme::install(&ctx);
-        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(None) }));
+        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
         let options = Options { data_dir: dir.to_owned(), keep };
         let core = Core::start(options, Arc::new(|| {}), dialogs).expect("a free data directory");
         let mut window = Self { core, shell: Shell::new(Machine::default()), ctx, time: 0.0 };

@@ -77,6 +77,21 @@ impl Kubeconfigs {
     }
 }
 
+impl Traces {
+    /// Files that are other in `later`, or gone, or new.
+    #[must_use]
+    pub fn changed(&self, later: &Self) -> Vec<PathBuf> {
+        let (old, new) = (&self.0, &later.0);
+        let differs = |one: &[_], entry: &(PathBuf, Option<[u8; 32]>)| !one.contains(entry);
+        let mut changed: Vec<PathBuf> =
+            old.iter().filter(|entry| differs(new, entry)).map(|(path, _)| path.clone()).collect();
+        changed.extend(new.iter().filter(|entry| differs(old, entry)).map(|(path, _)| path.clone()));
+        changed.sort();
+        changed.dedup();
+        changed
+    }
+}
+
 /// The files that kubectl would use and that are there.
 #[must_use]
 pub fn kubectls_files() -> Vec<PathBuf> {

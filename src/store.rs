@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 use uuid::Uuid;
 
+use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, Run, RunId, RunSummary, Settings};
 
@@ -234,6 +235,22 @@ impl Store {
     /// When they are not safe on disk.
     pub fn save_settings(&self, settings: &Settings) -> Result<(), StoreError> {
         self.write("saving the settings", |txn| tables::put_settings(txn, settings))
+    }
+
+    /// What was chosen about clusters; nothing where nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn clusters(&self) -> Result<ClusterBook, StoreError> {
+        self.read("reading what was chosen about clusters", tables::clusters)
+    }
+
+    /// Keeps what was chosen about clusters.
+    ///
+    /// # Errors
+    /// When it is not safe on disk.
+    pub fn save_clusters(&self, book: &ClusterBook) -> Result<(), StoreError> {
+        self.write("saving what was chosen about clusters", |txn| tables::put_clusters(txn, book))
     }
 
     /// Gives room that deleted runs took back to the disk; whether there was any.

@@ -10,6 +10,7 @@
 
 mod about;
 mod capacity;
+pub mod clusters;
 pub mod compare;
 mod figures;
 pub mod form;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::clusters::ClusterCommand;
 use super::state::{NoticeId, PlanId, Slot};
 
 /// What a person or script wants. Carried out by `State::command`, between frames.
@@ -88,6 +89,8 @@ pub enum Command {
     ToggleNotices,
     /// Read history again, for example after it could not be read.
     ReloadHistory,
+    /// About clusters.
+    Cluster(ClusterCommand),
     /// The person wants to close the window; asks first if a run is going.
     Quit,
     /// The person has agreed to stop the run and close.
@@ -102,6 +105,8 @@ pub enum Page {
     /// What Meshbench is for, and three ways on.
     #[default]
     Home,
+    /// Kubeconfigs, contexts, and what clusters hold.
+    Clusters,
     /// Make a plan, run it, watch it.
     Load,
     /// Every run ever made; one run's result; several as an overlay.

@@ -111,7 +111,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn core(dir: &std::path::Path, keep: Keep) -> Core {
-        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(None) }));
+        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
         let options = Options { data_dir: dir.to_owned(), keep };
         Core::start(options, Arc::new(|| {}), dialogs).expect("a free data directory")
     }
@@ -153,7 +153,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a place");
         let mut first = core(dir.path(), Keep::Here);
         until(&mut first, "the store", |state| state.store == StoreState::Open);
-        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(None) }));
+        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
         let options = Options { data_dir: dir.path().to_owned(), keep: Keep::Here };
         let second = Core::start(options, Arc::new(|| {}), dialogs);
         assert!(matches!(second, Err(StartError::InUse { .. })));

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::cluster::ClusterBook;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
+use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
@@ -93,6 +95,8 @@ pub enum Event {
         /// What it offers, or why that is not known, and what to do.
         told: Result<Arc<Description>, String>,
     },
+    /// About clusters.
+    Cluster(ClusterEvent),
     /// Settings are on disk.
     SettingsSaved(Settings),
     /// Something did not work; nothing is lost.
@@ -113,6 +117,8 @@ pub struct Opened {
     pub plans: Vec<SavedPlan>,
     /// Choices.
     pub settings: Settings,
+    /// What was chosen about clusters.
+    pub clusters: ClusterBook,
     /// What the person must know about the opening: a damaged file moved aside, a run recovered.
     pub remarks: Vec<String>,
 }

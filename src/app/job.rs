@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::clusters::ClusterJob;
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan, Slot};
 
@@ -67,6 +68,8 @@ pub enum Job {
     PickFile(Slot),
     /// Ask a gRPC target what it offers; the answer bears this number.
     ListMethods(u64, Box<Target>),
+    /// About clusters.
+    Cluster(ClusterJob),
     /// Keep settings.
     SaveSettings(Settings),
 }

@@ -8,6 +8,7 @@
 //!
 //! `start` never waits: queues are bounded, and a full one is told as an event.
 
+mod clusters;
 mod files;
 mod run;
 mod store;
@@ -23,6 +24,7 @@ use tokio::task::AbortHandle;
 
 use crate::load;
 
+use super::clusters::{ClusterEvent, ClusterJob};
 use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
@@ -44,8 +46,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub type Dialogs =
     Arc<dyn Fn(DialogRequest) -> Pin<Box<dyn Future<Output = DialogAnswer> + Send>> + Send + Sync>;
 
-/// The path that was chosen, none when the person chose none, or why nobody could be asked and what to do.
-pub type DialogAnswer = Result<Option<PathBuf>, String>;
+/// The paths that were chosen, none when the person chose none, or why nobody could be asked and what to do.
+pub type DialogAnswer = Result<Vec<PathBuf>, String>;
 
 /// What a file dialog is opened for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct DialogRequest {
 pub enum DialogKind {
     /// Open one file.
     Open,
+    /// Open one or more files.
+    OpenMany,
     /// Choose a folder.
     Folder,
     /// Save one file, under this name if the person does not change it.
@@ -135,6 +139,7 @@ pub struct Runtime {
     target: Option<Holder>,
     /// Asks a target what it offers.
     listing: Option<AbortHandle>,
+    clusters: clusters::Clusters,
 }
 
 impl Runtime {
@@ -165,6 +170,7 @@ impl Runtime {
             reading: store::Generation::default(),
             target: None,
             listing: None,
+            clusters: clusters::Clusters::default(),
         };
         Ok((runtime, events))
     }
@@ -215,6 +221,7 @@ impl Runtime {
             Job::PickPlan => self.pick_plan(),
             Job::PickPlanPlace(plan) => self.pick_plan_place(plan),
             Job::PickFile(slot) => self.pick_for_form(slot),
+            Job::Cluster(job) => self.start_cluster(job),
         }
     }
 
@@ -305,14 +312,51 @@ impl Runtime {
         }
     }
 
+    fn start_cluster(&mut self, job: ClusterJob) {
+        let handle = self.tokio.handle().clone();
+        match job {
+            ClusterJob::PickFiles => self.pick_kubeconfigs(DialogKind::OpenMany, "Add kubeconfigs"),
+            ClusterJob::PickFolder => {
+                self.pick_kubeconfigs(DialogKind::Folder, "Add a folder of kubeconfigs")
+            }
+            ClusterJob::Read(sources) => self.clusters.read(sources, &handle, &self.outbox),
+            ClusterJob::Save(book) => self.ask_store(move |shelf, outbox| shelf.save_clusters(&book, outbox)),
+            ClusterJob::Connect { key, number, sources, consents } => {
+                self.clusters.connect((key, number), sources, consents, &handle, &self.outbox);
+            }
+            ClusterJob::Disconnect(key) => self.clusters.disconnect(&key),
+        }
+    }
+
+    fn pick_kubeconfigs(&self, kind: DialogKind, title: &str) {
+        let request = DialogRequest {
+            title: title.to_owned(),
+            kind,
+            filter: "Any file".to_owned(),
+            extensions: Vec::new(),
+        };
+        self.ask_person_for_all(request, |paths| Event::Cluster(ClusterEvent::Picked(paths)));
+    }
+
     fn ask_person(&self, request: DialogRequest, then: impl FnOnce(PathBuf) -> Event + Send + 'static) {
+        self.ask_person_for_all(request, |paths| {
+            then(paths.into_iter().next().expect("asked only where there is one"))
+        });
+    }
+
+    /// `then` is given at least one path.
+    fn ask_person_for_all(
+        &self,
+        request: DialogRequest,
+        then: impl FnOnce(Vec<PathBuf>) -> Event + Send + 'static,
+    ) {
         // Made here, on the face's thread: macOS opens dialogs on no other.
         let answer = (self.dialogs)(request);
         let outbox = self.outbox.clone();
         self.tokio.spawn(async move {
             match answer.await {
-                Ok(Some(path)) => outbox.post(then(path)).await,
-                Ok(None) => {}
+                Ok(paths) if paths.is_empty() => {}
+                Ok(paths) => outbox.post(then(paths)).await,
                 Err(reason) => {
                     let title = "No file dialog could be shown".to_owned();
                     outbox.post(Event::Failed { title, reason }).await;

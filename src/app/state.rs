@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::model::cluster::Ask;
 use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
+use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
 
@@ -42,6 +44,8 @@ pub struct State {
     pub picked: Option<(u64, Picked)>,
     /// The gRPC target that was asked last what it offers.
     pub listing: Option<Listing>,
+    /// Kubeconfigs, contexts and connections.
+    pub clusters: Clusters,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// Runs that are nowhere on disk: gone when the program ends.
@@ -245,6 +249,8 @@ pub enum NoticeAction {
 pub enum Question {
     /// A run is going and the window is about to close.
     Quit,
+    /// A cluster can only be connected with the person's word.
+    Login(Box<Ask>),
     /// This plan would send much load to an address that is not private.
     HeavyLoad {
         /// The plan.

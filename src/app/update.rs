@@ -1,6 +1,7 @@
 //! How `State` changes: one line per arm, the work in `update/<area>.rs`. Pure: no clock, no disk, no
 //! starting of anything; what must be done comes back as jobs.
 
+mod clusters;
 mod history;
 mod methods;
 mod notice;
@@ -64,6 +65,7 @@ impl State {
             Command::DismissAllNotices => self.dismiss_all_notices(),
             Command::ToggleNotices => self.toggle_notices(),
             Command::ReloadHistory => vec![Job::ReadHistory],
+            Command::Cluster(command) => self.cluster_command(command),
             Command::Quit => self.quit(),
             Command::QuitConfirmed => self.quit_confirmed(),
         }
@@ -96,6 +98,7 @@ impl State {
             Event::PlanPlacePicked(plan, path) => vec![Job::ExportPlan(plan, path)],
             Event::FilePicked(picked) => self.file_picked(picked),
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
+            Event::Cluster(event) => self.cluster_event(event),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),
         }
@@ -115,7 +118,9 @@ impl State {
             self.warn("About your stored runs".to_owned(), remark);
         }
         self.plan_order();
-        self.history_read(opened.history)
+        let mut jobs = self.book_opened(opened.clusters);
+        jobs.extend(self.history_read(opened.history));
+        jobs
     }
 
     fn store_failed(&mut self, reason: String) -> Vec<Job> {

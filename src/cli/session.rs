@@ -22,7 +22,7 @@ pub(super) struct Session {
 impl Session {
     /// Starts the core and waits until the store is open or known not to open.
     pub(super) fn start(data_dir: PathBuf, keep: Keep) -> Result<Self, Failure> {
-        let dialogs: crate::app::Dialogs = Arc::new(|_| Box::pin(async { Ok(None) }));
+        let dialogs: crate::app::Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
         let core = Core::start(Options { data_dir, keep }, Arc::new(|| {}), dialogs)
             .map_err(|error| Failure::NotCarriedOut(words(&error)))?;
         let mut session = Self { core, told: 0 };

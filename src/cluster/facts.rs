@@ -113,7 +113,11 @@ fn node(object: core::Node) -> Node {
             memory_bytes: amount("memory") as u64,
         }
     };
+    let addresses = status.addresses.unwrap_or_default();
+    let at =
+        |kind: &str| addresses.iter().find(|place| place.type_ == kind).map(|place| place.address.clone());
     Node {
+        address: at("ExternalIP").or_else(|| at("InternalIP")).unwrap_or_default(),
         name: object.metadata.name.unwrap_or_default(),
         roles: labels.keys().filter_map(role).collect(),
         is_ready: ready.is_some_and(|condition| condition.status == "True"),

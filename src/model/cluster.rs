@@ -245,6 +245,8 @@ pub struct Node {
     pub runtime: String,
     /// `amd64`.
     pub architecture: String,
+    /// Where it is reached from outside, or else from its own network; empty where it does not say.
+    pub address: String,
     /// Processors and memory that it has.
     pub capacity: Resources,
     /// Of them, what pods may use.

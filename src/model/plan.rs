@@ -26,7 +26,8 @@ pub use request::{
     Header, Order, REDIRECTS_MAX, Request, Session, VARIANTS_MAX, Variant,
 };
 pub use target::{
-    ClientCertificate, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, STREAMS_MAX, Schema, Target, Tls,
+    ClientCertificate, ClusterNote, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, Route, STREAMS_MAX,
+    Schema, ServiceTarget, Target, Tls,
 };
 pub use wire::{
     GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, IN_FLIGHT_MAX, check_grpc_method, check_metadata, check_streams,

@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Settings = 5,
     /// A run in progress: of its own kind, so that no search in a damaged file takes it for a result.
     Checkpoint = 6,
+    Clusters = 7,
 }
 
 /// How the content is packed.

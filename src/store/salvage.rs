@@ -16,6 +16,7 @@ use redb::{
 };
 use uuid::Uuid;
 
+use crate::model::cluster::ClusterBook;
 use crate::model::{Plan, RunId, Settings};
 
 use super::envelope::{self, HEAD_BYTES, MAGIC};
@@ -57,6 +58,7 @@ struct Told {
     checkpoints: Vec<(u128, Vec<u8>)>,
     plans: BTreeMap<Uuid, Plan>,
     settings: Option<Settings>,
+    clusters: Option<ClusterBook>,
 }
 
 /// Takes what is whole in the damaged file over into a new database.
@@ -117,6 +119,9 @@ fn take_over(
     if let Some(settings) = &told.settings {
         tables::put_settings(&txn, settings)?;
     }
+    if let Some(book) = &told.clusters {
+        tables::put_clusters(&txn, book)?;
+    }
     txn.commit()?;
     Ok(recovered)
 }
@@ -143,6 +148,7 @@ fn tell(path: &Path) -> Told {
         }
     }
     told.settings = attempt(|| tables::settings(&txn).ok()).flatten();
+    told.clusters = attempt(|| tables::clusters(&txn).ok()).flatten();
     told
 }
 

@@ -10,6 +10,7 @@ use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, Wri
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
@@ -25,6 +26,7 @@ const SUMMARY_VERSION: u32 = 1;
 const EDITS_VERSION: u32 = 1;
 const SCHEMA_KEY: &str = "schema_version";
 const SETTINGS_KEY: &str = "settings";
+const CLUSTERS_KEY: &str = "clusters";
 
 /// A table of envelopes under the ids of runs or plans.
 pub(super) type ById = TableDefinition<'static, u128, &'static [u8]>;
@@ -309,6 +311,23 @@ pub(super) fn settings(txn: &ReadTransaction) -> Result<Settings, Failure> {
     match txn.open_table(SETTINGS)?.get(SETTINGS_KEY)? {
         Some(bytes) => Ok(open_settings(bytes.value()).map_err(damaged("the settings".to_owned()))?),
         None => Ok(Settings::default()),
+    }
+}
+
+pub(super) fn put_clusters(txn: &WriteTransaction, book: &ClusterBook) -> Result<(), Failure> {
+    let bytes = sealed(Kind::Clusters, CLUSTER_BOOK_VERSION, "what was chosen about clusters", book)?;
+    txn.open_table(SETTINGS)?.insert(CLUSTERS_KEY, bytes.as_slice())?;
+    Ok(())
+}
+
+/// What was chosen about clusters; nothing where nothing was.
+pub(super) fn clusters(txn: &ReadTransaction) -> Result<ClusterBook, Failure> {
+    match txn.open_table(SETTINGS)?.get(CLUSTERS_KEY)? {
+        Some(bytes) => {
+            let book = envelope::open(Kind::Clusters, CLUSTER_BOOK_VERSION, bytes.value());
+            Ok(book.map_err(damaged("what was chosen about clusters".to_owned()))?)
+        }
+        None => Ok(ClusterBook::default()),
     }
 }
 

@@ -21,6 +21,8 @@ const ICON_SIDE: f32 = 18.0;
 pub enum Icon {
     /// A house.
     Home,
+    /// A hexagon with its spokes.
+    Clusters,
     /// A pulse.
     Load,
     /// A clock that runs back.
@@ -55,6 +57,7 @@ impl Icon {
         let pen = Pen { painter, square, color };
         match self {
             Self::Home => pen.home(),
+            Self::Clusters => pen.clusters(),
             Self::Load => {
                 pen.line(&[(2.5, 13.0), (7.0, 13.0), (10.0, 5.0), (14.0, 19.5), (17.0, 13.0), (21.5, 13.0)])
             }
@@ -179,6 +182,20 @@ impl Pen<'_> {
         self.line(&[(2.5, 11.5), (12.0, 3.5), (21.5, 11.5)]);
         self.line(&[(5.0, 9.5), (5.0, 20.5), (19.0, 20.5), (19.0, 9.5)]);
         self.line(&[(10.0, 20.5), (10.0, 14.0), (14.0, 14.0), (14.0, 20.5)]);
+    }
+
+    fn clusters(&self) {
+        let corner = |number: u8| {
+            let angle = TAU * (f32::from(number) / 6.0 + 0.25);
+            (12.0 + 9.5 * angle.cos(), 12.0 - 9.5 * angle.sin())
+        };
+        let outline: Vec<(f32, f32)> = (0..=6).map(corner).collect();
+        self.line(&outline);
+        for number in [0, 2, 4] {
+            let (x, y) = corner(number);
+            self.line(&[(12.0 + (x - 12.0) * 0.28, 12.0 + (y - 12.0) * 0.28), (x, y)]);
+        }
+        self.circle((12.0, 12.0), 2.6);
     }
 
     fn history(&self) {

@@ -17,6 +17,7 @@ use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
 use crate::model::{Settings, ThemeChoice};
 
+use super::clusters::ClustersPage;
 use super::compare::{self, CompareView};
 use super::form::LoadPage;
 use super::history::HistoryPage;
@@ -56,6 +57,7 @@ pub struct Shell {
     press: Option<(Page, KeyboardShortcut)>,
     /// Whether a field had the focus after the last frame: Esc takes it away before anybody is asked.
     typing: bool,
+    clusters: ClustersPage,
     form: LoadPage,
     live: LiveView,
     history: HistoryPage,
@@ -76,6 +78,7 @@ impl Shell {
             settings: settings::SettingsPage::default(),
             press: None,
             typing: false,
+            clusters: ClustersPage::default(),
             form: LoadPage::default(),
             live: LiveView::default(),
             history: HistoryPage::default(),
@@ -122,6 +125,7 @@ impl Shell {
         let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 16));
         CentralPanel::default().frame(frame).show(ui, |ui| match cx.state.page {
             Page::Home => home::ui(ui, cx),
+            Page::Clusters => self.clusters.ui(cx, ui),
             Page::Load => self.load(ui, cx),
             Page::History => self.history(ui, cx),
             Page::Settings => self.settings.ui(ui, cx),

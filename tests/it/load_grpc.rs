@@ -170,7 +170,7 @@ fn the_background_asks_a_real_server_what_it_offers_and_lets_go_of_one_that_is_s
     });
     let folder = tempfile::tempdir().expect("a place");
     let options = app::Options { data_dir: folder.path().to_owned(), keep: app::Keep::Nowhere };
-    let dialogs: app::Dialogs = std::sync::Arc::new(|_| Box::pin(async { Ok(None) }));
+    let dialogs: app::Dialogs = std::sync::Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
     let (mut runtime, mut events) =
         app::Runtime::start_background(options, std::sync::Arc::new(|| {}), dialogs).expect("a background");
     let target = |address| Box::new(plan(address, GRPC_HEALTH, "{}").target);

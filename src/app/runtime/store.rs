@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::app::clusters::ClusterEvent;
 use crate::app::command::ExportFormat;
 use crate::app::document;
 use crate::app::event::{Event, Opened};
 use crate::app::state::{PlanId, SavedPlan};
+use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
 use crate::model::{Run, RunId, Settings};
 
@@ -190,8 +192,8 @@ impl Shelf {
         let read = self.with(|store| {
             let plans =
                 store.plans()?.into_iter().map(|(id, plan)| SavedPlan { id: PlanId(id), plan }).collect();
-            let settings = store.settings()?;
-            Ok(Opened { history: store.summaries()?, plans, settings, remarks })
+            let (settings, clusters) = (store.settings()?, store.clusters()?);
+            Ok(Opened { history: store.summaries()?, plans, settings, clusters, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),
@@ -303,6 +305,13 @@ impl Shelf {
         outbox.send(match self.with(|store| store.delete_plan(id.0)) {
             Ok(_) => Event::PlanDeleted(id),
             Err(reason) => failed("The plan was not deleted", reason),
+        });
+    }
+
+    pub(super) fn save_clusters(&mut self, book: &ClusterBook, outbox: &Outbox) {
+        outbox.send(match self.with(|store| store.save_clusters(book)) {
+            Ok(()) => Event::Cluster(ClusterEvent::BookSaved),
+            Err(reason) => failed("What you chose about clusters was not kept", reason),
         });
     }
 

@@ -36,6 +36,65 @@ pub struct Target {
     /// When a connection is closed and a fresh one opened; none for as late as possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
+    /// The Kubernetes Service that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceTarget>,
+}
+
+/// A Service of a cluster, as a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceTarget {
+    /// The kubeconfig's context.
+    pub context: String,
+    /// The kubeconfig; where it is left out, the context of that name is used if there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Where the Service is.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+    /// How it is reached.
+    #[serde(default)]
+    pub route: Route,
+    /// What was known of the cluster when load was sent.
+    #[serde(default, skip_serializing_if = "ClusterNote::is_empty")]
+    pub cluster: ClusterNote,
+}
+
+/// How a Service is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// Through the API server, to one of its pods (port-forward): slower than the Service is, and said so.
+    #[default]
+    PortForward,
+    /// By the URL.
+    Direct,
+}
+
+/// What was known of a cluster when load was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClusterNote {
+    /// Version of the API server.
+    pub version: String,
+    /// Its nodes in short: `3 nodes, amd64, 12 CPUs, kubelet v1.36.2`.
+    pub nodes: String,
+    /// Meshes with their versions: `Istio 1.24.2`.
+    pub meshes: Vec<String>,
+    /// The workload behind the Service: `Deployment/checkout`.
+    pub workload: String,
+    /// Images of its containers.
+    pub images: Vec<String>,
+}
+
+impl ClusterNote {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What is spoken with the target.

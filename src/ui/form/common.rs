@@ -6,6 +6,8 @@ use super::draft::{At, PacingKind, ProtocolKind, StopKind, Which};
 use super::request::{of_words, place};
 use super::sheet::{SHORT, Sheet, Spec, VALUE, name};
 use crate::app::state::Slot;
+use crate::model::plan::{Route, ServiceTarget};
+use crate::ui::widgets;
 
 /// Offered as methods; any other can be typed.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -26,6 +28,7 @@ impl Sheet<'_> {
             }
             response.labelled_by(caption.id)
         });
+        self.service(ui);
         self.reason_below(ui, At::Url);
         self.reason_below(ui, At::Method);
         if self.draft.is_grpc() {
@@ -33,6 +36,27 @@ impl Sheet<'_> {
         }
         if !self.has_streams() {
             self.reason_below(ui, At::Protocol);
+        }
+    }
+
+    /// The Service of a cluster that the load is for, and how it is reached.
+    fn service(&mut self, ui: &mut Ui) {
+        let Some(service) = self.draft.service.clone() else { return };
+        self.row(ui, "Service", |sheet, ui, _| {
+            let place = format!("{}/{}:{}", service.namespace, service.name, service.port);
+            ui.label(format!("{place} in {}", service.context));
+            let mut route = service.route;
+            let options = [(Route::PortForward, "Through the API server"), (Route::Direct, "By the URL")];
+            if widgets::segmented(ui, sheet.theme, "How the Service is reached", &mut route, &options) {
+                sheet.draft.service = Some(ServiceTarget { route, ..service.clone() });
+            }
+            if ui.button("Forget").on_hover_text("Load goes to the URL, whatever it is").clicked() {
+                sheet.draft.service = None;
+            }
+        });
+        if service.route == Route::PortForward {
+            let words = "One pod is reached through the API server (port-forward): slower than the Service is, and said so in the result";
+            widgets::caption(ui, self.theme, words);
         }
     }
 

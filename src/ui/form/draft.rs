@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::plan::{
-    self, Arrivals, Curve, Data, Field, Order, PLAN_VERSION, Profile, REDIRECTS_MAX, Session, Stage, Variant,
+    self, Arrivals, Curve, Data, Field, Order, PLAN_VERSION, Profile, REDIRECTS_MAX, ServiceTarget, Session,
+    Stage, Variant,
 };
 use crate::model::{Goal, Pacing, Plan, Request, Stop, duration};
 
@@ -26,6 +27,8 @@ pub struct Draft {
     pub name: String,
     /// Where the load goes.
     pub url: String,
+    /// The Service of a cluster that it is, if it is one.
+    pub service: Option<ServiceTarget>,
     /// Protocol, TLS and ways to the target.
     pub target: TargetDraft,
     /// How requests are paced.
@@ -192,6 +195,7 @@ impl Draft {
         Self {
             name: plan.name.clone(),
             url: plan.target.url.clone(),
+            service: plan.target.service.clone(),
             target: TargetDraft::from_target(&plan.target),
             pacing,
             stages: match &plan.pacing {

@@ -40,12 +40,13 @@ pub enum Effect {
 }
 
 /// The pages with the words of the rail and their keys.
-pub(super) const PAGES: [(Page, &str, Key); 5] = [
+pub(super) const PAGES: [(Page, &str, Key); 6] = [
     (Page::Home, "Home", Key::Num1),
-    (Page::Load, "Load", Key::Num2),
-    (Page::History, "History", Key::Num3),
-    (Page::Settings, "Settings", Key::Num4),
-    (Page::About, "About", Key::Num5),
+    (Page::Clusters, "Clusters", Key::Num2),
+    (Page::Load, "Load", Key::Num3),
+    (Page::History, "History", Key::Num4),
+    (Page::Settings, "Settings", Key::Num5),
+    (Page::About, "About", Key::Num6),
 ];
 
 /// The keys of the palette.

@@ -1,25 +1,29 @@
-//! Files dropped on the window: a plan is opened.
+//! Files dropped on the window: a plan is opened, anything else is taken for kubeconfigs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{Context, CornerRadius, Id, LayerId, Order, Rect, TextStyle, vec2};
 
 use crate::app::Command;
+use crate::app::clusters::ClusterCommand;
 use crate::ui::Cx;
 
 pub(super) fn ui(ctx: &Context, cx: &mut Cx<'_>) {
-    let dropped = ctx.input(|input| {
-        input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).find(|path| is_plan(path))
-    });
-    if let Some(path) = dropped {
+    let dropped: Vec<PathBuf> =
+        ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect());
+    let (plans, others): (Vec<PathBuf>, Vec<PathBuf>) = dropped.into_iter().partition(|path| is_plan(path));
+    if let Some(path) = plans.into_iter().next() {
         cx.push(Command::ImportPlanFrom(path));
+    }
+    if !others.is_empty() {
+        cx.push(Command::Cluster(ClusterCommand::Add(others)));
     }
     let hovering: Vec<Option<bool>> = ctx.input(|input| {
         input.raw.hovered_files.iter().map(|file| file.path.as_deref().map(is_plan)).collect()
     });
     if !hovering.is_empty() {
         let words = if hovering.contains(&Some(false)) {
-            "Only a plan (.toml) can be dropped here"
+            "Drop kubeconfigs, or a folder of them, to add them"
         } else {
             "Drop the plan to open it"
         };

@@ -3,6 +3,7 @@
 use eframe::egui::{Area, Context, Frame, Id, Label, Margin, Modal, Role, Ui, vec2};
 
 use crate::app::Command;
+use crate::app::clusters::{ClusterCommand, ask_words};
 use crate::app::state::Question;
 use crate::model::number;
 use crate::ui::theme::{CONTROL_HEIGHT, SPACE};
@@ -46,6 +47,12 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
             words: quit_words(cx),
             yes: ("Stop and close", Command::QuitConfirmed),
             no: ("Keep running", Command::DismissQuitQuestion),
+        },
+        Question::Login(ask) => Dialog {
+            title: "Agree to this login?",
+            words: ask_words(ask),
+            yes: ("Agree and connect", Command::Cluster(ClusterCommand::Agree)),
+            no: ("Cancel", Command::Cluster(ClusterCommand::Decline)),
         },
         Question::HeavyLoad { plan, reason, .. } => Dialog {
             title: "Send this much load?",

@@ -94,6 +94,7 @@ fn paint_item(ui: &Ui, cx: &Cx<'_>, rect: Rect, (page, words): (Page, &str), str
 fn of(page: Page) -> Icon {
     match page {
         Page::Home => Icon::Home,
+        Page::Clusters => Icon::Clusters,
         Page::Load => Icon::Load,
         Page::History => Icon::History,
         Page::Settings => Icon::Settings,

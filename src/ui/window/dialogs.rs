@@ -26,17 +26,20 @@ async fn ask(request: DialogRequest) -> DialogAnswer {
     }
     renderer::dialog_failed();
     let picked = match &request.kind {
-        DialogKind::Open => dialog.pick_file().await,
-        DialogKind::Folder => dialog.pick_folder().await,
-        DialogKind::Save { file_name } => dialog.set_file_name(file_name).save_file().await,
+        DialogKind::Open => dialog.pick_file().await.map(|file| vec![file]),
+        DialogKind::OpenMany => dialog.pick_files().await,
+        DialogKind::Folder => dialog.pick_folder().await.map(|file| vec![file]),
+        DialogKind::Save { file_name } => {
+            dialog.set_file_name(file_name).save_file().await.map(|file| vec![file])
+        }
     };
     match (picked, request.kind) {
-        (Some(file), _) => Ok(Some(file.path().to_path_buf())),
-        (None, _) if !renderer::dialog_failed() => Ok(None),
+        (Some(files), _) => Ok(files.iter().map(|file| file.path().to_path_buf()).collect()),
+        (None, _) if !renderer::dialog_failed() => Ok(Vec::new()),
         (None, DialogKind::Save { file_name }) => {
-            free_name(&file_name).map(Some).ok_or_else(|| NO_DIALOG.to_owned())
+            free_name(&file_name).map(|path| vec![path]).ok_or_else(|| NO_DIALOG.to_owned())
         }
-        (None, DialogKind::Open | DialogKind::Folder) => Err(NO_DIALOG.to_owned()),
+        (None, DialogKind::Open | DialogKind::OpenMany | DialogKind::Folder) => Err(NO_DIALOG.to_owned()),
     }
 }
 

@@ -303,6 +303,7 @@ impl Reading {
                 proxy: filled(&target.proxy),
             },
             reuse: self.reuse(target),
+            service: draft.service.clone(),
         }
     }
 
