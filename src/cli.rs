@@ -9,6 +9,7 @@
 
 mod args;
 mod capacity;
+mod cluster;
 mod history;
 mod interrupt;
 mod plan;
@@ -79,6 +80,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Try(options) => run::try_it(&options, data_dir, &screen),
         What::Run(options) => run::run(&options, data_dir, &screen),
         What::History(what) => history::history(what, data_dir, &screen),
+        What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
         What::Target(options) => target::serve(&options, &screen),
     };
     Ask::Done(match result {

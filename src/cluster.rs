@@ -12,6 +12,8 @@
 mod connect;
 mod credentials;
 mod facts;
+#[cfg(unix)]
+mod forward;
 mod kubeconfig;
 mod objects;
 mod program;
@@ -27,6 +29,8 @@ use sha2::{Digest as _, Sha256};
 use crate::model::cluster::{Ask, ClusterContext, ClusterFile, ContextKey, Trouble};
 
 pub use connect::Link;
+#[cfg(unix)]
+pub use forward::Forward;
 
 /// No question to a cluster takes longer.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::model::Plan;
 use crate::model::cluster::{
     Ask, ClusterBook, ClusterContext, ClusterFile, Connection, Consent, ContextChoice, ContextKey,
 };
 use crate::model::inventory::{Inventory, Pod, Service};
+use crate::model::plan::{Route, ServiceTarget};
 
 /// The most contexts that are connected at once.
 pub const CONNECTED_MAX: usize = 16;
@@ -160,6 +162,17 @@ pub enum ClusterJob {
     Disconnect(ContextKey),
 }
 
+/// The way of load through a cluster's API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Through which cluster.
+    pub context: ContextKey,
+    /// Where kubeconfigs are.
+    pub sources: Sources,
+    /// What was agreed to.
+    pub consents: Vec<Consent>,
+}
+
 /// Where kubeconfigs are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
@@ -187,6 +200,52 @@ impl Clusters {
     pub fn connection(&self, key: &ContextKey) -> &Connection {
         static NONE: Connection = Connection::None;
         self.links.get(key).map_or(&NONE, |link| &link.connection)
+    }
+
+    /// The way of a plan's load through an API server; none where it goes straight.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn way(&self, plan: &Plan) -> Result<Option<Way>, String> {
+        let Some(service) =
+            plan.target.service.as_ref().filter(|service| service.route == Route::PortForward)
+        else {
+            return Ok(None);
+        };
+        if !cfg!(unix) {
+            return Err(
+                "Load through the API server needs Unix sockets, which this system does not have".to_owned()
+            );
+        }
+        let key = self.key_of(service)?;
+        Ok(Some(Way { context: key, sources: self.sources(), consents: self.book.consents.clone() }))
+    }
+
+    /// The context that a plan names.
+    fn key_of(&self, service: &ServiceTarget) -> Result<ContextKey, String> {
+        let is_it = |context: &&ClusterContext| {
+            context.key.name == service.context
+                && service.kubeconfig.as_ref().is_none_or(|file| *file == context.key.file)
+        };
+        let mut found = self.contexts.iter().filter(is_it);
+        match (found.next(), found.next()) {
+            (Some(context), None) => Ok(context.key.clone()),
+            (None, _) => Err(format!(
+                "No kubeconfig has the context “{}”; add it on the Clusters page",
+                service.context
+            )),
+            (Some(_), Some(_)) => Err(format!(
+                "Several kubeconfigs have a context “{}”; choose the Service again",
+                service.context
+            )),
+        }
+    }
+
+    /// Whether a plan sends load into a cluster that is marked as production; its name.
+    #[must_use]
+    pub fn production_of(&self, plan: &Plan) -> Option<String> {
+        let key = self.key_of(plan.target.service.as_ref()?).ok()?;
+        self.book.choice(&key).is_production.then(|| self.book.title(&key).to_owned())
     }
 
     /// Where kubeconfigs are.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
-use super::clusters::ClusterJob;
+use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan, Slot};
 
@@ -26,6 +26,8 @@ pub enum Job {
         threads: u32,
         /// How exactly requests leave.
         timer: Timer,
+        /// Through which cluster it goes, if it does.
+        way: Option<Box<Way>>,
     },
     /// Change the run that is going.
     Steer(Steer),

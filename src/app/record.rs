@@ -2,6 +2,7 @@
 
 use crate::load::Measured;
 use crate::model::number;
+use crate::model::plan::Route;
 use crate::model::run::{
     Environment, Histograms, MarkKind, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
 };
@@ -127,6 +128,7 @@ fn warnings(run: &Run, plan: &Plan, detail: Detail) -> Vec<Warning> {
     let full = detail == Detail::Full;
     let found = [
         plan.target.insecure.then(insecure),
+        forwarded(plan),
         lagged(run),
         throttled(run),
         saturated(run),
@@ -143,6 +145,16 @@ fn warnings(run: &Run, plan: &Plan, detail: Detail) -> Vec<Warning> {
 
 fn warning(kind: WarningKind, text: String) -> Warning {
     Warning { kind, text }
+}
+
+fn forwarded(plan: &Plan) -> Option<Warning> {
+    let service = plan.target.service.as_ref().filter(|service| service.route == Route::PortForward)?;
+    let words = format!(
+        "Load went to one pod of {}/{} through the API server (port-forward): what it adds is in every number, and it \
+         carries far less than the Service",
+        service.namespace, service.name
+    );
+    Some(warning(WarningKind::PortForward, words))
 }
 
 fn insecure() -> Warning {

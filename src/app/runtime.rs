@@ -10,6 +10,7 @@
 
 mod clusters;
 mod files;
+mod forward;
 mod run;
 mod store;
 
@@ -179,9 +180,10 @@ impl Runtime {
     pub fn start(&mut self, job: Job) {
         match job {
             Job::StartTarget => self.start_target(),
-            Job::Run { id, plan, search, threads, timer } => {
+            Job::Run { id, plan, search, threads, timer, way } => {
                 let options = load::Options { threads, timer };
-                let order = run::Order { id, plan: *plan, search, options };
+                let way = way.map(|way| run::Passage { way: *way, handle: self.tokio.handle().clone() });
+                let order = run::Order { id, plan: *plan, search, options, way };
                 let desk = self.store.desk().clone();
                 self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));
             }

@@ -41,6 +41,9 @@ pub(super) enum What {
     /// List, show, delete and export the runs that are kept
     #[command(subcommand)]
     History(HistoryArgs),
+    /// Kubeconfigs and contexts, and which meshes and services a cluster has
+    #[command(subcommand)]
+    Cluster(ClusterArgs),
     /// Serve HTTP/1.1 with known delays and faults, to test against
     Target(TargetArgs),
 }
@@ -392,6 +395,47 @@ pub(super) enum RowsKind {
     Intervals,
     /// One row for each run
     Quantiles,
+}
+
+/// Kubeconfigs are read where they are; they are never written, and nothing in them is kept.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClusterArgs {
+    /// Keep kubeconfigs, or folders of them, in mind
+    Add {
+        /// Kubeconfigs or folders
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Forget a kubeconfig or folder; the file stays as it is
+    Remove {
+        /// As it was added
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// All contexts; where no kubeconfig was added, those that kubectl uses
+    List {
+        /// As a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whether a cluster can be reached, how quick it answers, who you are and what you may do there
+    Check(ContextArgs),
+    /// The service meshes that a cluster runs
+    Meshes(ContextArgs),
+    /// The Services of a cluster
+    Services(ContextArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ContextArgs {
+    /// The context's name or alias
+    pub(super) context: String,
+    /// Use this kubeconfig, for this command only
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// As JSON instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -98,6 +98,12 @@ impl Link {
         }
     }
 
+    /// The client, the server and the proxy on the way.
+    #[cfg(unix)]
+    pub(super) fn parts(&self) -> (&Client, &str, Option<&str>) {
+        (&self.client, &self.server, self.through.as_deref())
+    }
+
     /// Tells what the cluster holds, at most twice a second, until the future is dropped.
     pub async fn watch(&self, tell: impl FnMut(Inventory) + Send) {
         watch::watch(self.client.clone(), &self.namespace, tell).await;

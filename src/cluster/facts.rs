@@ -63,7 +63,10 @@ async fn who_am_i(client: &Client) -> Option<Identity> {
     let api: Api<SelfSubjectReview> = Api::all(client.clone());
     let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await.ok()?;
     let user = review.status?.user_info?;
-    Some(Identity { user: user.username.unwrap_or_default(), groups: user.groups.unwrap_or_default() })
+    Some(Identity {
+        user: user.username.unwrap_or_default(),
+        groups: user.groups.unwrap_or_default().into_iter().filter(|group| !group.is_empty()).collect(),
+    })
 }
 
 async fn rights(client: &Client, namespace: &str) -> Vec<Right> {

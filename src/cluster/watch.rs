@@ -175,9 +175,7 @@ async fn follow_all<K>(
                 }
             }
         }
-        let reason =
-            format!("You may not list {} of the whole cluster; shown are those that you may", kind.name());
-        let gap = Gap { what: kind.name().to_owned(), reason, is_passing: false };
+        let gap = Gap { what: kind.name().to_owned(), reason: String::new(), is_passing: false };
         let _ = news.send(Seen::Failed(kind, String::new(), gap)).await;
         let mut tasks = JoinSet::new();
         for namespace in namespaces(&client, &own).await {
@@ -262,10 +260,8 @@ fn gap(kind: Kind, namespace: &str, error: &watcher::Error) -> Gap {
         "" => kind.name().to_owned(),
         namespace => format!("{} in {namespace}", kind.name()),
     };
-    let reason = match is_forbidden {
-        true => format!("You are not allowed to list {what}; a role with list and watch for it is needed"),
-        false => words::chain(error),
-    };
+    // Of what is forbidden, all is said in one sentence later.
+    let reason = if is_forbidden { String::new() } else { words::chain(error) };
     Gap { what, reason, is_passing: !is_forbidden }
 }
 
@@ -456,6 +452,32 @@ impl Eye {
         }
     }
 
+    /// What could not be seen: what is forbidden in as few sentences as there are places.
+    fn gaps(&self) -> Vec<Gap> {
+        let mut forbidden: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut gaps = Vec::new();
+        for ((kind, namespace), gap) in &self.gaps {
+            if gap.is_passing {
+                gaps.push(gap.clone());
+            } else {
+                forbidden.entry(namespace).or_default().push(kind.name());
+            }
+        }
+        for (namespace, kinds) in forbidden {
+            let what = kinds.join(", ");
+            let reason = match namespace {
+                "" => format!(
+                    "You may not list {what} of the whole cluster: shown is what is in namespaces that you may look into"
+                ),
+                namespace => {
+                    format!("You may not list {what} in {namespace}; ask for a role that may, such as view")
+                }
+            };
+            gaps.push(Gap { what, reason, is_passing: false });
+        }
+        gaps
+    }
+
     /// What is known now; none where nothing changed since the last look.
     fn look(&mut self) -> Option<Inventory> {
         if !std::mem::take(&mut self.is_changed) {
@@ -478,7 +500,7 @@ impl Eye {
             all.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
             self.told.workloads = Arc::new(all);
         }
-        self.told.gaps = self.gaps.values().cloned().collect();
+        self.told.gaps = self.gaps();
         self.told.is_whole = KINDS.iter().all(|kind| self.known.contains(kind));
         self.told.meshes = Arc::new(detect(&self.told, self.cilium.as_ref()));
         Some(self.told.clone())
@@ -541,10 +563,14 @@ mod tests {
         }
         eye.take(Seen::Done(Kind::Pods, "a".to_owned()));
         assert_eq!(names(&mut eye), ["a/one"]);
-        let gap = Gap { what: "pods in b".to_owned(), reason: "not allowed".to_owned(), is_passing: false };
-        eye.take(Seen::Failed(Kind::Pods, "b".to_owned(), gap.clone()));
+        let gap = Gap { what: "pods in b".to_owned(), reason: String::new(), is_passing: false };
+        for kind in [Kind::Pods, Kind::Services] {
+            eye.take(Seen::Failed(kind, "b".to_owned(), gap.clone()));
+        }
         let seen = eye.look().expect("something changed");
-        assert_eq!((seen.gaps, seen.is_whole), (vec![gap], false));
+        let reasons: Vec<_> = seen.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+        assert_eq!(reasons, ["You may not list services, pods in b; ask for a role that may, such as view"]);
+        assert!(!seen.is_whole);
         eye.take(Seen::Begun(Kind::Pods, "a".to_owned()));
         eye.take(Seen::Done(Kind::Pods, "a".to_owned()));
         assert_eq!(names(&mut eye), [] as [String; 0]);

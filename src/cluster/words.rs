@@ -61,10 +61,7 @@ pub(super) fn of_kube(error: &kube::Error, server: &str, through: Option<&str>) 
     {
         return trouble.0.clone();
     }
-    let tls = causes.iter().find_map(|cause| {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref::<rustls::Error>())
-    });
+    let tls = causes.iter().find_map(|cause| tls_within(*cause));
     let cause = chain(error);
     if let Some(tls) = tls {
         return of_tls(tls, server);
@@ -176,6 +173,15 @@ fn of_tls(error: &rustls::Error, server: &str) -> Trouble {
         ),
         _ => trouble("The API server's certificate is not accepted", cause, "See the cause"),
     }
+}
+
+/// What broke TLS, within errors of the system that were made of it.
+fn tls_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
+    tls_within(inner)
 }
 
 fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {

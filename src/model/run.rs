@@ -320,6 +320,8 @@ pub enum WarningKind {
     Failures,
     /// Certificates were not checked.
     Insecure,
+    /// Load went through the API server of a cluster to one pod.
+    PortForward,
     /// Too few requests for the high quantiles.
     FewSamples,
     /// The run did not end by itself.

@@ -1,6 +1,6 @@
 //! The clusters page: contexts at the left, and at the right what the chosen one's cluster holds.
 
-mod contexts;
+pub(super) mod contexts;
 mod detail;
 mod lists;
 mod meshes;
@@ -67,10 +67,8 @@ impl ClustersPage {
         Panel::left("contexts").exact_size(CONTEXTS_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
             self.contexts(cx, ui);
         });
-        CentralPanel::no_frame().show(ui, |ui| {
-            ui.add_space(0.0);
-            self.detail(cx, ui);
-        });
+        let frame = Frame::new().inner_margin(Margin { left: 16, ..Margin::ZERO });
+        CentralPanel::default().frame(frame).show(ui, |ui| self.detail(cx, ui));
     }
 
     /// `/` searches.

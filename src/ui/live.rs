@@ -214,6 +214,9 @@ fn warnings(cx: &Cx<'_>, ui: &mut Ui, live: &Live) {
             WarningKind::GeneratorSaturated => "Lower the rate, or give the load more threads in Settings.",
             WarningKind::Overflowed => "More connections would keep requests from waiting for one.",
             WarningKind::Insecure => "Certificates are not checked in this run.",
+            WarningKind::PortForward => {
+                "Load goes to one pod through the API server (port-forward), which adds to every number."
+            }
             // What only the end can tell is said on the result page.
             _ => continue,
         };

@@ -4,8 +4,10 @@
 #![expect(clippy::print_stdout, reason = "seeds and measures are for whoever reads the test's output")]
 
 mod cli;
+mod clusters;
 mod floors;
 mod http2_peer;
+mod kube;
 mod load_allocations;
 mod load_echo;
 mod load_grpc;
@@ -26,6 +28,7 @@ mod report;
 mod sample;
 mod store;
 #[cfg(feature = "gui")]
+mod window_clusters;
 mod window_form_history;
 #[cfg(feature = "inspection")]
 mod window_real;

@@ -544,11 +544,16 @@ impl egui::DroppedFile for Dropped {
     }
 }
 
+/// A file that was dropped on the window.
+pub(crate) fn dropped(path: &str) -> std::sync::Arc<dyn egui::DroppedFile + Send + Sync> {
+    std::sync::Arc::new(Dropped(PathBuf::from(path)))
+}
+
 #[test]
 fn a_plan_that_is_dropped_on_the_window_is_opened() {
     let mut window = dark(opened(Page::Home));
     for name in ["/tmp/picture.png", "/tmp/checkout.toml"] {
-        window.input_mut().dropped_files.push(std::sync::Arc::new(Dropped(PathBuf::from(name))));
+        window.input_mut().dropped_files.push(dropped(name));
         window.run();
     }
     assert_eq!(asked(&window), [Command::ImportPlanFrom(PathBuf::from("/tmp/checkout.toml"))]);

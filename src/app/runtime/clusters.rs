@@ -146,7 +146,7 @@ async fn keep_connected(
     }
 }
 
-async fn open(key: &ContextKey, sources: &Sources, consents: &[Consent]) -> Result<Link, Refused> {
+pub(super) async fn open(key: &ContextKey, sources: &Sources, consents: &[Consent]) -> Result<Link, Refused> {
     let (own, uses) = (sources.own.clone(), sources.uses_kubectls);
     let files = tokio::task::spawn_blocking(move || Kubeconfigs::read(&own, uses)).await;
     let files = files.unwrap_or_default();

@@ -1,10 +1,12 @@
 //! The thread of a run: carries out the plan, writes a checkpoint each second, makes the record.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::app::clusters::Way;
 use crate::app::event::{Event, Progress};
 use crate::app::hopeless::is_hopeless;
 use crate::app::job::Steer;
@@ -14,7 +16,10 @@ use crate::app::state::Phase;
 use crate::load::{self, Control, LoadError, Measured};
 use crate::model::{Ended, Plan, Run, RunId, Search};
 
+use tokio::runtime::Handle;
+
 use super::Outbox;
+use super::forward::Open;
 use super::store::Desk;
 
 /// How much of a run a crash may lose.
@@ -77,6 +82,14 @@ pub(super) struct Order {
     pub(super) search: Option<Search>,
     /// How it is carried out.
     pub(super) options: load::Options,
+    /// The way that is opened for it, if it needs one.
+    pub(super) way: Option<Passage>,
+}
+
+/// A way through a cluster's API server, and where the tasks that carry it run.
+pub(super) struct Passage {
+    pub(super) way: Way,
+    pub(super) handle: Handle,
 }
 
 /// What steers the run of this moment: in a search each trial has a control of its own.
@@ -132,11 +145,15 @@ struct Work {
 impl Work {
     fn carry_out(self) {
         let id = self.order.id;
+        let open = match self.open() {
+            Ok(open) => open,
+            Err(reason) => return self.outbox.send(Event::RunFailed { id, reason }),
+        };
         let carried_out = match self.order.search {
-            None => {
-                self.measure(&self.order.plan, None).map(|measured| self.record(&self.order.plan, &measured))
-            }
-            Some(search) => self.search(search),
+            None => self
+                .measure(&self.order.plan, None, open.as_ref())
+                .map(|measured| self.record(&self.order.plan, &measured)),
+            Some(search) => self.search(search, open.as_ref()),
         };
         match carried_out {
             Ok(run) => {
@@ -151,13 +168,21 @@ impl Work {
         }
     }
 
+    /// Opens the way to the target, where it needs one.
+    fn open(&self) -> Result<Option<Open>, String> {
+        match &self.order.way {
+            None => Ok(None),
+            Some(passage) => passage.open(&self.order.plan).map(Some),
+        }
+    }
+
     /// One trial after another; the record is the last one at the rate that was found, with all of them in it.
-    fn search(&self, search: Search) -> Result<Run, LoadError> {
+    fn search(&self, search: Search, open: Option<&Open>) -> Result<Run, LoadError> {
         let mut searching = Searching::new(&self.order.plan, search);
         let mut trials: Vec<Run> = Vec::new();
         while let Some(rate) = searching.next() {
             let plan = trial_plan(&self.order.plan, rate);
-            let measured = self.measure(&plan, Some(&searching))?;
+            let measured = self.measure(&plan, Some(&searching), open)?;
             let run = self.record(&plan, &measured);
             if measured.ended == Ended::Stopped {
                 if trials.is_empty() {
@@ -181,12 +206,18 @@ impl Work {
         record::run(self.order.id, plan, measured, Detail::Full, self.cpus)
     }
 
-    fn measure(&self, plan: &Plan, searching: Option<&Searching>) -> Result<Measured, LoadError> {
+    fn measure(
+        &self,
+        plan: &Plan,
+        searching: Option<&Searching>,
+        open: Option<&Open>,
+    ) -> Result<Measured, LoadError> {
         // The first comes with the first news, so that even a run of a moment leaves its trace.
         let mut due = Duration::ZERO;
         let mut hopeless = false;
         let control = self.hand.next();
         let mut watch = |measured: &Measured| {
+            let measured = &*named(measured, open);
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
             if measured.phase != load::Phase::Connecting && measured.since_start >= due {
                 due = measured.since_start + CHECKPOINT_EVERY;
@@ -197,7 +228,10 @@ impl Work {
                 control.stop();
             }
         };
-        let mut measured = load::run(plan, &self.order.options, &control, &mut watch)?;
+        let through = open.map(|open| open.applied(plan));
+        let sent = through.as_ref().unwrap_or(plan);
+        let measured = load::run(sent, &self.order.options, &control, &mut watch)?;
+        let mut measured = named(&measured, open).into_owned();
         if hopeless && measured.ended == Ended::Stopped && !self.hand.is_stopped() {
             measured.ended = Ended::GaveUp;
         }
@@ -229,6 +263,14 @@ impl Work {
     fn checkpoint(&self, plan: &Plan, measured: &Measured) {
         let run = record::checkpoint(self.order.id, plan, measured, self.cpus);
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
+    }
+}
+
+/// What was measured, with the name of where it went.
+fn named<'a>(measured: &'a Measured, open: Option<&Open>) -> Cow<'a, Measured> {
+    match open {
+        None => Cow::Borrowed(measured),
+        Some(open) => Cow::Owned(Measured { address: open.name.clone(), ..measured.clone() }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::app::aim;
 use crate::app::command::Page;
 use crate::app::event::Progress;
 use crate::app::heavy;
@@ -48,7 +49,10 @@ impl State {
         if let Some(Err(reason)) = search.map(|search| search.check(&plan)) {
             return self.failed("The highest rate cannot be searched for yet".to_owned(), reason);
         }
-        match heavy::reason(&plan, search) {
+        let production = self.clusters.production_of(&plan);
+        let production =
+            production.map(|name| format!("{name} is production, and this plan sends load to it"));
+        match production.or_else(|| heavy::reason(&plan, search)) {
             Some(reason) => {
                 self.question = Some(Question::HeavyLoad { plan, search, reason });
                 Vec::new()
@@ -244,7 +248,12 @@ impl State {
         }
     }
 
-    fn begin(&mut self, plan: Box<Plan>, search: Option<Search>, fresh: Fresh) -> Vec<Job> {
+    fn begin(&mut self, mut plan: Box<Plan>, search: Option<Search>, fresh: Fresh) -> Vec<Job> {
+        let way = match self.clusters.way(&plan) {
+            Ok(way) => way.map(Box::new),
+            Err(reason) => return self.failed("The plan cannot be run yet".to_owned(), reason),
+        };
+        aim::note(&self.clusters, &mut plan);
         // Wherever it was asked for, a run is watched on one page.
         self.go(Page::Load);
         let id = RunId(fresh.id);
@@ -264,7 +273,7 @@ impl State {
         });
         let timer = self.timer.unwrap_or(self.settings.timer);
         let threads = self.threads.unwrap_or(self.settings.load_threads);
-        vec![Job::Run { id, plan, search, threads, timer }]
+        vec![Job::Run { id, plan, search, threads, timer, way }]
     }
 
     fn refuse_while_running(&mut self) -> bool {

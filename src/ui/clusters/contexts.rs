@@ -161,7 +161,8 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, context: &ClusterContext) {
         Rect::from_min_max(pos2(left, rect.top() + 26.0), pos2(rect.right() - SPACE[1], rect.bottom() - 4.0));
     let text = RichText::new(format!("{star}{title}"));
     cut(ui, first, if is_chosen { text.family(theme::semibold()) } else { text });
-    let place = format!("{} · {}", host(&context.server), file_name(&context.key.file));
+    let server = if context.server.is_empty() { "no server" } else { host(&context.server) };
+    let place = format!("{server} · {}", file_name(&context.key.file));
     cut(ui, second, RichText::new(place).small().color(cx.theme.text_muted));
     let response = response.on_hover_text(hover(context));
     if response.clicked() {
@@ -233,7 +234,7 @@ fn hover(context: &ClusterContext) -> String {
 }
 
 /// In one word, for readers and the page's head.
-pub(super) fn state_words(connection: &Connection) -> &'static str {
+pub(in crate::ui) fn state_words(connection: &Connection) -> &'static str {
     match connection {
         Connection::None => "not connected",
         Connection::Connecting => "connecting",
@@ -244,7 +245,7 @@ pub(super) fn state_words(connection: &Connection) -> &'static str {
 }
 
 /// A filled dot where the connection stands, a ring where there is none, a cross where it failed: not by colour alone.
-pub(super) fn dot(ui: &Ui, cx: &Cx<'_>, at: eframe::egui::Pos2, connection: &Connection) {
+pub(in crate::ui) fn dot(ui: &Ui, cx: &Cx<'_>, at: eframe::egui::Pos2, connection: &Connection) {
     use eframe::egui::Stroke;
     let painter = ui.painter();
     match connection {

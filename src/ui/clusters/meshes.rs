@@ -57,15 +57,17 @@ fn show(ui: &mut Ui, cx: &Cx<'_>, mesh: &Mesh) {
         let revision =
             if plane.revision.is_empty() { String::new() } else { format!(", revision {}", plane.revision) };
         let version = if plane.version.is_empty() { number::UNKNOWN } else { &plane.version };
-        let words =
-            format!("{}/{} {version}{revision}, {ready} of {wanted} ready", plane.namespace, plane.name);
-        let ink = if ready < wanted { cx.theme.warning } else { cx.theme.text_muted };
-        ui.label(RichText::new(words).color(ink));
+        let mut words = format!("{}/{} {version}{revision}", plane.namespace, plane.name);
+        // Where fewer are ready than are wanted, a remark says so.
+        if ready >= wanted {
+            words.push_str(&format!(", {ready} of {wanted} ready"));
+        }
+        ui.label(RichText::new(words).color(cx.theme.text_muted));
     }
     ui.label(proxies(mesh));
     if let Some(skewed) = mesh.skewed.filter(|skewed| *skewed > 0) {
         let words = format!(
-            "{skewed} of {} proxies have another version than the control plane; restart their workloads to renew them",
+            "Another version than the control plane’s: {skewed} of {} proxies. Restart their workloads to renew them",
             mesh.proxy_count()
         );
         ui.label(RichText::new(words).color(cx.theme.warning));

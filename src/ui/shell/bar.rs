@@ -1,14 +1,17 @@
 //! The bar at the top: where am I, the palette, notices, light or dark.
 
 use eframe::egui::{
-    Align, Button, FontId, Frame, Label, Layout, Margin, Panel, Rect, Response, RichText, Role, Ui, vec2,
+    Align, Button, Color32, CornerRadius, FontId, Frame, Label, Layout, Margin, Panel, Rect, Response,
+    RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2,
 };
 
 use crate::app::state::{Level, Open};
 use crate::app::{Command, Page, State};
 use crate::model::ThemeChoice;
-use crate::ui::icon::{BUTTON_SIDE, Icon};
-use crate::ui::theme::{self, SPACE};
+use crate::model::cluster::Connection;
+use crate::ui::clusters::{self, contexts};
+use crate::ui::icon::{self, BUTTON_SIDE, Icon};
+use crate::ui::theme::{self, CORNER, SPACE};
 use crate::ui::{Cx, widgets};
 
 use super::action::{self, PAGES};
@@ -18,16 +21,70 @@ const HEIGHT: f32 = 52.0;
 /// The room for what is at the right: palette, notices, theme.
 const RIGHT: f32 = PALETTE_WIDTH + 2.0 * (BUTTON_SIDE + SPACE[1]);
 const PALETTE_WIDTH: f32 = 160.0;
+const CONTEXT_WIDTH: f32 = 180.0;
+
+/// The context in use.
+struct Chosen {
+    title: String,
+    state: &'static str,
+    connection: Connection,
+    colour: Option<Color32>,
+    is_production: bool,
+}
+
+fn chosen(cx: &Cx<'_>) -> Option<Chosen> {
+    let clusters = &cx.state.clusters;
+    let key = clusters.chosen()?;
+    let choice = clusters.book.choice(key);
+    let connection = clusters.connection(key).clone();
+    Some(Chosen {
+        title: clusters.book.title(key).to_owned(),
+        state: contexts::state_words(&connection),
+        connection,
+        colour: clusters::colour(cx.theme, &choice),
+        is_production: choice.is_production,
+    })
+}
+
+/// The context in use, and the way to another.
+fn context(ui: &mut Ui, cx: &mut Cx<'_>, chosen: &Chosen) {
+    let (rect, response) = ui.allocate_exact_size(vec2(CONTEXT_WIDTH, 30.0), Sense::click());
+    let production = if chosen.is_production { ", production" } else { "" };
+    let spoken = format!("Context {}, {}{production}", chosen.title, chosen.state);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+    icon::ground(ui, rect, &response);
+    let edge = chosen.colour.unwrap_or(cx.theme.border);
+    let stroke = Stroke::new(1.0, edge);
+    ui.painter().rect_stroke(rect, CornerRadius::same(CORNER), stroke, StrokeKind::Inside);
+    contexts::dot(ui, cx, rect.left_center() + vec2(16.0, 0.0), &chosen.connection);
+    let inside = Rect::from_min_max(rect.min + vec2(30.0, 0.0), rect.max - vec2(8.0, 0.0));
+    let layout = Layout::left_to_right(Align::Center);
+    let mut line = ui.new_child(eframe::egui::UiBuilder::new().max_rect(inside).layout(layout));
+    line.add(Label::new(&chosen.title).truncate().selectable(false).sense(Sense::empty()));
+    if response.on_hover_text(format!("{spoken}\nShows all contexts")).clicked() {
+        cx.push(Command::Go(Page::Clusters));
+    }
+}
 
 pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>, palette: &mut Palette) {
-    let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 0));
+    let chosen = chosen(cx);
+    // Where one works in production, the bar says so on every page.
+    let fill = match &chosen {
+        Some(chosen) if chosen.is_production => cx.theme.tint(cx.theme.error, 0.18),
+        _ => cx.theme.background,
+    };
+    let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(24, 0));
     Panel::top("bar").exact_size(HEIGHT).resizable(false).frame(frame).show(ui, |ui| {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let room = (ui.available_width() - RIGHT - SPACE[1]).max(0.0);
+            let right = RIGHT + if chosen.is_some() { CONTEXT_WIDTH + SPACE[1] } else { 0.0 };
+            let room = (ui.available_width() - right - SPACE[1]).max(0.0);
             ui.allocate_ui_with_layout(vec2(room, HEIGHT), Layout::left_to_right(Align::Center), |ui| {
                 title(ui, cx);
             });
-            ui.add_space((ui.available_width() - RIGHT).max(0.0));
+            ui.add_space((ui.available_width() - right).max(0.0));
+            if let Some(chosen) = &chosen {
+                context(ui, cx, chosen);
+            }
             if palette_button(ui).clicked() {
                 palette.toggle();
             }

@@ -1,4 +1,4 @@
-//! Files dropped on the window: a plan is opened, anything else is taken for kubeconfigs.
+//! Files dropped on the window: a plan is opened, and kubeconfigs and folders are added.
 
 use std::path::{Path, PathBuf};
 
@@ -15,20 +15,29 @@ pub(super) fn ui(ctx: &Context, cx: &mut Cx<'_>) {
     if let Some(path) = plans.into_iter().next() {
         cx.push(Command::ImportPlanFrom(path));
     }
-    if !others.is_empty() {
-        cx.push(Command::Cluster(ClusterCommand::Add(others)));
+    let kubeconfigs: Vec<PathBuf> = others.into_iter().filter(|path| may_be_kubeconfig(path)).collect();
+    if !kubeconfigs.is_empty() {
+        cx.push(Command::Cluster(ClusterCommand::Add(kubeconfigs)));
     }
-    let hovering: Vec<Option<bool>> = ctx.input(|input| {
-        input.raw.hovered_files.iter().map(|file| file.path.as_deref().map(is_plan)).collect()
-    });
+    let hovering: Vec<Option<PathBuf>> =
+        ctx.input(|input| input.raw.hovered_files.iter().map(|file| file.path.clone()).collect());
     if !hovering.is_empty() {
-        let words = if hovering.contains(&Some(false)) {
+        let is_any = |is: fn(&Path) -> bool| hovering.iter().flatten().any(|path| is(path));
+        let words = if is_any(is_plan) {
+            "Drop the plan to open it"
+        } else if is_any(may_be_kubeconfig) || hovering.contains(&None) {
             "Drop kubeconfigs, or a folder of them, to add them"
         } else {
-            "Drop the plan to open it"
+            "Plans (.toml) and kubeconfigs can be dropped here"
         };
         shade(ctx, cx, words);
     }
+}
+
+/// By its name: kubeconfigs and folders often have no ending. What is in it is looked at later.
+fn may_be_kubeconfig(path: &Path) -> bool {
+    const ENDINGS: [&str; 6] = ["yaml", "yml", "conf", "config", "kubeconfig", "json"];
+    path.extension().is_none_or(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 fn is_plan(path: &Path) -> bool {

@@ -1,0 +1,14 @@
+//! A real Kubernetes control plane for tests: etcd and kube-apiserver on loopback, people with rights of several kinds,
+//! and kubeconfigs for every way to log in.
+
+mod asking;
+mod cluster;
+mod kubeconfig;
+mod kubelet;
+mod parts;
+mod people;
+
+pub(crate) use cluster::{Cluster, Options};
+pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust};
+pub(crate) use kubelet::Kubelet;
+pub(crate) use people::Person;
