@@ -33,7 +33,7 @@ pub(super) fn spawn(worker: &Rc<Worker>, at: usize) -> JoinHandle<()> {
         Wire::Http => match worker.links.len() {
             0 => tokio::task::spawn_local(slot::serve(own, at, http1::Lane::new(at))),
             // Slots next to each other are on different connections: those idle for longest are used first.
-            links => tokio::task::spawn_local(slot::serve(own, at, http2::Lane::new(at % links))),
+            links => tokio::task::spawn_local(slot::serve(own, at, http2::Lane::new(at, links))),
         },
     }
 }
