@@ -893,3 +893,260 @@ impl Fields {
         }
     }
 }
+
+/// See [`super::super::http2_statuses`].
+pub(in crate::load) fn statuses(
+    bytes: &[u8],
+    piece_bytes: usize,
+    requests: usize,
+) -> (Vec<Option<u16>>, bool) {
+    let mut conn = Conn::new(requests);
+    let head = Head::new(0, Kind::Headers, frame::END_HEADERS | frame::END_STREAM, 0).bytes();
+    let request = Prebuilt { head: head.into(), body: Vec::new(), is_grpc: true, is_head: false };
+    for at in 0..requests {
+        conn.begin(at, &request, None, 0);
+    }
+    let mut is_sound = true;
+    for piece in bytes.chunks(piece_bytes.max(1)) {
+        if let Err(fault) = conn.receive(piece, 0) {
+            conn.fail(fault);
+            is_sound = false;
+            break;
+        }
+        conn.note_sent(conn.unsent().len());
+    }
+    conn.end(ErrorClass::ClosedEarly);
+    let status = |at| conn.ended(at).and_then(|(ended, answer)| ended.is_ok().then_some(answer.status));
+    ((0..requests).map(status).collect(), is_sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    fn frame(kind: Kind, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Head::new(payload.len(), kind, flags, stream).bytes().to_vec();
+        // A kind that nobody knows.
+        bytes[3] = if kind == Kind::Unknown { 0xbb } else { bytes[3] };
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn request(body: &[u8]) -> Prebuilt {
+        let flags = frame::END_HEADERS | if body.is_empty() { frame::END_STREAM } else { 0 };
+        let head = frame(Kind::Headers, flags, 0, &[0x82]);
+        Prebuilt { head: head.into(), body: body.to_vec(), is_grpc: false, is_head: false }
+    }
+
+    /// A connection on which this was agreed and that has a request on each seat, nothing unsent.
+    fn agreed(seats: usize, settings: &[u8], body: &[u8]) -> Conn {
+        let mut conn = Conn::new(seats);
+        conn.receive(&frame(Kind::Settings, 0, 0, settings), 0).expect("settings");
+        for at in 0..seats {
+            assert!(conn.begin(at, &request(body), None, 0));
+        }
+        conn.note_sent(conn.unsent().len());
+        conn
+    }
+
+    fn ended(conn: &mut Conn, at: usize) -> Option<Result<u16, Verdict>> {
+        conn.ended(at).map(|(ended, answer)| ended.map(|()| answer.status))
+    }
+
+    #[test]
+    fn it_begins_with_the_preface_and_what_is_asked_for() {
+        let conn = Conn::new(1);
+        let (preface, rest) = conn.unsent().split_at(frame::PREFACE.len());
+        assert_eq!(preface, frame::PREFACE);
+        let head = Head::read(rest.first_chunk().expect("a head"));
+        assert_eq!((head.kind, head.length), (Kind::Settings, 24));
+        let window = &rest[frame::HEAD_BYTES + head.length..];
+        assert_eq!(
+            window,
+            frame(Kind::WindowUpdate, 0, 0, &(CONNECTION_WINDOW - WINDOW_FIRST).to_be_bytes())
+        );
+    }
+
+    #[test]
+    fn a_body_goes_out_as_windows_have_room() {
+        let body = vec![7; 50_000];
+        // Streams begin with 10 bytes.
+        let mut conn = agreed(2, &[0, 4, 0, 0, 0, 10], &body);
+        assert_eq!((conn.send_body(0, &body, 0), conn.send_body(1, &body, 0)), (10, 10));
+        assert_eq!(conn.unsent()[..frame::HEAD_BYTES], Head::new(10, Kind::Data, 0, 1).bytes());
+        assert_eq!(conn.send_body(0, &body, 10), 0);
+        conn.receive(&frame(Kind::WindowUpdate, 0, 1, &[0, 0, 0, 5]), 0).expect("room");
+        assert_eq!(conn.send_body(0, &body, 10), 5);
+        // Shrunk below what was sent: room of 8 takes it to 3 more.
+        conn.receive(&frame(Kind::Settings, 0, 0, &[0, 4, 0, 0, 0, 5]), 0).expect("settings");
+        assert_eq!(conn.send_body(0, &body, 15), 0);
+        conn.receive(&frame(Kind::WindowUpdate, 0, 1, &[0, 0, 0, 8]), 0).expect("room");
+        assert_eq!(conn.send_body(0, &body, 15), 3);
+        conn.receive(&frame(Kind::WindowUpdate, 0, 1, &[0, 1, 0, 0]), 0).expect("room");
+        conn.note_sent(conn.unsent().len());
+        let sent = conn.send_body(0, &body, 18);
+        assert_eq!(sent, body.len() - 18);
+        let last = Head::new(sent - 3 * PAYLOAD_BYTES_MAX, Kind::Data, frame::END_STREAM, 1);
+        let at = 3 * (PAYLOAD_BYTES_MAX + frame::HEAD_BYTES);
+        assert_eq!(conn.unsent().get(at..at + frame::HEAD_BYTES).map(<[u8]>::to_vec), {
+            let is_four = sent > 3 * PAYLOAD_BYTES_MAX;
+            is_four.then(|| last.bytes().to_vec())
+        });
+        assert!(!conn.can_send(0));
+        // What the whole connection has room for: 65 535, of which 50 010 are used.
+        conn.receive(&frame(Kind::WindowUpdate, 0, 3, &[0, 1, 0, 0]), 0).expect("room");
+        assert_eq!(conn.send_body(1, &body, 10), 65_535 - 50_010);
+    }
+
+    #[test]
+    fn answers_find_their_seats_in_any_order() {
+        let mut conn = agreed(3, &[], &[]);
+        for stream in [5, 1, 3] {
+            let head = frame(
+                Kind::Headers,
+                frame::END_HEADERS | frame::END_STREAM,
+                stream,
+                &[0x88 + stream as u8 % 3],
+            );
+            conn.receive(&head, 0).expect("an answer");
+        }
+        let statuses: Vec<_> = (0..3).map(|at| ended(&mut conn, at)).collect();
+        assert_eq!(statuses, [Some(Ok(204)), Some(Ok(200)), Some(Ok(206))]);
+        assert_eq!(ended(&mut conn, 0), None);
+    }
+
+    #[test]
+    fn what_comes_late_for_a_stream_that_was_reset_is_ignored_within_bounds() {
+        let mut conn = agreed(1, &[], &[]);
+        conn.give_up(0);
+        assert_eq!(conn.unsent(), frame(Kind::Reset, 0, 1, &[0, 0, 0, 8]));
+        let late = frame(Kind::Headers, frame::END_HEADERS, 1, &[0x88]);
+        conn.receive(&late, 0).expect("late");
+        let data = frame(Kind::Data, 0, 1, &[0; PAYLOAD_BYTES_MAX]);
+        let most = 2 * STREAM_WINDOW as usize / PAYLOAD_BYTES_MAX;
+        let taken = (0..most).take_while(|_| conn.receive(&data, 0).is_ok()).count();
+        assert!(taken >= STREAM_WINDOW as usize / PAYLOAD_BYTES_MAX && taken < most, "{taken}");
+    }
+
+    #[test]
+    fn an_answer_is_as_long_as_it_says() {
+        let mut conn = agreed(1, &[], &[]);
+        // content-length: 3
+        let head = frame(Kind::Headers, frame::END_HEADERS, 1, &[0x88, 0x0f, 0x0d, 1, b'3']);
+        let padded = frame(Kind::Data, frame::END_STREAM | frame::PADDED, 1, &[2, b'a', b'b', 0, 0]);
+        conn.receive(&[head.clone(), padded].concat(), 0).expect("frames");
+        assert_eq!(ended(&mut conn, 0), Some(Err(Verdict::Failed(ErrorClass::Protocol))));
+        assert!(conn.take_trouble().is_some());
+        let mut conn = agreed(1, &[], &[]);
+        let padded = frame(Kind::Data, frame::END_STREAM | frame::PADDED, 1, &[1, b'a', b'b', b'c', 0]);
+        conn.receive(&[head, padded].concat(), 0).expect("frames");
+        assert_eq!(ended(&mut conn, 0), Some(Ok(200)));
+    }
+
+    #[test]
+    fn what_breaks_the_rules_breaks_the_connection() {
+        let empty = frame(Kind::Data, 0, 1, &[]).repeat(EMPTY_DATA_MAX as usize + 1);
+        let head = frame(Kind::Headers, frame::END_HEADERS, 1, &[0x88]);
+        let pieces = frame(Kind::Continuation, 0, 1, &[]).repeat(CONTINUATIONS_MAX as usize);
+        for (what, bytes) in [
+            ("a push", frame(Kind::PushPromise, frame::END_HEADERS, 1, &[0, 0, 0, 2, 0x82])),
+            ("a stream of its own", frame(Kind::Headers, frame::END_HEADERS, 2, &[0x88])),
+            ("a stream that nobody opened", frame(Kind::Reset, 0, 9, &[0; 4])),
+            ("a head that goes on alone", frame(Kind::Continuation, 0, 1, &[])),
+            (
+                "a frame within a head",
+                [frame(Kind::Headers, 0, 1, &[0x88]), frame(Kind::Ping, 0, 0, &[0; 8])].concat(),
+            ),
+            ("too many pieces", [frame(Kind::Headers, 0, 1, &[0x88]), pieces].concat()),
+            ("DATA that holds nothing", [head.clone(), empty].concat()),
+            ("padding beyond its frame", [head, frame(Kind::Data, frame::PADDED, 1, &[5, 0])].concat()),
+            ("a window of 0", frame(Kind::WindowUpdate, 0, 0, &[0; 4])),
+            ("a window that is too large", frame(Kind::Settings, 0, 0, &[0, 4, 0x80, 0, 0, 0])),
+            ("a size of frames", frame(Kind::Settings, 0, 0, &[0, 5, 0, 0, 0, 1])),
+        ] {
+            let mut conn = agreed(1, &[], &[]);
+            let fault = conn.receive(&bytes, 0).expect_err(what);
+            conn.fail(fault);
+            assert_eq!(ended(&mut conn, 0), Some(Err(Verdict::Failed(ErrorClass::Protocol))), "{what}");
+        }
+        let fault = Conn::new(1).receive(b"HTTP/1.1 400", 0).expect_err("HTTP/1");
+        assert_eq!(fault.class, ErrorClass::WrongProtocol);
+        let fault = Conn::new(1).receive(&frame(Kind::Ping, 0, 0, &[0; 8]), 0).expect_err("no SETTINGS");
+        assert_eq!(fault.class, ErrorClass::Protocol);
+    }
+
+    #[test]
+    fn reading_stops_while_answers_to_the_target_do_not_leave() {
+        let mut conn = agreed(1, &[], &[]);
+        let ping = frame(Kind::Ping, 0, 0, &[1; 8]);
+        let fits = (0..10_000).take_while(|_| conn.may_read() && conn.receive(&ping, 0).is_ok()).count();
+        assert!(fits < 10_000 && conn.unsent().len() < CONTROL_BYTES_MAX + 100);
+        conn.note_sent(conn.unsent().len());
+        assert!(conn.may_read());
+    }
+
+    /// Frames and what is nearly one, for up to three streams.
+    fn frames_like() -> impl Strategy<Value = Vec<u8>> {
+        let kinds = vec![
+            Kind::Data,
+            Kind::Headers,
+            Kind::Priority,
+            Kind::Reset,
+            Kind::Settings,
+            Kind::Ping,
+            Kind::GoAway,
+            Kind::WindowUpdate,
+            Kind::Continuation,
+            Kind::Unknown,
+        ];
+        let any_frame = (
+            proptest::sample::select(kinds),
+            any::<u8>(),
+            0u32..9,
+            proptest::collection::vec(any::<u8>(), 0..20),
+        )
+            .prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload));
+        let head = (prop_oneof![Just(4u8), Just(5), Just(0)], proptest::sample::select(vec![1u32, 3, 5]))
+            .prop_map(|(flags, stream)| {
+                frame(Kind::Headers, flags, stream, &[0x88, 0x40, 1, b'x', 1, b'y', 0xbe])
+            });
+        let data = (0u8..2, proptest::sample::select(vec![1u32, 3, 5]), 0usize..40)
+            .prop_map(|(flags, stream, length)| frame(Kind::Data, flags, stream, &vec![0; length]));
+        let piece = prop_oneof![
+            2 => any_frame,
+            4 => head,
+            3 => data,
+            1 => Just(SETTINGS.to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 0..12),
+        ];
+        proptest::collection::vec(piece, 0..20)
+            .prop_map(|pieces| [SETTINGS.to_vec(), pieces.concat()].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_target_sends_is_read_alike_however_it_is_split(bytes in frames_like(), piece in 1usize..40) {
+            let whole = statuses(&bytes, bytes.len(), 3);
+            prop_assert_eq!(statuses(&bytes, piece, 3), whole.clone());
+            prop_assert_eq!(statuses(&bytes, 1, 3), whole);
+        }
+
+        #[test]
+        fn whatever_a_target_sends_little_of_it_is_kept(bytes in frames_like()) {
+            let mut conn = agreed(3, &[], &[]);
+            for piece in bytes.chunks(7) {
+                if conn.receive(piece, 0).is_err() {
+                    break;
+                }
+                prop_assert!(conn.partial.len() < frame::HEAD_BYTES + PAYLOAD_BYTES_MAX);
+                prop_assert!(conn.block_bytes.len() <= HEAD_BYTES_MAX);
+                // Less than three times what made us send it.
+                prop_assert!(conn.unsent().len() <= 3 * bytes.len());
+            }
+        }
+    }
+}

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn padding_is_less_than_a_byte_of_ones_and_there_is_no_end_within() {
-        for coded in [&[0x07, 0xff][..], &[0xff], &[0x00], &[0xff; 4], &[0x64, 0x00]] {
+        for coded in [&[0x07, 0xff][..], &[0xff], &[0x00], &[0xff; 4], &[0x18]] {
             assert_eq!(decoded(coded), Err(Malformed), "{coded:x?}");
         }
     }
