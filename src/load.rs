@@ -264,5 +264,13 @@ pub fn http1_statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
     response::statuses(bytes, piece_bytes)
 }
 
+/// What the engine makes of frames of HTTP/2 that a server sends after this many requests: the status of each whole
+/// answer, and whether all of it was HTTP/2. They are read in pieces of this size (at least 1), as from a connection that
+/// ends after them. For tests that make bytes up.
+#[must_use]
+pub fn http2_statuses(bytes: &[u8], piece_bytes: usize, requests: usize) -> (Vec<Option<u16>>, bool) {
+    http2::conn::statuses(bytes, piece_bytes, requests)
+}
+
 #[cfg(test)]
 mod simulated;

@@ -7,13 +7,12 @@ mod reflection;
 mod schema;
 pub(super) mod status;
 
-use h2::RecvStream;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use url::{Position, Url};
 
 use super::LoadError;
 use super::connection::Connector;
-use super::http2::next;
+use super::http2::Answer;
 use super::prepare::Prepared;
 use super::source::{Prepared as Call, Source};
 use super::tally::End;
@@ -21,7 +20,7 @@ use crate::model::Plan;
 use crate::model::plan::{GRPC_HEALTH, Grpc, Protocol, Request, Target};
 use crate::model::run::ErrorClass;
 pub(super) use call::Filler;
-use frames::Frames;
+pub(super) use frames::Frames;
 use schema::Wanted;
 
 /// What a target offers to be called: its services and methods, and the shapes of their messages.
@@ -158,10 +157,10 @@ fn fit_call(
         String::from_utf8_lossy(&text).into_owned()
     });
     let built =
-        call::prebuilt(request, sample, &prepared.form.url, plan.timeout, pool).map_err(LoadError::Grpc)?;
+        call::draft(request, sample, &prepared.form.url, plan.timeout, pool).map_err(LoadError::Grpc)?;
     // Set once: a source is made for one run.
     if prepared.is_fixed {
-        let _ = prepared.http2.set(built);
+        let _ = prepared.http2.set(built.into());
     } else {
         let method = request.grpc.as_ref().map_or("", |call| call.method.as_str());
         let shape = schema::method(pool, method).map_err(LoadError::Grpc)?.input();
@@ -174,35 +173,17 @@ fn authority(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
 
-/// Reads the answer to a call to its end; `first_message` is told when the first bytes of it come.
-pub(super) async fn answer(
-    head: &http::response::Parts,
-    mut body: RecvStream,
-    mut first_message: impl FnMut(),
-) -> Result<End, h2::Error> {
-    if let Some(code) = status::given(&head.headers) {
-        return Ok(End::Grpc(code));
-    }
-    let content_type = head.headers.get(http::header::CONTENT_TYPE);
-    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    let mut frames = Frames::default();
-    let mut is_sound = true;
-    let mut is_first = true;
-    while let Some(data) = next(&mut body).await {
-        let data = data?;
-        if std::mem::take(&mut is_first) {
-            first_message();
+/// How a call ended whose answer is whole.
+pub(super) fn end(answer: &Answer) -> End {
+    match answer.code {
+        Some(status::OK) if !(answer.is_sound && answer.frames.is_whole()) => {
+            End::Failed(ErrorClass::Protocol)
         }
-        is_sound &= !is_grpc || frames.feed(&data).is_ok();
-    }
-    let trailers = body.trailers().await?;
-    Ok(match trailers.as_ref().and_then(status::given) {
-        Some(status::OK) if !(is_sound && frames.is_whole()) => End::Failed(ErrorClass::Protocol),
         Some(code) => End::Grpc(code),
-        None if head.status != http::StatusCode::OK => End::Grpc(status::of_http(head.status)),
-        None if !is_grpc => End::Failed(ErrorClass::WrongProtocol),
+        None if answer.status != 200 => End::Grpc(status::of_http(answer.status)),
+        None if !answer.is_grpc => End::Failed(ErrorClass::WrongProtocol),
         None => End::Grpc(status::UNKNOWN),
-    })
+    }
 }
 
 #[cfg(test)]

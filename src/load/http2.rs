@@ -1,18 +1,19 @@
 //! HTTP/2 and gRPC: the slots of a worker share connections, a stream for each request.
 
+pub(super) mod conn;
+mod frame;
 pub(super) mod head;
+mod hpack;
 mod link;
 
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::SendRequest;
-
-pub(super) use head::Prebuilt;
-use link::{Line, Verdict};
-pub(super) use link::{Link, settings};
+pub(super) use conn::{Answer, Conn, Verdict};
+pub(super) use head::{Draft, Prebuilt};
+use link::Line;
+pub(super) use link::Link;
 
 use super::grpc;
 use super::slot::{Cells, Interrupt, Job};
@@ -37,13 +38,9 @@ pub(super) struct Lane {
 struct Kept {
     /// Which of the worker's connections.
     link: usize,
-    hold: Option<Hold>,
-}
-
-/// A slot's own way onto an open connection.
-struct Hold {
-    line: Rc<Line>,
-    sender: SendRequest<Bytes>,
+    /// Which of those that share it.
+    seat: usize,
+    line: Option<Rc<Line>>,
 }
 
 /// How often a request was sent in vain.
@@ -63,46 +60,50 @@ impl Lane {
     pub(super) fn new(slot: usize, worker: &Worker) -> Self {
         let connections = worker.links_per_origin();
         // Slots next to each other are on different connections: those idle for longest are used first.
-        let kept = |origin| Kept { link: origin * connections + slot % connections, hold: None };
+        let kept = |origin| Kept {
+            link: origin * connections + slot % connections,
+            seat: slot / connections,
+            line: None,
+        };
         Self { kept: (0..worker.connectors.len()).map(kept).collect() }
     }
 }
 
 impl Kept {
     /// An open connection with room for one more stream.
-    async fn take_hold(
+    async fn take_line(
         &mut self,
         worker: &Rc<Worker>,
         cells: &Cells,
         job: Job,
         sent_at: &mut u64,
         trace: &mut Trace,
-    ) -> Result<Hold, End> {
+    ) -> Result<Rc<Line>, End> {
         let mut has_waited = false;
         loop {
-            let hold = match self.hold.take().filter(|hold| !hold.line.is_over()) {
-                Some(hold) => hold,
+            let line = match self.line.take().filter(|line| !line.is_over()) {
+                Some(line) => line,
                 None => {
-                    let hold = self.connect(worker, cells, *sent_at, trace).await?;
+                    let line = self.connect(worker, cells, *sent_at, trace).await?;
                     *sent_at = worker.now();
-                    hold
+                    line
                 }
             };
-            if hold.line.has_room(&hold.sender) {
-                return Ok(hold);
+            if line.has_room() {
+                return Ok(line);
             }
             if !has_waited {
                 has_waited = true;
                 worker.note_waited(job.due);
             }
             cells.arm(job.due.at.saturating_add(worker.timeout_nanos));
-            match cells.guard(hold.line.room(worker, &hold.sender)).await {
+            match cells.guard(line.room(worker)).await {
                 Ok(()) => {}
                 Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::Overflow)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             }
             *sent_at = worker.now();
-            self.hold = Some(hold);
+            self.line = Some(line);
         }
     }
 
@@ -112,7 +113,7 @@ impl Kept {
         cells: &Cells,
         now: u64,
         trace: &mut Trace,
-    ) -> Result<Hold, End> {
+    ) -> Result<Rc<Line>, End> {
         cells.arm(now.saturating_add(worker.timeout_nanos));
         for _ in 0..OVER_MAX {
             let line = match cells.guard(worker.links[self.link].line(worker, self.link)).await {
@@ -121,10 +122,12 @@ impl Kept {
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             };
             // Others who waited for it may have used it up.
-            let Some(sender) = line.sender() else { continue };
+            if line.is_over() {
+                continue;
+            }
             // Of those that waited for it, one says how long it took.
             trace.opening = line.opening.take();
-            return Ok(Hold { sender, line });
+            return Ok(line);
         }
         Err(End::Failed(ErrorClass::ClosedEarly))
     }
@@ -134,38 +137,88 @@ impl Kept {
         &mut self,
         worker: &Worker,
         cells: &Cells,
-        mut hold: Hold,
+        line: Rc<Line>,
         request: &Prebuilt,
         trace: &mut Trace,
     ) -> Result<End, Broken> {
         trace.first_byte = None;
         let mut is_sent = false;
-        hold.line.begin();
-        if hold.line.uses_up() {
-            worker.links[self.link].retire(&hold.line);
+        line.begin();
+        if line.uses_up() {
+            worker.links[self.link].retire(&line);
         }
-        let exchange = exchange(worker, &mut hold.sender, request, &mut is_sent, &mut trace.first_byte);
-        let exchanged = cells.guard(exchange).await;
-        hold.line.end();
-        match exchanged {
-            Ok(Ok(end)) => {
-                hold.line.note_answered();
-                self.hold = Some(hold);
-                Ok(end)
+        let exchanged = cells.guard(self.exchange(worker, &line, request, &mut is_sent, trace)).await;
+        line.end();
+        let end = match exchanged {
+            Ok(Ok(end)) => Ok(end),
+            Ok(Err(verdict)) => Err(Broken { verdict, is_sent }),
+            Err(interrupt) => {
+                // What was begun is reset; the connection goes on.
+                trace.first_byte = line.conn.borrow_mut().give_up(self.seat);
+                line.wake_driver();
+                Ok(match interrupt {
+                    Interrupt::TimeOver => End::Failed(ErrorClass::ResponseTimeout),
+                    Interrupt::Cancelled => End::Cancelled,
+                })
             }
-            Ok(Err(error)) => {
-                let verdict = hold.line.judge(&error, trace.first_byte.is_some());
-                if !error.is_reset() {
-                    worker.links[self.link].retire(&hold.line);
-                }
-                Err(Broken { verdict, is_sent })
-            }
-            // What was begun is dropped, and so reset; the connection goes on. The slot's way onto it is made
-            // anew: a stream that was not opened yet would stand in the way of its next.
-            Err(Interrupt::TimeOver) => Ok(End::Failed(ErrorClass::ResponseTimeout)),
-            Err(Interrupt::Cancelled) => Ok(End::Cancelled),
+        };
+        if line.is_over() {
+            worker.links[self.link].retire(&line);
+        } else {
+            self.line = Some(line);
         }
+        end
     }
+
+    /// Sends a request and reads its answer to the end.
+    async fn exchange(
+        &self,
+        worker: &Worker,
+        line: &Line,
+        request: &Prebuilt,
+        is_sent: &mut bool,
+        trace: &mut Trace,
+    ) -> Result<End, Verdict> {
+        let mut body_sent = 0;
+        poll_fn(|cx| {
+            if !*is_sent {
+                let waker = line.is_shared.then(|| cx.waker());
+                if !line.conn.borrow_mut().begin(self.seat, request, waker, 0) {
+                    return Poll::Ready(Err(Verdict::Untouched(ErrorClass::ClosedEarly)));
+                }
+                *is_sent = true;
+            }
+            loop {
+                if body_sent < request.body.len() {
+                    body_sent += line.conn.borrow_mut().send_body(self.seat, &request.body, body_sent);
+                }
+                if line.is_shared {
+                    if !line.conn.borrow().unsent().is_empty() {
+                        line.wake_driver();
+                    }
+                } else {
+                    line.flush(cx);
+                    line.read(worker, cx);
+                }
+                if let Some((ended, answer)) = line.conn.borrow_mut().ended(self.seat) {
+                    trace.first_byte = answer.first_byte();
+                    return Poll::Ready(ended.map(|()| end(request, answer)));
+                }
+                if !line.is_shared {
+                    line.drive(worker, cx);
+                }
+                if !line.conn.borrow().can_send(self.seat) && !line.conn.borrow().has_ended(self.seat) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// What a whole answer means.
+fn end(request: &Prebuilt, answer: &Answer) -> End {
+    if request.is_grpc { grpc::end(answer) } else { End::Status(answer.status) }
 }
 
 impl super::lane::Lane for Lane {
@@ -174,7 +227,7 @@ impl super::lane::Lane for Lane {
         for kept in &mut self.kept {
             let line = cells.guard(worker.links[kept.link].line(worker, kept.link)).await;
             if let Ok(Ok(line)) = line {
-                kept.hold = line.sender().map(|sender| Hold { sender, line });
+                kept.line = Some(line);
             }
         }
         cells.disarm();
@@ -198,14 +251,13 @@ impl super::lane::Lane for Lane {
         let mut sent_at = job.begun;
         let mut tries = Tries::default();
         loop {
-            let hold = match kept.take_hold(worker, cells, job, &mut sent_at, &mut trace).await {
-                Ok(hold) => hold,
+            let line = match kept.take_line(worker, cells, job, &mut sent_at, &mut trace).await {
+                Ok(line) => line,
                 Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
             };
-            let line = Rc::clone(&hold.line);
             trace.address = Some(line.address);
             cells.arm(sent_at.saturating_add(worker.timeout_nanos));
-            let attempt = kept.attempt(worker, cells, hold, request, &mut trace).await;
+            let attempt = kept.attempt(worker, cells, Rc::clone(&line), request, &mut trace).await;
             let done = worker.now();
             let end = match attempt {
                 Ok(end) => end,
@@ -218,13 +270,25 @@ impl super::lane::Lane for Lane {
                 }
                 Err(broken) => End::Failed(broken.verdict.class()),
             };
-            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: line.traffic.take_sent() });
-            return Outcome { end, done, sent, received_bytes: line.traffic.take_received(), trace };
+            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: line.take_sent() });
+            return Outcome { end, done, sent, received_bytes: line.take_received(), trace };
         }
     }
 
-    // Each connection has a task that watches it.
-    fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
+    fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {
+        for kept in &mut self.kept {
+            // One that is shared has a task that watches it.
+            if let Some(line) = kept.line.take_if(|line| !line.is_shared && is_dead(line, worker, cx)) {
+                worker.links[kept.link].retire(&line);
+            }
+        }
+    }
+}
+
+/// Takes in what comes unasked; whether the connection is of no more use.
+fn is_dead(line: &Line, worker: &Worker, cx: &mut Context<'_>) -> bool {
+    line.drive(worker, cx);
+    line.is_over()
 }
 
 impl Tries {
@@ -242,35 +306,4 @@ impl Tries {
             Verdict::Failed(_) => false,
         }
     }
-}
-
-/// Sends a request and reads its answer to the end.
-async fn exchange(
-    worker: &Worker,
-    sender: &mut SendRequest<Bytes>,
-    request: &Prebuilt,
-    is_sent: &mut bool,
-    first_byte: &mut Option<u64>,
-) -> Result<End, h2::Error> {
-    let (answer, mut stream) = sender.send_request(request.head.clone(), request.body.is_none())?;
-    *is_sent = true;
-    if let Some(body) = &request.body {
-        // Not copied: the library sends pieces of it as the target gives room for them.
-        stream.send_data(body.clone(), true)?;
-    }
-    let (head, mut body) = answer.await?.into_parts();
-    *first_byte = Some(worker.now());
-    if request.is_grpc {
-        return grpc::answer(&head, body, || *first_byte = Some(worker.now())).await;
-    }
-    while let Some(data) = next(&mut body).await {
-        data?;
-    }
-    Ok(End::Status(head.status.as_u16()))
-}
-
-/// The next piece of a body, for which the target is given room again.
-pub(super) async fn next(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
-    let data = body.data().await?;
-    Some(data.and_then(|data| body.flow_control().release_capacity(data.len()).map(|()| data)))
 }

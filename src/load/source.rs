@@ -9,7 +9,7 @@ use url::Url;
 use super::LoadError;
 use super::data::Table;
 use super::grpc::Filler;
-use super::http2::Prebuilt;
+use super::http2::{Draft, Prebuilt};
 use super::random::Random;
 use super::request::{Form, Pen, Reading, Turn};
 use super::schedule::Share;
@@ -108,8 +108,8 @@ impl Source {
         let order = plan.data.as_ref().map_or(Order::InTurn, |data| data.order);
         if matches!(plan.target.protocol, Protocol::Http2 { .. }) {
             for variant in variants.iter().filter(|variant| variant.is_fixed) {
-                let built = Prebuilt::from_http1(&variant.bytes, variant.is_secure());
-                let _ = variant.http2.set(built.map_err(LoadError::Plan)?);
+                let built = Draft::from_http1(&variant.bytes, variant.is_secure());
+                let _ = variant.http2.set(built.map_err(LoadError::Plan)?.into());
             }
         }
         Ok(Self { variants, weights, table, order, wire, session: plan.session, origins })
@@ -187,7 +187,7 @@ impl Prepared {
         }
         let mut pen = Pen::default();
         self.form.write(draw, Turn::default(), &mut pen);
-        Prebuilt::from_http1(&pen.bytes, self.is_secure())
+        Draft::from_http1(&pen.bytes, self.is_secure()).map(Prebuilt::from)
     }
 
     fn is_secure(&self) -> bool {

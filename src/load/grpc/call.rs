@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use url::{Position, Url};
 
 use super::{frames, message, schema};
-use crate::load::http2::{Prebuilt, head};
+use crate::load::http2::{Draft, Prebuilt, head};
 use crate::load::source::Prepared;
 use crate::load::template::Draw;
 use crate::model::plan;
@@ -17,7 +17,7 @@ use crate::model::plan;
 /// A call whose message or metadata differ from request to request.
 #[derive(Debug)]
 pub(in crate::load) struct Filler {
-    pub(super) built: Prebuilt,
+    pub(super) built: Draft,
     pub(super) shape: MessageDescriptor,
 }
 
@@ -42,7 +42,7 @@ impl Filler {
             let json = std::str::from_utf8(&text).map_err(|error| error.to_string())?;
             built.body = Some(frames::framed(&message::from_json(&self.shape, json)?.encode_to_vec()));
         }
-        Ok(built)
+        Ok(built.into())
     }
 }
 
@@ -50,13 +50,13 @@ impl Filler {
 ///
 /// # Errors
 /// Why it cannot be made.
-pub(super) fn prebuilt(
+pub(super) fn draft(
     request: &plan::Request,
     sample: Option<String>,
     url: &Url,
     timeout: Duration,
     pool: &DescriptorPool,
-) -> Result<Prebuilt, String> {
+) -> Result<Draft, String> {
     let call = request.grpc.as_ref().ok_or("gRPC needs a method to call")?;
     let method = schema::method(pool, &call.method)?;
     let message = message::from_json(&method.input(), sample.as_ref().unwrap_or(&call.message))
@@ -70,7 +70,7 @@ pub(super) fn prebuilt(
     *head.uri_mut() = head::uri(url.scheme() == "https", host.as_bytes(), &path)?;
     *head.headers_mut() = headers(request, url, timeout)?;
     let body = Some(frames::framed(&message.encode_to_vec()));
-    Ok(Prebuilt { head, body, is_grpc: true })
+    Ok(Draft { head, body, is_grpc: true })
 }
 
 fn headers(request: &plan::Request, url: &Url, timeout: Duration) -> Result<HeaderMap, String> {
@@ -140,7 +140,7 @@ mod tests {
         };
         let url = Url::parse("http://localhost:8079/prefix/").expect("a URL");
         let built =
-            prebuilt(&request, None, &url, Duration::from_secs(5), &DescriptorPool::new()).expect("a call");
+            draft(&request, None, &url, Duration::from_secs(5), &DescriptorPool::new()).expect("a call");
         assert_eq!(built.head.uri(), "http://localhost:8079/prefix/grpc.health.v1.Health/Check");
         assert_eq!(built.body.as_deref(), Some(&b"\0\0\0\0\x03\x0a\x01x"[..]));
         let headers = built.head.headers();

@@ -1,23 +1,18 @@
 //! gRPC's framing of messages: one byte that says whether it is compressed, four of length, the message.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-
 const PREFIX_BYTES: usize = 5;
 
 /// A message as it is sent.
-pub(super) fn framed(message: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(PREFIX_BYTES + message.len());
-    bytes.put_u8(0);
-    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    bytes.put_slice(message);
-    bytes.freeze()
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    [&[0], &length.to_be_bytes()[..], message].concat()
 }
 
 /// Follows the messages of an answer without keeping them.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(in crate::load) struct Frames {
     /// Whole ones.
-    pub(super) messages: u64,
+    messages: u64,
     prefix: [u8; PREFIX_BYTES],
     prefix_length: usize,
     /// Bytes that the message still has.
@@ -26,10 +21,10 @@ pub(super) struct Frames {
 
 /// The bytes are no messages of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::load) struct Malformed;
 
 impl Frames {
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+    pub(in crate::load) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while !bytes.is_empty() {
             if self.prefix_length < PREFIX_BYTES {
                 let length = bytes.len().min(PREFIX_BYTES - self.prefix_length);

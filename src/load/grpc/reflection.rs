@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use h2::client::SendRequest;
 use http::{HeaderValue, Method, Request, Version};
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{frames, schema, status};
 use crate::load::LoadError;
-use crate::load::connection::Connector;
-use crate::load::http2::{self, head};
+use crate::load::connection::{Connector, Stream, exchange_class};
+use crate::load::http2::{Conn, Draft, Prebuilt, head};
+use crate::model::run::{ErrorClass, error_words};
 
 /// The names of the reflection service, in the order in which they are tried.
 const SERVICES: [&str; 2] =
@@ -27,6 +27,10 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const FILES_MAX: usize = 2048;
 /// The most services that are asked for.
 const SERVICES_MAX: usize = 512;
+/// Answers are read in pieces of this size.
+const PIECE_BYTES: usize = 16 * 1024;
+/// The only place on a connection that nobody shares.
+const SEAT: usize = 0;
 
 /// The shapes of these services, or of all that the target lists.
 pub(super) async fn ask(
@@ -50,32 +54,27 @@ async fn converse(
     services: Option<&[&str]>,
 ) -> Result<DescriptorPool, String> {
     let connected = connector.connect().await.map_err(|class| {
-        let words = crate::model::run::error_words(class.name());
-        format!("the target could not be asked for its methods: {words}")
+        format!("the target could not be asked for its methods: {}", error_words(class.name()))
     })?;
     if !connected.stream.is_for_http2() {
         return Err("the target does not speak HTTP/2, which gRPC needs".to_owned());
     }
-    let (sender, connection) =
-        http2::settings().handshake::<_, Bytes>(connected.stream).await.map_err(|error| in_words(&error))?;
-    let asking = Asking { sender, is_secure: connector.tls.is_some(), authority, service: SERVICES[0] };
-    tokio::select! {
-        biased;
-        pool = asking.shapes(services) => pool,
-        // The calls on it see its end as errors of theirs; this is for one that they did not.
-        ended = connection => Err(match ended {
-            Ok(()) => "the target closed the connection when asked for its methods".to_owned(),
-            Err(error) => in_words(&error),
-        }),
-    }
+    let asking = Asking {
+        stream: connected.stream,
+        conn: Conn::new(1),
+        is_secure: connector.tls.is_some(),
+        authority,
+        service: SERVICES[0],
+    };
+    asking.shapes(services).await
 }
 
-fn in_words(error: &h2::Error) -> String {
-    // What HTTP/1 answers, taken for a frame, is too large for one.
-    if error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) {
+fn in_words(class: ErrorClass, why: Option<&str>) -> String {
+    if class == ErrorClass::WrongProtocol {
         return "the target does not speak HTTP/2, which gRPC needs".to_owned();
     }
-    format!("the target could not be asked for its methods: {error}")
+    let words = why.map_or_else(|| error_words(class.name()).to_string(), str::to_owned);
+    format!("the target could not be asked for its methods: {words}")
 }
 
 /// The shape of a question; of an answer, the message after it.
@@ -88,7 +87,8 @@ pub(super) fn request_shape() -> (MessageDescriptor, MessageDescriptor) {
 
 /// A conversation with the target.
 struct Asking<'a> {
-    sender: SendRequest<Bytes>,
+    stream: Stream,
+    conn: Conn,
     is_secure: bool,
     authority: &'a str,
     service: &'static str,
@@ -189,7 +189,7 @@ impl Asking<'_> {
         let mut message = DynamicMessage::new(request);
         message.set_field_by_name(question, Value::String(about.to_owned()));
         let called = self.call(frames::framed(&message.encode_to_vec())).await;
-        let (head, bytes) = called.map_err(|error| NoAnswer::Failed(in_words(&error)))?;
+        let (head, bytes) = called.map_err(NoAnswer::Failed)?;
         match head {
             Ended { code: 12, .. } => return Err(NoAnswer::NotThere),
             Ended { code: status::OK, .. } => {}
@@ -214,7 +214,7 @@ impl Asking<'_> {
         Ok(answer)
     }
 
-    async fn call(&mut self, message: Bytes) -> Result<(Ended, Bytes), h2::Error> {
+    async fn call(&mut self, message: Vec<u8>) -> Result<(Ended, Vec<u8>), String> {
         let path = format!("/{}/ServerReflectionInfo", self.service);
         let mut head = Request::new(());
         *head.method_mut() = Method::POST;
@@ -224,22 +224,47 @@ impl Asking<'_> {
         }
         head.headers_mut().insert("te", HeaderValue::from_static("trailers"));
         head.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-        self.sender = self.sender.clone().ready().await?;
-        let (answer, mut stream) = self.sender.send_request(head, false)?;
-        stream.send_data(message, true)?;
-        let (head, mut body) = answer.await?.into_parts();
-        let mut bytes = BytesMut::new();
-        while let Some(data) = http2::next(&mut body).await {
-            let mut data = data?;
-            if bytes.len() + data.len() <= ANSWER_BYTES_MAX {
-                bytes.extend_from_slice(&data);
-            }
-            data.advance(data.len());
+        let body = message.clone();
+        let request = Prebuilt::from(Draft { head, body: Some(message), is_grpc: true });
+        if !self.conn.begin(SEAT, &request, None, ANSWER_BYTES_MAX) {
+            return Err("the target closed the connection when asked for its methods".to_owned());
         }
-        let trailers = body.trailers().await?.unwrap_or_default();
-        let headers = if trailers.is_empty() { &head.headers } else { &trailers };
-        let code = status::given(headers).unwrap_or_else(|| status::of_http(head.status));
-        Ok((Ended { code, message: status::message(headers) }, bytes.freeze()))
+        let mut body_sent = 0;
+        loop {
+            body_sent += self.conn.send_body(SEAT, &body, body_sent);
+            let mut why = self.turn().await;
+            why = why.or(self.conn.take_trouble());
+            let Some((ended, answer)) = self.conn.ended(SEAT) else { continue };
+            ended.map_err(|verdict| in_words(verdict.class(), why))?;
+            let code = answer.code.unwrap_or_else(|| status::of_http(answer.status));
+            let message = status::message(&answer.message);
+            return Ok((Ended { code, message }, std::mem::take(&mut answer.body)));
+        }
+    }
+
+    /// Sends what is laid out and takes in what comes next; what broke the connection, if that did not break itself.
+    async fn turn(&mut self) -> Option<&'static str> {
+        let sent = match self.stream.write_all(self.conn.unsent()).await {
+            Ok(()) => self.stream.flush().await,
+            failed => failed,
+        };
+        if let Err(error) = sent {
+            self.conn.end(exchange_class(&error));
+            return None;
+        }
+        self.conn.note_sent(self.conn.unsent().len());
+        let mut piece = vec![0; PIECE_BYTES];
+        match self.stream.read(&mut piece).await {
+            Ok(0) => self.conn.end(ErrorClass::ClosedEarly),
+            Ok(length) => {
+                if let Err(fault) = self.conn.receive(&piece[..length], 0) {
+                    self.conn.fail(fault);
+                    return Some(fault.why);
+                }
+            }
+            Err(error) => self.conn.end(exchange_class(&error)),
+        }
+        None
     }
 }
 

@@ -1,7 +1,5 @@
 //! How a gRPC call ended.
 
-use http::{HeaderMap, StatusCode};
-
 /// The codes of gRPC by number.
 pub(in crate::load) const NAMES: [&str; 17] = [
     "OK",
@@ -30,16 +28,14 @@ pub(in crate::load) fn name(code: u8) -> &'static str {
     NAMES.get(usize::from(code)).unwrap_or(&NAMES[UNKNOWN as usize])
 }
 
-/// The code in trailers, or in a head that is also the end; none where there is none.
-pub(super) fn given(headers: &HeaderMap) -> Option<u8> {
-    let value = headers.get("grpc-status")?;
-    let code = value.to_str().ok().and_then(|text| text.parse::<u8>().ok());
-    Some(code.filter(|code| usize::from(*code) < NAMES.len()).unwrap_or(UNKNOWN))
+/// The code that a target gives, as the number that it is.
+pub(in crate::load) fn given(number: Option<u64>) -> u8 {
+    let code = number.and_then(|number| u8::try_from(number).ok());
+    code.filter(|code| usize::from(*code) < NAMES.len()).unwrap_or(UNKNOWN)
 }
 
 /// What the target, or a proxy on the way, says about it, percent-decoded.
-pub(super) fn message(headers: &HeaderMap) -> String {
-    let text = headers.get("grpc-message").map_or(&b""[..], |value| value.as_bytes());
+pub(super) fn message(text: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, after)) = rest.split_first() {
@@ -60,8 +56,8 @@ pub(super) fn message(headers: &HeaderMap) -> String {
 
 /// What a status of HTTP means where there is none of gRPC: the mapping of gRPC's own specification
 /// (`http-grpc-status-mapping.md`).
-pub(super) fn of_http(status: StatusCode) -> u8 {
-    match status.as_u16() {
+pub(super) fn of_http(status: u16) -> u8 {
+    match status {
         400 => 13,
         401 => 16,
         403 => 7,
@@ -82,8 +78,7 @@ mod tests {
         {
             assert_eq!(NAMES[number], name);
         }
-        let names =
-            |status: u16| NAMES[usize::from(of_http(StatusCode::from_u16(status).expect("a status")))];
+        let names = |status: u16| NAMES[usize::from(of_http(status))];
         assert_eq!(
             [400, 401, 403, 404, 429, 500, 503].map(names),
             [
@@ -100,13 +95,8 @@ mod tests {
 
     #[test]
     fn a_code_that_is_none_is_unknown() {
-        let of = |text: &'static str| {
-            given(&HeaderMap::from_iter([(
-                http::HeaderName::from_static("grpc-status"),
-                http::HeaderValue::from_static(text),
-            )]))
-        };
-        assert_eq!([of("0"), of("14"), of("17"), of("x"), of("300")], [0, 14, 2, 2, 2].map(Some));
-        assert_eq!(given(&HeaderMap::new()), None);
+        let numbers = [Some(0), Some(14), Some(17), None, Some(300)];
+        assert_eq!(numbers.map(given), [0, 14, 2, 2, 2]);
+        assert_eq!(message(b"no%20room%2"), "no room%2");
     }
 }

@@ -1,21 +1,71 @@
 //! A request as HTTP/2 sends it, made from the one that HTTP/1.1 would send.
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 
+use super::frame::{self, Head, Kind, PAYLOAD_BYTES_MAX};
+use super::hpack::{self, Care};
 use crate::load::response::HEADERS_MAX;
 
 /// A request, ready to be sent again and again.
 #[derive(Clone, Debug)]
 pub(in crate::load) struct Prebuilt {
+    /// Its head in frames, on a stream without a number.
+    pub(super) head: Box<[u8]>,
+    pub(super) body: Vec<u8>,
+    pub(super) is_grpc: bool,
+    /// Whether its answer has no body, whatever its head says.
+    pub(super) is_head: bool,
+}
+
+/// What a request says.
+#[derive(Clone, Debug)]
+pub(in crate::load) struct Draft {
     pub(in crate::load) head: Request<()>,
-    pub(in crate::load) body: Option<Bytes>,
+    pub(in crate::load) body: Option<Vec<u8>>,
     pub(in crate::load) is_grpc: bool,
 }
 
-impl Prebuilt {
+impl From<Draft> for Prebuilt {
+    fn from(draft: Draft) -> Self {
+        let mut block = Vec::new();
+        let (head, plain) = (&draft.head, Care::Plain);
+        let uri = head.uri();
+        hpack::encode(":method", head.method().as_str().as_bytes(), plain, &mut block);
+        hpack::encode(":scheme", uri.scheme_str().unwrap_or("http").as_bytes(), plain, &mut block);
+        hpack::encode(
+            ":authority",
+            uri.authority().map_or("", Authority::as_str).as_bytes(),
+            plain,
+            &mut block,
+        );
+        hpack::encode(
+            ":path",
+            uri.path_and_query().map_or("/", PathAndQuery::as_str).as_bytes(),
+            plain,
+            &mut block,
+        );
+        for (name, value) in head.headers() {
+            let care = if [AUTHORIZATION, COOKIE].contains(name) { Care::Secret } else { plain };
+            hpack::encode(name.as_str(), value.as_bytes(), care, &mut block);
+        }
+        let body = draft.body.unwrap_or_default();
+        let mut frames = Vec::with_capacity(frame::HEAD_BYTES + block.len());
+        let mut pieces = block.chunks(PAYLOAD_BYTES_MAX).peekable();
+        let mut kind = Kind::Headers;
+        let mut flags = if body.is_empty() { frame::END_STREAM } else { 0 };
+        while let Some(piece) = pieces.next() {
+            flags |= if pieces.peek().is_none() { frame::END_HEADERS } else { 0 };
+            frames.extend(Head::new(piece.len(), kind, flags, 0).bytes());
+            frames.extend(piece);
+            (kind, flags) = (Kind::Continuation, 0);
+        }
+        Self { head: frames.into(), body, is_grpc: draft.is_grpc, is_head: head.method() == Method::HEAD }
+    }
+}
+
+impl Draft {
     /// The same request as these bytes of HTTP/1.1, head and body.
     ///
     /// # Errors
@@ -51,7 +101,7 @@ impl Prebuilt {
             head.headers_mut().append(name, value);
         }
         let body = &bytes[length..];
-        let body = (!body.is_empty()).then(|| Bytes::copy_from_slice(body));
+        let body = (!body.is_empty()).then(|| body.to_vec());
         Ok(Self { head, body, is_grpc: false })
     }
 }
@@ -85,7 +135,7 @@ mod tests {
     #[test]
     fn a_request_is_the_same_in_both_versions() {
         let bytes = b"POST /a?b=c HTTP/1.1\r\nHost: shop.test:8443\r\nX-One: 1\r\nx-one: 2\r\nContent-Length: 2\r\n\r\nhi";
-        let built = Prebuilt::from_http1(bytes, true).expect("a request");
+        let built = Draft::from_http1(bytes, true).expect("a request");
         assert_eq!(built.head.uri(), "https://shop.test:8443/a?b=c");
         assert_eq!((built.head.method(), built.head.version()), (&Method::POST, Version::HTTP_2));
         let headers: Vec<_> =
@@ -97,8 +147,8 @@ mod tests {
     #[test]
     fn what_only_http1_has_is_left_out() {
         let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nKeep-Alive: 5\r\nUpgrade: x\r\nContent-Length: 0\r\n\r\n";
-        let built = Prebuilt::from_http1(bytes, false).expect("a request");
+        let built = Draft::from_http1(bytes, false).expect("a request");
         assert!(built.head.headers().is_empty() && built.body.is_none(), "{built:?}");
-        Prebuilt::from_http1(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", false).expect_err("no host");
+        Draft::from_http1(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", false).expect_err("no host");
     }
 }

@@ -2,29 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::io;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::Reason;
-use h2::client::{Builder, Connection, SendRequest};
+use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
-use crate::load::connection::{Connector, exchange_class};
-use crate::load::response::HEAD_BYTES_MAX;
+use super::conn::Conn;
+use crate::load::connection::{Connector, Stream, exchange_class};
 use crate::load::tally::Opening;
 use crate::load::timer::Alarm;
-use crate::load::wire::{Traffic, Wire};
 use crate::load::worker::{Stage, Worker};
 use crate::model::run::ErrorClass;
-
-/// Bytes of one answer that may be under way; so large that it does not hold the target back.
-const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-/// Bytes of all answers on one connection that may be under way.
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-/// Streams that were reset here and for which the target may still send something.
-const RESET_STREAMS_MAX: usize = 1024;
 
 /// A place for a connection.
 #[derive(Default)]
@@ -37,16 +28,25 @@ pub(in crate::load) struct Link {
     changed: Notify,
 }
 
-/// An open connection.
+/// An open connection. Where one slot alone uses it, that slot drives it; where several do, a task of its own.
 pub(super) struct Line {
     attempt: u64,
     /// Where it leads to.
     pub(super) address: u16,
     /// How long opening it took, for the first who asks.
     pub(super) opening: Cell<Option<Opening>>,
-    pub(super) traffic: Rc<Traffic>,
-    /// None once it is over.
-    sender: RefCell<Option<SendRequest<Bytes>>>,
+    pub(super) conn: RefCell<Conn>,
+    stream: RefCell<Stream>,
+    /// Why no more can be written; answers may still come.
+    write_error: Cell<Option<ErrorClass>>,
+    /// Bytes that nobody has counted yet.
+    received: Cell<u64>,
+    sent: Cell<u64>,
+    /// Whether several slots use it.
+    pub(super) is_shared: bool,
+    /// The task of a shared one.
+    driver: RefCell<Option<Waker>>,
+    is_driver_woken: Cell<bool>,
     /// Streams that it may still carry.
     left: Cell<u64>,
     /// Streams in use.
@@ -54,18 +54,9 @@ pub(super) struct Line {
     /// Slots that wait for one.
     waiting: Cell<usize>,
     freed: Notify,
-    has_answered: Cell<bool>,
     is_over: Cell<bool>,
-}
-
-/// What it means for a request that its stream ended in an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The target says that it did not process it, nor will process anything on this connection.
-    Untouched(ErrorClass),
-    /// The target did not take it, or the connection had gone stale.
-    Refused(ErrorClass),
-    Failed(ErrorClass),
+    /// Whether nothing more will come.
+    is_ended: Cell<bool>,
 }
 
 impl Link {
@@ -96,9 +87,8 @@ impl Link {
     /// Nothing more is begun on this connection; what is under way may still end well, and then it is closed.
     pub(super) fn retire(&self, over: &Rc<Line>) {
         over.is_over.set(true);
-        // The library closes a connection that nobody can send on any more.
-        *over.sender.borrow_mut() = None;
         over.freed.notify_waiters();
+        over.wake_driver();
         let mut line = self.line.borrow_mut();
         if line.as_ref().is_some_and(|line| Rc::ptr_eq(line, over)) {
             *line = None;
@@ -116,11 +106,6 @@ impl Link {
 }
 
 impl Line {
-    /// A way to send on it; none when it is over.
-    pub(super) fn sender(&self) -> Option<SendRequest<Bytes>> {
-        self.sender.borrow().clone()
-    }
-
     /// One more stream is begun; whether it is the last that this connection carries.
     pub(super) fn uses_up(&self) -> bool {
         self.left.set(self.left.get().saturating_sub(1));
@@ -132,21 +117,156 @@ impl Line {
     }
 
     /// Whether the target allows one more stream.
-    pub(super) fn has_room(&self, sender: &SendRequest<Bytes>) -> bool {
-        self.active.get() < sender.current_max_send_streams()
+    pub(super) fn has_room(&self) -> bool {
+        self.conn.borrow().has_room(self.active.get())
     }
 
     /// Waits until the target allows one more stream, or the connection is over.
-    pub(super) async fn room(&self, worker: &Worker, sender: &SendRequest<Bytes>) {
+    pub(super) async fn room(&self, worker: &Worker) {
         self.waiting.set(self.waiting.get() + 1);
         let _waiting = Waiting(&self.waiting);
-        while !self.has_room(sender) && !self.is_over() {
+        while !self.has_room() && !self.is_over() {
+            if !self.is_shared {
+                self.driven_to_room(worker).await;
+                return;
+            }
             // The target may have changed its limit without a stream having ended: it is looked at again.
             tokio::select! {
                 () = self.freed.notified() => {}
                 () = worker.swept.notified() => {}
             }
         }
+    }
+
+    async fn driven_to_room(&self, worker: &Worker) {
+        poll_fn(|cx| {
+            self.drive(worker, cx);
+            if self.has_room() || self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// What was received since this was last asked. Requests on one connection share it, so that their sum is exact and
+    /// a single one's share is not.
+    pub(super) fn take_received(&self) -> u64 {
+        self.received.take()
+    }
+
+    /// What was sent since this was last asked.
+    pub(super) fn take_sent(&self) -> u64 {
+        self.sent.take()
+    }
+
+    /// Sends what is laid out, takes in what came, and sends what that made necessary.
+    pub(super) fn drive(&self, worker: &Worker, cx: &mut Context<'_>) {
+        loop {
+            self.flush(cx);
+            self.read(worker, cx);
+            let may_read = self.conn.borrow().may_read();
+            self.flush(cx);
+            // Reading stopped for what was to be sent, and that has left.
+            if may_read || self.is_ended() || !self.conn.borrow().may_read() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what is laid out, as far as the system takes it.
+    pub(super) fn flush(&self, cx: &mut Context<'_>) {
+        let (mut conn, mut stream) = (self.conn.borrow_mut(), self.stream.borrow_mut());
+        if conn.unsent().is_empty() {
+            return;
+        }
+        let failed = |error: &io::Error| self.write_error.set(Some(line_class(error)));
+        while !conn.unsent().is_empty() && self.write_error.get().is_none() {
+            match stream.poll_write(cx, conn.unsent()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => failed(&io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(bytes)) => {
+                    conn.note_sent(bytes);
+                    self.sent.set(self.sent.get() + bytes as u64);
+                }
+                Poll::Ready(Err(error)) => failed(&error),
+            }
+        }
+        if let Poll::Ready(Err(error)) = stream.poll_flush(cx) {
+            failed(&error);
+        }
+        if self.write_error.get().is_some() {
+            let unsent = conn.unsent().len();
+            conn.note_sent(unsent);
+        }
+    }
+
+    /// Takes in what came.
+    pub(super) fn read(&self, worker: &Worker, cx: &mut Context<'_>) {
+        let (mut conn, mut stream) = (self.conn.borrow_mut(), self.stream.borrow_mut());
+        let mut scratch = worker.scratch.borrow_mut();
+        while !self.is_ended.get() && conn.may_read() {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let ended = match stream.poll_read(cx, &mut buffer) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => Some(line_class(&error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Some(ErrorClass::ClosedEarly),
+                Poll::Ready(Ok(())) => None,
+            };
+            if let Some(class) = ended {
+                self.is_ended.set(true);
+                conn.end(self.write_error.get().unwrap_or(class));
+                break;
+            }
+            let bytes = buffer.filled();
+            self.received.set(self.received.get() + bytes.len() as u64);
+            let received = conn.receive(bytes, worker.now());
+            if let Some(why) = conn.take_trouble() {
+                worker.connectors[0].reasons.note(ErrorClass::Protocol, why);
+            }
+            if let Err(fault) = received {
+                worker.connectors[0].reasons.note(fault.class, fault.why);
+                self.is_ended.set(true);
+                conn.fail(fault);
+            }
+        }
+        if conn.is_closing() && !self.is_over.replace(true) {
+            self.freed.notify_waiters();
+        }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended.get()
+    }
+
+    /// There is something to send on a connection that others share.
+    pub(super) fn wake_driver(&self) {
+        if !self.is_driver_woken.replace(true)
+            && let Some(driver) = &*self.driver.borrow()
+        {
+            driver.wake_by_ref();
+        }
+    }
+
+    /// Drives a shared connection until it is over. What was read may have woken slots that send at once: answers to
+    /// the target's own frames go out with what they send.
+    async fn serve(&self, worker: &Worker) {
+        let mut is_put_off = false;
+        poll_fn(|cx| {
+            self.is_driver_woken.set(false);
+            if self.driver.borrow().is_none() {
+                *self.driver.borrow_mut() = Some(cx.waker().clone());
+            }
+            self.read(worker, cx);
+            let has_woken = self.conn.borrow_mut().take_woken();
+            if !is_put_off && has_woken && !self.is_ended() {
+                is_put_off = true;
+                self.wake_driver();
+                return Poll::Pending;
+            }
+            is_put_off = false;
+            self.drive(worker, cx);
+            let is_done = self.is_ended() || self.is_over() && self.active.get() == 0;
+            if is_done { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// A stream is in use.
@@ -160,50 +280,8 @@ impl Line {
         if self.waiting.get() > 0 {
             self.freed.notify_one();
         }
-    }
-
-    pub(super) fn note_answered(&self) {
-        self.has_answered.set(true);
-    }
-
-    /// What an error of a stream means; `has_begun` is whether some of its answer has come.
-    pub(super) fn judge(&self, error: &h2::Error, has_begun: bool) -> Verdict {
-        if self.traffic.is_http1() {
-            return Verdict::Failed(ErrorClass::WrongProtocol);
-        }
-        if error.is_go_away() && error.is_remote() {
-            // Only streams after the last that the target has taken are told of it.
-            return match error.reason() {
-                Some(Reason::NO_ERROR) if !has_begun => Verdict::Untouched(ErrorClass::ClosedEarly),
-                _ => Verdict::Failed(ErrorClass::ClosedEarly),
-            };
-        }
-        if error.is_reset() && error.is_remote() {
-            return match error.reason() {
-                Some(Reason::REFUSED_STREAM) if !has_begun => Verdict::Refused(ErrorClass::Reset),
-                _ => Verdict::Failed(ErrorClass::Reset),
-            };
-        }
-        if let Some(error) = error.get_io() {
-            let class = match error.kind() {
-                std::io::ErrorKind::BrokenPipe => ErrorClass::ClosedEarly,
-                _ => exchange_class(error),
-            };
-            let is_stale = self.has_answered.get() && !has_begun;
-            return if is_stale { Verdict::Refused(class) } else { Verdict::Failed(class) };
-        }
-        if error.is_library() || error.reason().is_some() {
-            return Verdict::Failed(ErrorClass::Protocol);
-        }
-        // The library takes no more requests here: the numbers of streams are used up.
-        Verdict::Untouched(ErrorClass::ClosedEarly)
-    }
-}
-
-impl Verdict {
-    pub(super) fn class(self) -> ErrorClass {
-        match self {
-            Self::Untouched(class) | Self::Refused(class) | Self::Failed(class) => class,
+        if self.is_over() {
+            self.wake_driver();
         }
     }
 }
@@ -221,18 +299,19 @@ impl Drop for Waiting<'_> {
 async fn open(worker: Rc<Worker>, at: usize) {
     let link = &worker.links[at];
     let connector = &worker.connectors[at / worker.links_per_origin()];
+    let seats = worker.slots.len() / worker.links_per_origin();
     let length = Duration::from_nanos(worker.timeout_nanos);
     let made = {
         let _turn = worker.connecting.acquire().await;
         let alarm = Alarm::new();
         tokio::select! {
-            made = establish(connector, link.attempts.get()) => made,
+            made = establish(connector, seats, link.attempts.get()) => made,
             () = alarm.after(length) => Err(ErrorClass::ConnectTimeout),
         }
     };
     match made {
         Err(class) => link.opened(Err(class)),
-        Ok((line, mut connection)) => {
+        Ok(line) => {
             worker.note_opened();
             if worker.stage() == Stage::Connecting
                 && let Some(opening) = line.opening.take()
@@ -240,54 +319,44 @@ async fn open(worker: Rc<Worker>, at: usize) {
                 worker.note_opening(u32::try_from(at).unwrap_or(u32::MAX), &opening);
             }
             link.opened(Ok(&line));
-            // Every stream is told by itself how it ended.
-            let _ = poll_fn(|cx| {
-                line.traffic.begin_turn();
-                Pin::new(&mut connection).poll(cx)
-            })
-            .await;
-            link.retire(&line);
+            if line.is_shared {
+                line.serve(&worker).await;
+                link.retire(&line);
+            }
         }
     }
 }
 
-async fn establish(
-    connector: &Connector,
-    attempt: u64,
-) -> Result<(Rc<Line>, Connection<Wire, Bytes>), ErrorClass> {
+async fn establish(connector: &Connector, seats: usize, attempt: u64) -> Result<Rc<Line>, ErrorClass> {
     let connected = connector.connect().await?;
     if !connected.stream.is_for_http2() {
         return Err(ErrorClass::WrongProtocol);
     }
-    let (wire, traffic) = Wire::new(connected.stream);
-    let shaken = settings().handshake(wire).await;
-    let (sender, connection) =
-        shaken.map_err(|error| error.get_io().map_or(ErrorClass::Protocol, exchange_class))?;
-    let line = Line {
+    Ok(Rc::new(Line {
         attempt,
         address: connected.address,
         opening: Cell::new(Some(connected.opening)),
-        traffic,
-        sender: RefCell::new(Some(sender)),
+        conn: RefCell::new(Conn::new(seats)),
+        stream: RefCell::new(connected.stream),
+        write_error: Cell::new(None),
+        received: Cell::new(0),
+        sent: Cell::new(0),
+        is_shared: seats > 1,
+        driver: RefCell::new(None),
+        is_driver_woken: Cell::new(false),
         left: Cell::new(connector.lifetime()),
         active: Cell::new(0),
         waiting: Cell::new(0),
         freed: Notify::new(),
-        has_answered: Cell::new(false),
         is_over: Cell::new(false),
-    };
-    Ok((Rc::new(line), connection))
+        is_ended: Cell::new(false),
+    }))
 }
 
-/// How we speak HTTP/2. Everything that a target can make us keep has a limit: heads, windows, reset streams;
-/// the library itself answers one SETTINGS and one PING at a time, and reads no further until it could.
-pub(in crate::load) fn settings() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
-        .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-        .enable_push(false);
-    builder
+/// What it means that the connection failed.
+fn line_class(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ErrorClass::ClosedEarly,
+        _ => exchange_class(error),
+    }
 }
