@@ -12,7 +12,7 @@ use crate::http2_peer::{
 use crate::peer::{Peer, flood};
 
 /// What a flood may cost beyond a run against a good target: the windows of the connections, and some.
-const MORE_MIB_MAX: f64 = 32.0;
+const MORE_MIB_MAX: f64 = 64.0;
 /// No run of this test takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the process.
