@@ -122,9 +122,11 @@ impl Outbox {
     }
 
     /// May be dropped when there is no room; only for news that the next one holds as well.
-    pub(super) fn offer(&self, event: Event) {
-        let _ = self.queue.try_send(event);
+    /// Whether there was room.
+    pub(super) fn offer(&self, event: Event) -> bool {
+        let is_sent = self.queue.try_send(event).is_ok();
         (self.wake)();
+        is_sent
     }
 }
 

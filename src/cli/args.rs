@@ -72,14 +72,22 @@ pub(super) struct OutputArgs {
         meshbench run http://localhost:8080/ --pacing max --connections 64 --requests 100000\n  \
         meshbench run http://localhost:8080/ --goal 'p99<20ms' --goal 'errors<0.1%' --json result.json\n  \
         meshbench run http://localhost:8080/ --find-max 'p99<20ms,errors<0.1%' --duration 10s\n  \
-        meshbench run --plan checkout.toml --rate 200\n\n\
+        meshbench run --plan checkout.toml --rate 200\n  \
+        meshbench run svc/shop/checkout:8080 --context staging-eu --rate 50\n\n\
         Times are written with a unit: 250ms, 30s, 2m. Response times count from the moment a request was due.\n\
         Ctrl-C stops the run, keeps it and reports; a second one ends at once.\n\
         Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out: nothing was answered,\n\
         the run could not be kept, or it has goals and is void because our own generator was too late.")]
 pub(super) struct RunArgs {
-    /// Where the load goes: http:// or https://, or tcp:// or udp:// for an echo [needed unless --plan names it]
+    /// Where the load goes: http:// or https://, or tcp:// or udp:// for an echo, or svc/NAMESPACE/NAME:PORT for a
+    /// Service of a cluster [needed unless --plan names it]
     pub(super) url: Option<String>,
+    /// The context of the cluster that svc/… is in [default: the one chosen in the window]
+    #[arg(long, value_name = "CONTEXT")]
+    pub(super) context: Option<String>,
+    /// Use this kubeconfig for svc/…, for this command only
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
     /// Take the plan from this file; other options override it
     #[arg(long, value_name = "FILE.toml")]
     pub(super) plan: Option<PathBuf>,

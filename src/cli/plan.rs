@@ -31,9 +31,36 @@ pub(super) fn search(options: &RunArgs, plan: &Plan) -> Result<Option<Search>, F
     Ok(Some(search))
 }
 
+/// How a Service of a cluster is named: `svc/NAMESPACE/NAME:PORT`.
+const SERVICE: &str = "svc/";
+
+/// The Service that is named instead of a URL: namespace, name and port.
+pub(super) fn service(options: &RunArgs) -> Result<Option<(String, String, u16)>, Failure> {
+    let Some(text) = options.url.as_deref().and_then(|url| url.strip_prefix(SERVICE)) else {
+        return Ok(None);
+    };
+    let wrong = || {
+        Failure::Input(
+            "write a Service as svc/NAMESPACE/NAME:PORT, for example svc/shop/checkout:8080".to_owned(),
+        )
+    };
+    let (namespace, rest) = text.split_once('/').ok_or_else(wrong)?;
+    let (name, port) = rest.split_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    if namespace.is_empty() || name.is_empty() || name.contains('/') {
+        return Err(wrong());
+    }
+    Ok(Some((namespace.to_owned(), name.to_owned(), port)))
+}
+
 /// The plan that the options ask for, checked.
 pub(super) fn of(options: &RunArgs) -> Result<Plan, Failure> {
     let base = options.plan.as_deref().map(read).transpose()?;
+    with(options, base)
+}
+
+/// The options over a plan, checked.
+pub(super) fn with(options: &RunArgs, base: Option<Plan>) -> Result<Plan, Failure> {
     let plan = merged(options, base).map_err(Failure::Input)?;
     let problems = plan.problems();
     if problems.is_empty() {
@@ -56,14 +83,16 @@ fn read(path: &Path) -> Result<Plan, Failure> {
 
 /// What is given as an option goes before what the plan's file says.
 fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
-    let mut plan = match (base, &options.url) {
+    // A Service has a plan of its own, with the URL that leads there.
+    let url = options.url.as_ref().filter(|url| !url.starts_with(SERVICE));
+    let mut plan = match (base, url) {
         (Some(plan), _) => plan,
         (None, Some(url)) => Plan::for_url(url),
         (None, None) => {
             return Err("a URL is missing, for example: meshbench run http://localhost:8080/".to_owned());
         }
     };
-    if let Some(url) = &options.url {
+    if let Some(url) = url {
         plan.target.url.clone_from(url);
     }
     if let Some(name) = &options.name {

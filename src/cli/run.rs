@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::app::clusters::{Aim, ClusterCommand};
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
 use crate::app::{Command, Keep, Page, document};
 use crate::model::{Plan, Run, Search, Timer};
@@ -12,28 +13,58 @@ use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
 use super::screen::Screen;
 use super::session::Session;
-use super::{Failure, Status, plan, progress, table};
+use super::{Failure, Status, cluster, plan, progress, table};
 
 /// Between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Carries out the plan that the options ask for.
 pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
-    let plan = plan::of(options)?;
+    if let Some(service) = plan::service(options)? {
+        let make = |session: &mut Session| errand(options, aimed(session, options, service, screen)?, screen);
+        return carry_out(make, &options.output, data_dir, screen);
+    }
+    let errand = errand(options, plan::of(options)?, screen)?;
+    carry_out(|_| Ok(errand), &options.output, data_dir, screen)
+}
+
+fn errand(options: &RunArgs, plan: Plan, screen: &Screen) -> Result<Errand, Failure> {
     if plan.target.insecure {
         screen.warning("certificates are not checked (--insecure): whoever answers is measured.");
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     let search = plan::search(options, &plan)?;
     let means = Means { timer: options.timer.map(Timer::from), threads: options.threads };
-    let errand = Errand::Plan(Box::new(plan), search, consent, means);
-    carry_out(errand, &options.output, data_dir, screen)
+    Ok(Errand::Plan(Box::new(plan), search, consent, means))
+}
+
+/// The plan for a Service of a cluster, with the options over it.
+fn aimed(
+    session: &mut Session,
+    options: &RunArgs,
+    (namespace, service, port): (String, String, u16),
+    screen: &Screen,
+) -> Result<Plan, Failure> {
+    let chosen = session.state().clusters.chosen().map(|key| key.name.clone());
+    let name = options.context.clone().or(chosen);
+    let name =
+        name.ok_or_else(|| Failure::Input("say with --context in which cluster the Service is".to_owned()))?;
+    let (context, _) = cluster::connect(session, &name, options.kubeconfig.as_ref(), screen)?;
+    cluster::whole(session, &context)?;
+    session.news();
+    session.command(Command::Cluster(ClusterCommand::Aim(Aim { context, namespace, service, port })));
+    match session.state().form.clone() {
+        Some((_, plan)) => plan::with(options, Some(*plan)),
+        None => Err(session
+            .failure()
+            .unwrap_or_else(|| Failure::Input("the Service cannot be sent load".to_owned()))),
+    }
 }
 
 /// The first run of a new person.
 pub(super) fn try_it(options: &TryArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
     screen.remark("A built-in target on loopback, and ten seconds of load against it.");
-    carry_out(Errand::Try, &options.output, data_dir, screen)
+    carry_out(|_| Ok(Errand::Try), &options.output, data_dir, screen)
 }
 
 enum Errand {
@@ -54,7 +85,7 @@ enum Consent {
 }
 
 fn carry_out(
-    errand: Errand,
+    make: impl FnOnce(&mut Session) -> Result<Errand, Failure>,
     output: &OutputArgs,
     data_dir: PathBuf,
     screen: &Screen,
@@ -64,7 +95,7 @@ fn carry_out(
     let keep = if output.no_save { Keep::Nowhere } else { Keep::HereOrBeside };
     let mut session = Session::start(data_dir, keep)?;
     tell_store(&mut session, screen);
-    let measured = measure(&mut session, errand, &interrupts, screen);
+    let measured = make(&mut session).and_then(|errand| measure(&mut session, errand, &interrupts, screen));
     screen.progress("");
     let kept = match &measured {
         Ok(run) if !output.no_save => kept(&mut session, run, screen),

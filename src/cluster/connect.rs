@@ -104,8 +104,9 @@ impl Link {
         (&self.client, &self.server, self.through.as_deref())
     }
 
-    /// Tells what the cluster holds, at most twice a second, until the future is dropped.
-    pub async fn watch(&self, tell: impl FnMut(Inventory) + Send) {
+    /// Tells what the cluster holds, at most twice a second, until the future is dropped. Where `tell` says that there was
+    /// no room, it is told again.
+    pub async fn watch(&self, tell: impl FnMut(Inventory) -> bool + Send) {
         watch::watch(self.client.clone(), &self.namespace, tell).await;
     }
 }

@@ -82,8 +82,8 @@ enum Seen {
 }
 
 /// Watches what a client may see until the future is dropped. `own` is the context's namespace; `tell` is called when
-/// something changed, at most twice a second.
-pub(super) async fn watch(client: Client, own: &str, mut tell: impl FnMut(Inventory) + Send) {
+/// something changed, at most twice a second, and says whether there was room for it.
+pub(super) async fn watch(client: Client, own: &str, mut tell: impl FnMut(Inventory) -> bool + Send) {
     let (news, mut heard) = mpsc::channel(NEWS_MAX);
     let mut tasks = JoinSet::new();
     tasks.spawn(ask_groups(client.clone(), news.clone()));
@@ -110,7 +110,9 @@ pub(super) async fn watch(client: Client, own: &str, mut tell: impl FnMut(Invent
                             tasks.spawn(ask_cilium(client.clone(), namespace, news.clone()));
                         }
                     }
-                    tell(inventory);
+                    if !tell(inventory) {
+                        eye.is_changed = true;
+                    }
                 }
             }
         }

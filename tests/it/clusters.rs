@@ -278,6 +278,64 @@ fn an_api_server_that_goes_and_comes_back_is_told_and_what_was_seen_stays() {
 }
 
 #[test]
+fn every_known_mesh_is_found_by_what_it_leaves() {
+    let cluster = Cluster::own(kube::Options::default());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
+    // Ambient is laid beside Istio.
+    files.sort();
+    files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
+    for file in &files {
+        cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
+    }
+    let mut app = App::start();
+    let key = app.add(&Kubeconfig::of(&cluster, Person::Admin));
+    app.connect(&key);
+    let seen = app.seen(&key, "every mesh", |seen| {
+        seen.is_whole
+            && seen.meshes.len() == 10
+            && seen.meshes.iter().any(|mesh| mesh.remarks.iter().any(|it| it.starts_with("On: ")))
+    });
+    let told: Vec<_> = seen
+        .meshes
+        .iter()
+        .map(|mesh| (mesh.kind.key(), mesh.version(), mesh.pods, mesh.proxy_count(), mesh.skewed))
+        .collect();
+    let row = |key, version: &str, pods, proxies, skewed| (key, version.to_owned(), pods, proxies, skewed);
+    assert_eq!(
+        told,
+        [
+            row("istio", "1.24.2", 3, 2, Some(1)),
+            row("linkerd", "edge-24.11.8", 1, 1, Some(0)),
+            row("consul", "1.20.1", 1, 1, Some(0)),
+            row("kuma", "2.9.1", 1, 1, Some(0)),
+            row("cilium", "1.16.1", 0, 0, None),
+            row("traefik-mesh", "1.4.1", 0, 0, None),
+            row("osm", "1.2.4", 1, 1, None),
+            row("nginx-sm", "2.0.0", 1, 1, None),
+            row("app-mesh", "1.13.1", 1, 1, None),
+            row("nsm", "1.14.0", 1, 1, None),
+        ]
+    );
+    let planes: Vec<&str> = seen.meshes[0].data_planes.iter().map(|plane| plane.words()).collect();
+    assert_eq!(planes, ["sidecar", "ambient"]);
+    let cilium = &seen.meshes[4];
+    assert!(cilium.remarks.contains(&"On: Envoy configuration, Hubble".to_owned()), "{:?}", cilium.remarks);
+    for (mesh, namespace) in [
+        (0, "on-istio"),
+        (0, "on-ambient"),
+        (1, "on-linkerd"),
+        (3, "on-kuma"),
+        (6, "on-osm"),
+        (7, "on-nginx"),
+        (8, "on-app-mesh"),
+    ] {
+        assert!(seen.meshes[mesh].namespaces.iter().any(|(name, _)| name == namespace), "{namespace}");
+    }
+}
+
+#[test]
 fn an_api_server_that_takes_connections_and_says_nothing_is_told_in_time() {
     let cluster = Cluster::own(kube::Options::default());
     let mut app = App::start();
@@ -315,6 +373,42 @@ fn a_kubeconfig_that_changes_is_read_again_and_one_that_breaks_is_explained() {
         let file = state.clusters.files.iter().find(|it| it.path == key.file);
         file.is_some_and(|file| file.state.as_ref().is_err_and(|reason| reason.contains("cannot be read")))
     });
+}
+
+/// 50 requests to the Service `web`.
+fn the_terminal_sends_load_to(cluster: &Cluster, namespace: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Kubeconfig::of(cluster, Person::Admin).write(folder.path(), "config").path;
+    let json = folder.path().join("run.json");
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_meshbench"))
+        .arg("--data-dir")
+        .arg(folder.path().join("data"))
+        .args([
+            "run",
+            &format!("svc/{namespace}/web:80"),
+            "--context",
+            "tests",
+            "--pacing",
+            "max",
+            "--requests",
+            "50",
+        ])
+        .args(["--no-save", "--connections", "2", "--timeout", "20s", "--kubeconfig"])
+        .arg(&file)
+        .arg("--json")
+        .arg(&json)
+        .output()
+        .expect("it can be started");
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("port-forward") || String::from_utf8_lossy(&done.stdout).contains("port-forward"),
+        "{told}"
+    );
+    let kept: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("a record")).expect("JSON");
+    assert_eq!(kept["status"]["200"], 50);
+    assert_eq!(kept["plan"]["target"]["service"]["name"], "web");
 }
 
 #[test]
@@ -375,8 +469,9 @@ fn load_reaches_a_service_through_the_api_server_and_says_so() {
     assert_eq!((run.labels["mesh"].as_str(), run.labels["app_version"].as_str()), ("none", "v7"));
     // That server ends each after 37 requests.
     assert!(run.connections.opened <= 20, "connections are used again: {:?}", run.connections);
+    the_terminal_sends_load_to(cluster, &namespace);
     let logged = nginx.logged();
-    assert_eq!(logged.values().sum::<u64>(), 300, "{logged:?}");
+    assert_eq!(logged.values().sum::<u64>(), 350, "{logged:?}");
     assert!(
         logged.keys().all(|line| *line == format!("web.{namespace}.svc 200")),
         "asked for by its name: {logged:?}"

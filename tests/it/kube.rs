@@ -7,6 +7,7 @@ mod kubeconfig;
 mod kubelet;
 mod parts;
 mod people;
+mod tests;
 
 pub(crate) use cluster::{Cluster, Options};
 pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust};

@@ -208,7 +208,7 @@ fn the_rail_goes_to_every_page() {
 #[test]
 fn number_keys_go_to_pages_and_zoom_keys_zoom() {
     let mut window = dark(opened(Page::Home));
-    for key in [Key::Num2, Key::Num5, Key::Plus] {
+    for key in [Key::Num3, Key::Num6, Key::Plus] {
         window.key_press_modifiers(Modifiers::COMMAND, key);
         window.run();
     }
@@ -244,7 +244,7 @@ fn arrows_choose_in_the_palette_and_esc_closes_it() {
     window.run();
     window.key_press(Key::Enter);
     window.run();
-    assert_eq!(asked(&window), [Command::Go(Page::Load)]);
+    assert_eq!(asked(&window), [Command::Go(Page::Clusters)]);
 }
 
 #[test]
@@ -482,7 +482,7 @@ fn a_question_keeps_keys_from_what_is_behind_it() {
 fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
     let mut window = dark(opened(Page::Home));
     let mut order = Vec::new();
-    for _ in 0..11 {
+    for _ in 0..12 {
         window.key_press(Key::Tab);
         window.run();
         let focused = window.root().children_recursive().find(|node| node.accesskit_node().is_focused());
@@ -490,6 +490,7 @@ fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
     }
     let expected = [
         "Home",
+        "Clusters",
         "Load",
         "History",
         "Settings",

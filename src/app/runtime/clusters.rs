@@ -111,7 +111,7 @@ async fn keep_connected(
                 let (seen_by, seen_key) = (outbox.clone(), key.clone());
                 let watch = link.watch(move |seen| {
                     let event = ClusterEvent::Seen { key: seen_key.clone(), number, seen: Arc::new(seen) };
-                    seen_by.offer(Event::Cluster(event));
+                    seen_by.offer(Event::Cluster(event))
                 });
                 let check = async {
                     let mut stood = false;

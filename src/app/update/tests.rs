@@ -304,3 +304,187 @@ fn the_history_page_asked_for_again_shows_its_list() {
     state.command(Command::Go(Page::History), fresh(0));
     assert!(matches!(state.open, Open::Nothing));
 }
+
+mod clusters {
+    use super::*;
+    use crate::app::clusters::{CONNECTED_MAX, ClusterCommand, ClusterEvent, ClusterJob, FilesRead};
+    use crate::model::cluster::{
+        Ask, ClusterContext, Connection, Consent, ContextChoice, ContextKey, Login, Trouble,
+    };
+    use crate::model::plan::{Route, ServiceTarget};
+
+    fn key(name: &str) -> ContextKey {
+        ContextKey { file: PathBuf::from("/k"), name: name.to_owned() }
+    }
+
+    fn context(name: &str) -> ClusterContext {
+        ClusterContext {
+            key: key(name),
+            cluster: name.to_owned(),
+            user: String::new(),
+            namespace: "default".to_owned(),
+            server: "https://a.test".to_owned(),
+            shadowed_by: None,
+            is_insecure: false,
+            login: Login::Token,
+            problems: Vec::new(),
+        }
+    }
+
+    fn ask(state: &mut State, command: ClusterCommand) -> Vec<Job> {
+        state.command(Command::Cluster(command), fresh(1))
+    }
+
+    fn tell(state: &mut State, event: ClusterEvent) -> Vec<Job> {
+        state.event(Event::Cluster(event), fresh(1))
+    }
+
+    fn read(contexts: &[&str], changed: &[&str]) -> ClusterEvent {
+        ClusterEvent::Read(Box::new(FilesRead {
+            contexts: contexts.iter().map(|name| context(name)).collect(),
+            changed: changed.iter().map(PathBuf::from).collect(),
+            ..FilesRead::default()
+        }))
+    }
+
+    fn stands(state: &mut State, name: &str, connection: Connection) {
+        let number = state.clusters.links[&key(name)].number;
+        tell(state, ClusterEvent::Stands { key: key(name), number, connection: Box::new(connection) });
+    }
+
+    fn connects(jobs: &[Job]) -> usize {
+        jobs.iter().filter(|job| matches!(job, Job::Cluster(ClusterJob::Connect { .. }))).count()
+    }
+
+    fn consent(sha256: &str) -> Ask {
+        let consent = Consent::Command {
+            program: "/bin/login".into(),
+            sha256: sha256.to_owned(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+        };
+        Ask { consent, context: key("a"), written: "login".to_owned(), has_changed: false }
+    }
+
+    #[test]
+    fn files_are_kept_in_mind_once_and_read_at_once() {
+        let mut state = State::default();
+        let paths = vec![PathBuf::from("/k"), PathBuf::from("/folder")];
+        let jobs = ask(&mut state, ClusterCommand::Add(paths.clone()));
+        assert!(matches!(
+            jobs.as_slice(),
+            [Job::Cluster(ClusterJob::Save(_)), Job::Cluster(ClusterJob::Read(_))]
+        ));
+        ask(&mut state, ClusterCommand::Add(paths.clone()));
+        assert_eq!((&state.clusters.book.files, state.page), (&paths, Page::Clusters));
+        tell(&mut state, read(&["a"], &[]));
+        ask(&mut state, ClusterCommand::Choose(key("a")));
+        let jobs = ask(&mut state, ClusterCommand::Remove("/k".into()));
+        assert!(
+            jobs.iter()
+                .any(|job| matches!(job, Job::Cluster(ClusterJob::Disconnect(gone)) if *gone == key("a")))
+        );
+        assert!(state.clusters.book.chosen.is_none() && state.clusters.links.is_empty());
+    }
+
+    #[test]
+    fn a_chosen_context_is_connected_once() {
+        let mut state = State::default();
+        tell(&mut state, read(&["a", "b"], &[]));
+        assert_eq!(connects(&ask(&mut state, ClusterCommand::Choose(key("a")))), 1);
+        assert_eq!(connects(&ask(&mut state, ClusterCommand::Choose(key("a")))), 0, "it is being connected");
+        assert_eq!(connects(&ask(&mut state, ClusterCommand::Choose(key("b")))), 1, "several at once");
+        assert_eq!(state.clusters.links.len(), 2);
+        for number in 0..CONNECTED_MAX {
+            ask(&mut state, ClusterCommand::Connect(key(&number.to_string())));
+        }
+        assert_eq!(state.clusters.links.len(), CONNECTED_MAX);
+        assert!(state.notices.last().is_some_and(|notice| notice.detail.contains("disconnect one")));
+    }
+
+    #[test]
+    fn news_of_an_older_connection_is_ignored() {
+        let mut state = State::default();
+        ask(&mut state, ClusterCommand::Connect(key("a")));
+        let old = state.clusters.links[&key("a")].number;
+        ask(&mut state, ClusterCommand::Connect(key("a")));
+        let trouble = Trouble { title: String::new(), cause: String::new(), advice: String::new() };
+        let connection = Box::new(Connection::Failed(trouble));
+        tell(&mut state, ClusterEvent::Stands { key: key("a"), number: old, connection });
+        tell(&mut state, ClusterEvent::Seen { key: key("a"), number: old, seen: Default::default() });
+        let link = &state.clusters.links[&key("a")];
+        assert!(link.connection == Connection::Connecting && link.seen.is_none());
+    }
+
+    #[test]
+    fn an_agreement_connects_all_that_waited_and_takes_the_place_of_an_older_one() {
+        let mut state = State::default();
+        for name in ["a", "b"] {
+            ask(&mut state, ClusterCommand::Connect(key(name)));
+            stands(&mut state, name, Connection::NeedsConsent(Box::new(consent("1"))));
+        }
+        assert!(matches!(state.question, Some(Question::Login(_))));
+        assert_eq!(connects(&ask(&mut state, ClusterCommand::Agree)), 2);
+        stands(&mut state, "a", Connection::NeedsConsent(Box::new(consent("2"))));
+        ask(&mut state, ClusterCommand::Decline);
+        assert_eq!(state.clusters.book.consents, [consent("1").consent]);
+        stands(&mut state, "a", Connection::NeedsConsent(Box::new(consent("2"))));
+        ask(&mut state, ClusterCommand::Agree);
+        assert_eq!(state.clusters.book.consents, [consent("2").consent]);
+    }
+
+    #[test]
+    fn what_a_changed_file_connected_is_connected_anew_or_let_go() {
+        let mut state = State::default();
+        tell(&mut state, read(&["a", "b"], &[]));
+        for name in ["a", "b"] {
+            ask(&mut state, ClusterCommand::Connect(key(name)));
+        }
+        let jobs = tell(&mut state, read(&["a"], &["/k"]));
+        assert_eq!((connects(&jobs), state.clusters.links.len()), (1, 1));
+        assert_eq!(connects(&tell(&mut state, read(&["a"], &["/other"]))), 0);
+    }
+
+    #[test]
+    fn load_into_production_is_asked_about_and_into_an_unknown_cluster_refused() {
+        let mut state = State::default();
+        tell(&mut state, read(&["a"], &[]));
+        let mut plan = Plan::for_url("http://web.shop.svc:80/");
+        plan.target.service = Some(ServiceTarget {
+            context: "a".to_owned(),
+            route: Route::PortForward,
+            ..ServiceTarget::default()
+        });
+        let choice = ContextChoice { is_production: true, ..ContextChoice::default() };
+        ask(&mut state, ClusterCommand::Describe(key("a"), choice));
+        assert!(state.command(Command::StartRun(Box::new(plan.clone())), fresh(1)).is_empty());
+        let Some(Question::HeavyLoad { reason, .. }) = &state.question else {
+            panic!("{:?}", state.question)
+        };
+        assert!(reason.contains("production"), "{reason}");
+        let jobs = state.command(Command::AgreeToLoad, fresh(2));
+        assert!(
+            matches!(jobs.as_slice(), [Job::Run { way: Some(way), .. }] if way.context == key("a")),
+            "{jobs:?}"
+        );
+        let mut state = State::default();
+        assert!(state.command(Command::StartRun(Box::new(plan)), fresh(1)).is_empty());
+        assert!(
+            state.notices.last().is_some_and(|notice| notice.detail.contains("No kubeconfig")),
+            "{:?}",
+            state.notices
+        );
+    }
+
+    #[test]
+    fn an_alias_is_bounded_and_the_usual_is_not_kept() {
+        let mut state = State::default();
+        let choice =
+            ContextChoice { alias: format!(" x\u{7}{} ", "y".repeat(100)), ..ContextChoice::default() };
+        ask(&mut state, ClusterCommand::Describe(key("a"), choice));
+        let title = state.clusters.book.title(&key("a")).to_owned();
+        assert!(title.starts_with("xy") && title.chars().count() < 61, "{title}");
+        ask(&mut state, ClusterCommand::Describe(key("a"), ContextChoice::default()));
+        assert!(state.clusters.book.contexts.is_empty() && state.clusters.book.title(&key("a")) == "a");
+    }
+}

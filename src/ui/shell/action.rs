@@ -2,6 +2,7 @@
 
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
+use crate::app::clusters::ClusterCommand;
 use crate::app::state::Open;
 use crate::app::{Command, ExportFormat, Page, State};
 use crate::model::{RunId, Settings, ThemeChoice};
@@ -182,6 +183,8 @@ fn rest(state: &State) -> Vec<Action> {
     vec![
         ask(notices, Some(NOTICES), Command::ToggleNotices),
         ask("Dismiss all notifications", None, Command::DismissAllNotices).when(some),
+        ask("Add kubeconfigs…", None, Command::Cluster(ClusterCommand::PickFiles)),
+        ask("Add a folder of kubeconfigs…", None, Command::Cluster(ClusterCommand::PickFolder)),
         copy,
         palette,
         ask("Quit", Some(command(Key::Q)), Command::Quit),
@@ -198,7 +201,13 @@ fn named(state: &State) -> Vec<Action> {
         .iter()
         .take(NAMED_MAX)
         .map(|run| ask(format!("Open run: {} ({})", run.name, run.url), None, Command::OpenRun(run.id)));
-    plans.chain(runs).collect()
+    let clusters = &state.clusters;
+    let contexts = clusters.contexts.iter().take(NAMED_MAX).map(|context| {
+        let title =
+            format!("Use context: {} ({})", clusters.book.title(&context.key), context.key.file.display());
+        ask(title, None, Command::Cluster(ClusterCommand::Choose(context.key.clone())))
+    });
+    plans.chain(contexts).chain(runs).collect()
 }
 
 /// The runs that are on show on the history page.

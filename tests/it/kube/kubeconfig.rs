@@ -185,6 +185,7 @@ impl Written {
 #[derive(Debug)]
 pub(crate) struct Kubectl {
     pub(crate) is_ok: bool,
+    pub(crate) output: String,
     pub(crate) errors: String,
 }
 
@@ -200,5 +201,5 @@ pub(crate) fn kubectl(kubeconfig: &Path, arguments: &[&str], input: &str) -> Kub
     command.stdin(Stdio::from(std::fs::File::open(&given).unwrap()));
     let done = command.output().expect("kubectl can be started");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Kubectl { is_ok: done.status.success(), errors: text(done.stderr) }
+    Kubectl { is_ok: done.status.success(), output: text(done.stdout), errors: text(done.stderr) }
 }
