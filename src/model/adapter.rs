@@ -1,0 +1,236 @@
+//! Adapters: what they say of themselves, what they offer, what is asked of them and what they report; and the steps of
+//! which an operation of the built-in one is made.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What an operation is for; in the order in which pages list them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Install or remove a mesh.
+    #[default]
+    Install,
+    /// A sample application.
+    SampleApplication,
+    /// Change how a mesh works.
+    Configure,
+    /// Look for mistakes.
+    Validate,
+    /// Any manifest.
+    Custom,
+}
+
+/// Something that an adapter offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Operation {
+    /// What it is for.
+    pub category: Category,
+    /// In words, for people.
+    pub text: String,
+    /// By what it is asked for.
+    pub key: String,
+}
+
+/// What is asked of an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OperationRequest {
+    /// A UUID of our own: what is reported later bears it.
+    pub id: String,
+    /// [`Operation::key`].
+    pub key: String,
+    /// Where; `default` where a person said nothing.
+    pub namespace: String,
+    /// Whether it is to be undone.
+    pub removes: bool,
+    /// The manifest of a custom operation, or the values of an installation; empty for none.
+    pub body: String,
+    /// Which version of the mesh; empty for the adapter's choice.
+    pub version: String,
+}
+
+/// How grave something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    #[default]
+    Info,
+    /// It may not be as wished.
+    Warning,
+    /// It failed.
+    Error,
+}
+
+/// What an adapter reported. All of it is foreign text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdapterEvent {
+    /// How grave.
+    pub severity: Severity,
+    /// In a line.
+    pub summary: String,
+    /// The whole of it; may be long.
+    pub details: String,
+    /// The operation that it belongs to; empty for none.
+    pub operation_id: String,
+    /// Why, where it was sent.
+    pub cause: String,
+    /// What to do, where it was sent.
+    pub remedy: String,
+    /// The adapter's own code for it.
+    pub code: String,
+    /// `adapter`.
+    pub component: String,
+    /// `ISTIO`.
+    pub component_name: String,
+}
+
+/// Which contract an adapter speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Era {
+    /// That of 2019: a kubeconfig is handed over once, before anything else.
+    First,
+    /// That of the adapter library: a kubeconfig goes with each operation.
+    #[default]
+    Library,
+}
+
+/// What an adapter says of itself and offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdapterFacts {
+    /// Its mesh's name, as it says it: `ISTIO`.
+    pub name: String,
+    /// Its own version; empty where it does not say.
+    pub version: String,
+    /// The commit that it was built from; empty where it does not say.
+    pub git_sha: String,
+    /// Versions of the mesh that it knows.
+    pub mesh_versions: Vec<String>,
+    /// Its contract.
+    pub era: Era,
+    /// What it offers; sorted.
+    pub operations: Vec<Operation>,
+}
+
+/// A part of an operation of the built-in adapter, carried out in one cluster, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Install or upgrade a chart with `helm`.
+    Helm(HelmRelease),
+    /// Take a chart's release away with `helm`, and nothing where there is none.
+    Unhelm {
+        /// The release.
+        release: String,
+        /// Where it is.
+        namespace: String,
+    },
+    /// Apply the documents of a manifest on the server's side; what an earlier manifest of this set had and this has not is
+    /// taken away.
+    Apply {
+        /// By what name these objects belong together.
+        set: String,
+        /// Where objects go that name no namespace.
+        namespace: String,
+        /// YAML documents.
+        manifest: String,
+    },
+    /// Take away all objects of a set.
+    Prune {
+        /// By what name.
+        set: String,
+        /// Where it was applied.
+        namespace: String,
+    },
+    /// Write labels and annotations on an object, or take them off.
+    Mark {
+        /// On which.
+        object: Marked,
+        /// Labels; none to take one off.
+        labels: BTreeMap<String, Option<String>>,
+        /// Annotations; none to take one off.
+        annotations: BTreeMap<String, Option<String>>,
+    },
+    /// Start the pods of all workloads of a namespace anew, one after another, as `kubectl rollout restart` does.
+    Restart {
+        /// Where.
+        namespace: String,
+    },
+    /// Wait until all workloads of a namespace are ready.
+    Ready {
+        /// Where.
+        namespace: String,
+        /// For how long, in seconds.
+        seconds: u32,
+    },
+    /// Look for mistakes with the meshes of the cluster and report each.
+    Validate {
+        /// In which namespace; empty for the whole cluster.
+        namespace: String,
+    },
+}
+
+/// What [`Step::Mark`] is written on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marked {
+    /// A namespace.
+    Namespace(String),
+    /// The pod templates of all workloads of a namespace.
+    Templates(String),
+}
+
+/// A chart to be installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HelmRelease {
+    /// What it is called in the cluster.
+    pub release: String,
+    /// The repository's URL; empty where the chart is a folder or a file.
+    pub repository: String,
+    /// The chart's name there, or its path.
+    pub chart: String,
+    /// Its version; empty for the newest.
+    pub version: String,
+    /// Where; made where it is missing.
+    pub namespace: String,
+    /// Values as YAML; empty for the chart's own.
+    pub values: String,
+}
+
+/// A mistake, or a danger of one, that a validation found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    /// How grave.
+    pub severity: Severity,
+    /// What it is about: `namespace shop`, `Deployment shop/checkout`.
+    pub subject: String,
+    /// In a sentence.
+    pub summary: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Category {
+    /// All, in their order.
+    pub const ALL: [Self; 5] =
+        [Self::Install, Self::SampleApplication, Self::Configure, Self::Validate, Self::Custom];
+
+    /// As a heading.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Install => "Install",
+            Self::SampleApplication => "Sample applications",
+            Self::Configure => "Configure",
+            Self::Validate => "Validate",
+            Self::Custom => "Custom",
+        }
+    }
+}
