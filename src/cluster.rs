@@ -16,6 +16,7 @@ mod facts;
 mod forward;
 mod kubeconfig;
 mod objects;
+mod oidc;
 mod program;
 mod proxy;
 mod watch;
@@ -31,6 +32,7 @@ use crate::model::cluster::{Ask, ClusterContext, ClusterFile, ContextKey, Troubl
 pub use connect::Link;
 #[cfg(unix)]
 pub use forward::Forward;
+pub use oidc::{TokenStore, Tokens};
 
 /// No question to a cluster takes longer.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);

@@ -229,6 +229,7 @@ mod tests {
             identity: None,
             rights: Vec::new(),
             nodes: Ok(vec![node.clone(), node]),
+            remarks: Vec::new(),
         };
         let connection = Connection::Connected(Box::new(facts));
         let link = ClusterLink { number: 1, connection, seen: Some(Arc::new(seen)), revision: 1 };

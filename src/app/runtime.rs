@@ -184,7 +184,8 @@ impl Runtime {
             Job::StartTarget => self.start_target(),
             Job::Run { id, plan, search, threads, timer, way } => {
                 let options = load::Options { threads, timer };
-                let way = way.map(|way| run::Passage { way: *way, handle: self.tokio.handle().clone() });
+                let (handle, tokens) = (self.tokio.handle().clone(), self.clusters.tokens());
+                let way = way.map(|way| run::Passage { way: *way, handle, tokens });
                 let order = run::Order { id, plan: *plan, search, options, way };
                 let desk = self.store.desk().clone();
                 self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));

@@ -241,7 +241,12 @@ pub(super) fn connect(
             session.command(Command::Cluster(ClusterCommand::Agree));
         }
         match session.state().clusters.connection(&key) {
-            Connection::Connected(facts) => return Ok((key, facts.clone())),
+            Connection::Connected(facts) => {
+                for remark in &facts.remarks {
+                    screen.warning(remark);
+                }
+                return Ok((key, facts.clone()));
+            }
             Connection::Failed(trouble) => return Err(Failure::NotCarriedOut(trouble_words(trouble))),
             _ if begun.elapsed() > CONNECT_MAX => {
                 return Err(Failure::NotCarriedOut("the cluster does not answer".to_owned()));
@@ -334,6 +339,7 @@ fn facts_json(key: &ContextKey, facts: &ClusterFacts) -> Value {
         "groups": facts.identity.as_ref().map(|identity| &identity.groups),
         "rights": rights,
         "nodes": nodes,
+        "remarks": facts.remarks,
     })
 }
 

@@ -21,7 +21,7 @@ use url::Url;
 use super::credentials::{Identity, Keeper};
 use super::kubeconfig::{Resolved, without_credentials};
 use super::words::trouble;
-use super::{ANSWER_MAX, Kubeconfigs, Refused, facts, proxy, watch, words};
+use super::{ANSWER_MAX, Kubeconfigs, Refused, Tokens, facts, proxy, watch, words};
 use crate::model::cluster::{ClusterFacts, Consent, ContextKey, Trouble};
 use crate::model::inventory::Inventory;
 
@@ -43,7 +43,7 @@ pub struct Link {
 
 impl Link {
     /// Makes a connection ready; a login command is run, nothing else is asked yet. `allows`: whether a person agreed to
-    /// something; none where it was to another thing in its place.
+    /// something; none where it was to another thing in its place. `tokens`: logins that were renewed.
     ///
     /// # Errors
     /// [`Refused`].
@@ -51,12 +51,13 @@ impl Link {
         files: &Kubeconfigs,
         key: &ContextKey,
         allows: &(dyn Fn(&Consent) -> Option<bool> + Send + Sync),
+        tokens: &Tokens,
     ) -> Result<Self, Refused> {
         let resolved = files.files.resolve(key).map_err(|cause| {
             let advice = "Choose another context, or put the kubeconfig right";
             trouble("The context cannot be used", cause, advice)
         })?;
-        let keeper = Arc::new(Keeper::new(&resolved, allows).await?);
+        let keeper = Arc::new(Keeper::new(&resolved, allows, tokens).await?);
         let identity = keeper.identity().await.map_err(|error| error.0)?;
         let server = without_credentials(&resolved.cluster.server);
         let url =
@@ -90,7 +91,8 @@ impl Link {
             }
         };
         match tokio::time::timeout(ANSWER_MAX, asked).await {
-            Ok(asked) => asked.map_err(|error| words::of_kube(&error, &self.server, self.through.as_deref())),
+            Ok(Ok(facts)) => Ok(ClusterFacts { remarks: self.keeper.remarks().await, ..facts }),
+            Ok(Err(error)) => Err(words::of_kube(&error, &self.server, self.through.as_deref())),
             Err(_) => {
                 let cause = format!("no answer within {} s", ANSWER_MAX.as_secs());
                 Err(words::silent(&self.server, &cause))
@@ -158,11 +160,14 @@ fn authorities(resolved: &Resolved) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
         (None, Some(path)) => read(path, what)?,
         (None, None) => return Ok(None),
     };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(found) if !found.is_empty() => Ok(Some(found.into_iter().map(|found| found.to_vec()).collect())),
-        _ => Err(wrong(what, "there is no PEM certificate in it")),
-    }
+    let found = certificates(&pem).ok_or_else(|| wrong(what, "there is no PEM certificate in it"))?;
+    Ok(Some(found.into_iter().map(|found| found.to_vec()).collect()))
+}
+
+/// The certificates of a PEM text; none where there are none, or a broken one.
+pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    found.ok().filter(|found| !found.is_empty())
 }
 
 type Pems = (Option<Vec<u8>>, Option<Vec<u8>>);
@@ -189,12 +194,12 @@ fn certificate(resolved: &Resolved, identity: Option<Identity>) -> Result<Pems, 
     Ok((certificate, key))
 }
 
-fn decoded(data: &str, what: &str) -> Result<Vec<u8>, Trouble> {
+pub(super) fn decoded(data: &str, what: &str) -> Result<Vec<u8>, Trouble> {
     let text: String = data.split_whitespace().collect();
     STANDARD.decode(text).map_err(|_| wrong(what, "it is not base64"))
 }
 
-fn read(path: &Path, what: &str) -> Result<Vec<u8>, Trouble> {
+pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Trouble> {
     use std::io::Read as _;
     let failed = |error: std::io::Error| wrong(what, &format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();

@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::Refused;
 use super::kubeconfig::{Cluster, Exec, Provider, Resolved, Secret, User};
+use super::oidc::{IdToken, OidcLogin};
 use super::program::{self, COMMAND_MAX};
 use super::words::{bounded, trouble};
+use super::{Refused, Tokens};
 use crate::model::cluster::{Ask, Consent, Trouble};
 
 /// A token is renewed so long before it expires.
@@ -48,6 +49,7 @@ enum How {
     Fixed(HeaderValue),
     File(PathBuf),
     Command(Box<Login>),
+    Provider(Box<OidcLogin>),
 }
 
 /// A command that logs in, ready to be run.
@@ -74,6 +76,8 @@ struct Got {
     identity: Option<Identity>,
     expires: Option<Timestamp>,
     at: Instant,
+    /// What a person should know of it.
+    remark: Option<String>,
 }
 
 /// A client certificate and its key, PEM.
@@ -103,6 +107,12 @@ impl From<Trouble> for Refused {
     }
 }
 
+impl Got {
+    fn now() -> Self {
+        Self { header: None, identity: None, expires: None, at: Instant::now(), remark: None }
+    }
+}
+
 impl Keeper {
     /// Makes the login of a context ready. Nothing is run yet.
     ///
@@ -111,6 +121,7 @@ impl Keeper {
     pub(super) async fn new(
         resolved: &Resolved,
         allows: &(dyn Fn(&Consent) -> Option<bool> + Send + Sync),
+        tokens: &Tokens,
     ) -> Result<Self, Refused> {
         ask_for_files(resolved, allows)?;
         let user = &resolved.user;
@@ -132,7 +143,7 @@ impl Keeper {
         } else if let Some(exec) = &user.exec {
             How::Command(Box::new(exec_login(resolved, exec, allows).await?))
         } else if let Some(provider) = &user.auth_provider {
-            provider_login(resolved, provider, allows).await?
+            provider_login(resolved, provider, allows, tokens).await?
         } else {
             How::Nothing
         };
@@ -147,7 +158,7 @@ impl Keeper {
         match &self.how {
             How::Nothing => Ok(None),
             How::Fixed(header) => Ok(Some(header.clone())),
-            How::File(_) | How::Command(_) => Ok(self.current().await?.header),
+            How::File(_) | How::Command(_) | How::Provider(_) => Ok(self.current().await?.header),
         }
     }
 
@@ -169,7 +180,12 @@ impl Keeper {
 
     /// Whether trying again after a 401 can bring another login.
     pub(super) fn can_renew(&self) -> bool {
-        matches!(self.how, How::Command(_) | How::File(_))
+        matches!(self.how, How::Command(_) | How::File(_) | How::Provider(_))
+    }
+
+    /// What a person should know of the login.
+    pub(super) async fn remarks(&self) -> Vec<String> {
+        self.got.lock().await.iter().filter_map(|got| got.remark.clone()).collect()
     }
 
     async fn current(&self) -> Result<Got, LoginError> {
@@ -185,6 +201,7 @@ impl Keeper {
         let got = match &self.how {
             How::File(path) => read_token(path)?,
             How::Command(login) => login.run().await?,
+            How::Provider(login) => renewed(login.token(is_refused).await?)?,
             How::Nothing | How::Fixed(_) => unreachable!("asked only where a login is kept"),
         };
         self.is_refused.store(false, Relaxed);
@@ -349,6 +366,7 @@ async fn provider_login(
     resolved: &Resolved,
     provider: &Provider,
     allows: &(dyn Fn(&Consent) -> Option<bool> + Send + Sync),
+    tokens: &Tokens,
 ) -> Result<How, Refused> {
     let setting = |key: &str| provider.config.get(key).map(Secret::expose).filter(|value| !value.is_empty());
     match provider.name.as_str() {
@@ -370,10 +388,7 @@ async fn provider_login(
             let written = command_line(command, &arguments);
             Ok(How::Command(Box::new(Login { written, program, arguments, variables: Vec::new(), answer })))
         }
-        "oidc" => {
-            let token = setting("id-token");
-            kept_token(token, token.and_then(expiry_of_jwt))
-        }
+        "oidc" => Ok(How::Provider(Box::new(OidcLogin::of(resolved, provider, tokens)?))),
         other => {
             let cause = format!(
                 "it logs in with the provider “{}”, which kubectl has no more either",
@@ -393,20 +408,15 @@ fn kept_token(token: Option<&str>, expires: Option<Timestamp>) -> Result<How, Re
         Some(token) if expires.is_none_or(|at| at > Timestamp::now()) => Ok(How::Fixed(bearer(token)?)),
         _ => {
             let cause = "the token that the kubeconfig keeps has expired, or is not there".to_owned();
-            let advice = "Log in again with the tool that this kubeconfig came from; Meshbench does not renew such tokens yet";
+            let advice = "Log in again with the tool that this kubeconfig came from";
             Err(trouble("The kubeconfig's login has expired", cause, advice).into())
         }
     }
 }
 
-/// When a token of OpenID Connect expires, by what it says of itself.
-fn expiry_of_jwt(token: &str) -> Option<Timestamp> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: i64,
-    }
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
-    Timestamp::from_second(serde_json::from_slice::<Claims>(&claims).ok()?.exp).ok()
+fn renewed(token: IdToken) -> Result<Got, LoginError> {
+    let header = Some(bearer(token.token.expose())?);
+    Ok(Got { header, expires: token.expires, remark: token.remark, ..Got::now() })
 }
 
 /// The keys of `{.credential.access_token}`.
@@ -480,7 +490,7 @@ fn read_credential(output: &[u8], version: &str) -> Result<Got, String> {
         return Err("it gave neither a token nor a certificate".to_owned());
     }
     let header = token.map(|token| bearer(token.expose())).transpose().map_err(|trouble| trouble.cause)?;
-    Ok(Got { header, identity, expires, at: Instant::now() })
+    Ok(Got { header, identity, expires, ..Got::now() })
 }
 
 fn read_json(output: &[u8], token: &[String], expiry: &[String]) -> Result<Got, String> {
@@ -493,7 +503,7 @@ fn read_json(output: &[u8], token: &[String], expiry: &[String]) -> Result<Got, 
     let token = at(token).ok_or("its answer has no token")?;
     let expires = at(expiry).and_then(|text| text.parse().ok());
     let header = Some(bearer(&token).map_err(|trouble| trouble.cause)?);
-    Ok(Got { header, identity: None, expires, at: Instant::now() })
+    Ok(Got { header, expires, ..Got::now() })
 }
 
 fn read_token(path: &Path) -> Result<Got, LoginError> {
@@ -511,7 +521,7 @@ fn read_token(path: &Path) -> Result<Got, LoginError> {
     if text.trim().is_empty() || text.len() as u64 > TOKEN_BYTES_MAX {
         return Err(failed("it is empty, or larger than any token".to_owned()).into());
     }
-    Ok(Got { header: Some(bearer(&text)?), identity: None, expires: None, at: Instant::now() })
+    Ok(Got { header: Some(bearer(&text)?), ..Got::now() })
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Trouble> {

@@ -44,6 +44,7 @@ pub(super) async fn ask(client: &Client, namespace: &str) -> Result<ClusterFacts
         identity,
         rights,
         nodes,
+        remarks: Vec::new(),
     })
 }
 

@@ -206,6 +206,8 @@ pub struct ClusterFacts {
     pub rights: Vec<Right>,
     /// Nodes, or why they are not known.
     pub nodes: Result<Vec<Node>, String>,
+    /// What one should know of the connection, though it stands.
+    pub remarks: Vec<String>,
 }
 
 /// Who the cluster says we are.

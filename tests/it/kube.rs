@@ -9,7 +9,8 @@ mod parts;
 mod people;
 mod tests;
 
-pub(crate) use cluster::{Cluster, Options};
-pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust};
+pub(crate) use cluster::{Cluster, Options, until};
+pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust, kubectl};
 pub(crate) use kubelet::Kubelet;
-pub(crate) use people::Person;
+pub(crate) use parts::{Process, free_port};
+pub(crate) use people::{Authority, Person};

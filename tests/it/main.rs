@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "seeds and measures are for whoever reads the test's output")]
 
 mod cli;
+mod cluster_login;
 mod clusters;
 mod floors;
 mod http2_peer;

@@ -186,6 +186,7 @@ fn facts() -> ClusterFacts {
             right("forward ports", "send load through the API server", None),
         ],
         nodes: Ok((1..=3).map(node).collect()),
+        remarks: Vec::new(),
     }
 }
 

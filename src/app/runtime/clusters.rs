@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::Outbox;
+use crate::account::Keyring;
 use crate::app::clusters::{ClusterEvent, FilesRead, Sources};
 use crate::app::event::Event;
-use crate::cluster::{self, Kubeconfigs, Link, Refused, Traces};
+use crate::cluster::{self, Kubeconfigs, Link, Refused, TokenStore, Tokens, Traces};
 use crate::model::cluster::{Connection, Consent, ContextKey};
 
 /// Kubeconfigs are looked at this often.
@@ -23,13 +24,26 @@ const PAUSE_FIRST: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The tasks that are under way; all end with this.
-#[derive(Default)]
 pub(super) struct Clusters {
     watch: Option<AbortHandle>,
     links: BTreeMap<ContextKey, AbortHandle>,
+    /// Logins that were renewed.
+    tokens: Tokens,
+}
+
+impl Default for Clusters {
+    fn default() -> Self {
+        let tokens = Tokens::new(Arc::new(Keyring::default()));
+        Self { watch: None, links: BTreeMap::new(), tokens }
+    }
 }
 
 impl Clusters {
+    /// Logins that were renewed: the same for everyone.
+    pub(super) fn tokens(&self) -> Tokens {
+        self.tokens.clone()
+    }
+
     pub(super) fn read(&mut self, sources: Sources, handle: &Handle, outbox: &Outbox) {
         if let Some(watch) = self.watch.take() {
             watch.abort();
@@ -46,7 +60,8 @@ impl Clusters {
         outbox: &Outbox,
     ) {
         self.disconnect(&key);
-        let task = keep_connected(key.clone(), number, sources, consents, outbox.clone());
+        let task =
+            keep_connected(key.clone(), number, sources, consents, self.tokens.clone(), outbox.clone());
         self.links.insert(key, handle.spawn(task).abort_handle());
     }
 
@@ -97,6 +112,7 @@ async fn keep_connected(
     number: u64,
     sources: Sources,
     consents: Vec<Consent>,
+    tokens: Tokens,
     outbox: Outbox,
 ) {
     let tell = async |connection: Connection| {
@@ -106,7 +122,7 @@ async fn keep_connected(
     };
     let mut pause = PAUSE_FIRST;
     loop {
-        match open(&key, &sources, &consents).await {
+        match open(&key, &sources, &consents, &tokens).await {
             Ok(link) => {
                 let (seen_by, seen_key) = (outbox.clone(), key.clone());
                 let watch = link.watch(move |seen| {
@@ -146,11 +162,27 @@ async fn keep_connected(
     }
 }
 
-pub(super) async fn open(key: &ContextKey, sources: &Sources, consents: &[Consent]) -> Result<Link, Refused> {
+/// Refresh tokens of kubeconfigs, in the system's keyring.
+impl TokenStore for Keyring {
+    fn read(&self, name: &str) -> Result<Option<String>, String> {
+        self.read(name)
+    }
+
+    fn write(&self, name: &str, token: &str) -> Result<(), String> {
+        self.write(name, token)
+    }
+}
+
+pub(super) async fn open(
+    key: &ContextKey,
+    sources: &Sources,
+    consents: &[Consent],
+    tokens: &Tokens,
+) -> Result<Link, Refused> {
     let (own, uses) = (sources.own.clone(), sources.uses_kubectls);
     let files = tokio::task::spawn_blocking(move || Kubeconfigs::read(&own, uses)).await;
     let files = files.unwrap_or_default();
-    Link::open(&files, key, &|wanted| answer(consents, wanted)).await
+    Link::open(&files, key, &|wanted| answer(consents, wanted), tokens).await
 }
 
 /// Whether this was agreed to; none where it was to another program in its place.

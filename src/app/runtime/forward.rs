@@ -40,9 +40,10 @@ impl Passage {
     #[cfg(unix)]
     pub(super) fn open(&self, plan: &Plan) -> Result<Open, String> {
         let service = plan.target.service.as_ref().ok_or("the plan names no Service")?;
-        let Self { way, handle } = self;
+        let Self { way, handle, tokens } = self;
         let forward = handle.block_on(async {
-            let link = clusters::open(&way.context, &way.sources, &way.consents).await.map_err(words)?;
+            let link =
+                clusters::open(&way.context, &way.sources, &way.consents, tokens).await.map_err(words)?;
             let opened = link.forward(&service.namespace, &service.name, service.port).await;
             opened.map_err(|trouble| words(Refused::Trouble(Box::new(trouble))))
         })?;

@@ -13,6 +13,7 @@ use crate::app::job::Steer;
 use crate::app::record::{self, Detail};
 use crate::app::search::{Searching, trial_plan};
 use crate::app::state::Phase;
+use crate::cluster::Tokens;
 use crate::load::{self, Control, LoadError, Measured};
 use crate::model::{Ended, Plan, Run, RunId, Search};
 
@@ -90,6 +91,7 @@ pub(super) struct Order {
 pub(super) struct Passage {
     pub(super) way: Way,
     pub(super) handle: Handle,
+    pub(super) tokens: Tokens,
 }
 
 /// What steers the run of this moment: in a search each trial has a control of its own.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::cluster::TokenStore;
 use crate::model::cluster::ContextKey;
 
 const CANARY: &str = "CANARY-SECRET";
@@ -40,12 +41,27 @@ impl Bench {
     }
 
     async fn keeper(&self, user: User) -> Result<Keeper, Refused> {
-        Keeper::new(&self.resolved(user), &|_| Some(true)).await
+        Keeper::new(&self.resolved(user), &|_| Some(true), &nowhere()).await
     }
 
     fn exec(&self, text: &str) -> User {
         exec(Exec { command: self.program(text), ..usual() })
     }
+}
+
+/// No login of these is renewed.
+fn nowhere() -> Tokens {
+    struct Nowhere;
+    impl TokenStore for Nowhere {
+        fn read(&self, _: &str) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+
+        fn write(&self, _: &str, _: &str) -> Result<(), String> {
+            Err("nowhere".to_owned())
+        }
+    }
+    Tokens::new(std::sync::Arc::new(Nowhere))
 }
 
 fn usual() -> Exec {
@@ -131,7 +147,7 @@ async fn a_command_runs_only_once_a_person_agreed_to_it_and_to_this_very_program
     let bench = Bench::new();
     let user = bench.exec(&answer("{\"token\": \"abc\"}"));
     let asked = |resolved: Resolved, answer: Option<bool>| async move {
-        match Keeper::new(&resolved, &|_| answer).await {
+        match Keeper::new(&resolved, &|_| answer, &nowhere()).await {
             Err(Refused::NeedsConsent(ask)) => *ask,
             other => panic!("{:?}", other.map(|_| ())),
         }
@@ -260,12 +276,12 @@ async fn a_file_outside_the_kubeconfigs_folder_is_sent_only_with_a_persons_word(
     std::fs::write(&file, "x").expect("a file");
     let user = User { token_file: Some(file.clone()), ..User::default() };
     let mut resolved = bench.resolved(user);
-    let Err(Refused::NeedsConsent(ask)) = Keeper::new(&resolved, &|_| Some(false)).await else {
+    let Err(Refused::NeedsConsent(ask)) = Keeper::new(&resolved, &|_| Some(false), &nowhere()).await else {
         panic!("nobody was asked")
     };
     assert_eq!(ask.consent, Consent::Files { files: vec![file], server: "https://a.test".to_owned() });
     resolved.is_kubectls = true;
-    Keeper::new(&resolved, &|_| Some(false)).await.map(|_| ()).expect("kubectl would send it");
+    Keeper::new(&resolved, &|_| Some(false), &nowhere()).await.map(|_| ()).expect("kubectl would send it");
 }
 
 #[tokio::test]
@@ -292,10 +308,24 @@ async fn providers_of_before_are_used_as_far_as_they_go() {
     ];
     let keeper = bench.keeper(provider("gcp", &config)).await.expect("a login");
     assert_eq!(sent(&keeper).await, "Bearer abc");
-    let jwt = |exp: i64| format!("x.{}.y", URL_SAFE_NO_PAD.encode(format!("{{\"exp\": {exp}}}")));
+    let jwt = |exp: i64| {
+        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{{\"exp\": {exp}}}"));
+        format!("x.{claims}.y")
+    };
+    let oidc = |token: String| {
+        let config = [
+            ("id-token", token),
+            ("client-id", "us".to_owned()),
+            ("idp-issuer-url", "https://p.test".to_owned()),
+        ];
+        provider("oidc", &config)
+    };
     let far = Timestamp::now().as_second() + 1000;
-    let keeper = bench.keeper(provider("oidc", &[("id-token", jwt(far))])).await.expect("a login");
+    let keeper = bench.keeper(oidc(jwt(far))).await.expect("a login");
     assert_eq!(sent(&keeper).await, format!("Bearer {}", jwt(far)));
-    assert!(fails(&bench, provider("oidc", &[("id-token", jwt(1000))])).await.contains("expired"));
+    let over = bench.keeper(oidc(jwt(1000))).await.expect("a login");
+    let said = over.header().await.expect_err("it is over, and nothing renews it").to_string();
+    assert!(said.contains("expired") && !said.contains(&jwt(1000)), "{said}");
+    assert!(fails(&bench, provider("oidc", &[("id-token", jwt(far))])).await.contains("no idp-issuer-url"));
     assert!(fails(&bench, provider("azure", &[])).await.contains("kubelogin"));
 }

@@ -18,6 +18,8 @@ pub(super) fn ui(cx: &mut Cx<'_>, ui: &mut Ui, key: &ContextKey) {
             gaps(ui, cx, seen);
         }
         let Connection::Connected(facts) = &link.connection else { return };
+        let remarks: Vec<&str> = facts.remarks.iter().map(String::as_str).collect();
+        widgets::notes(ui, cx.theme, None, &remarks);
         identity(ui, cx, facts);
         ui.add_space(SPACE[2]);
         rights(ui, cx, &facts.rights);

@@ -26,7 +26,7 @@ pub(crate) fn program(name: &str) -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join(name));
     // A kubectl of the machine may be of any version.
-    let installed = installed.filter(|_| name == "etcd");
+    let installed = installed.filter(|_| name != "kubectl");
     named.into_iter().chain([built]).chain(installed).find(|path| path.is_file()).ok_or_else(|| {
         format!("{name} is missing; get it with: ./test parts (or name a folder that has it in KUBEBUILDER_ASSETS)")
     })
