@@ -12,5 +12,5 @@ mod tests;
 pub(crate) use cluster::{Cluster, Options, until};
 pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust, kubectl};
 pub(crate) use kubelet::Kubelet;
-pub(crate) use parts::{Process, free_port};
+pub(crate) use parts::{Process, free_port, program};
 pub(crate) use people::{Authority, Person};

@@ -357,6 +357,31 @@ fn tinyproxy(more: &str) -> (Part, SocketAddr) {
     (Part::start("tinyproxy", "tinyproxy", &["-d", "-c", "proxy.conf"], folder, at), at)
 }
 
+/// An HTTP proxy that asks who one is, and a SOCKS proxy that does not.
+pub(crate) struct Proxies {
+    _parts: [Part; 2],
+    http: SocketAddr,
+    socks: SocketAddr,
+}
+
+impl Proxies {
+    pub(crate) fn start() -> Self {
+        let (part, http) = tinyproxy("BasicAuth ada s3cret");
+        let (folder, socks) = (tempfile::tempdir().expect("a folder"), closed_port());
+        let (ip, port) = (socks.ip().to_string(), socks.port().to_string());
+        let other = Part::start("microsocks", "microsocks", &["-i", &ip, "-p", &port], folder, socks);
+        Self { _parts: [part, other], http, socks }
+    }
+
+    pub(crate) fn http(&self) -> String {
+        format!("http://ada:s3c%72et@{}", self.http)
+    }
+
+    pub(crate) fn socks(&self) -> String {
+        format!("socks5://{}", self.socks)
+    }
+}
+
 fn through(proxy: &str, plan: Plan) -> Plan {
     let mut plan = Plan { timeout: Duration::from_secs(5), ..plan };
     plan.target.reach.proxy = Some(proxy.to_owned());

@@ -9,6 +9,7 @@ mod clusters;
 mod floors;
 mod http2_peer;
 mod kube;
+mod kubeconfigs;
 mod load_allocations;
 mod load_echo;
 mod load_grpc;
