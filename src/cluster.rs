@@ -31,7 +31,7 @@ use crate::model::cluster::{Ask, ClusterContext, ClusterFile, ContextKey, Troubl
 
 pub use connect::Link;
 #[cfg(unix)]
-pub use forward::Forward;
+pub use forward::{Forward, Spoken};
 pub use oidc::{TokenStore, Tokens};
 
 /// No question to a cluster takes longer.

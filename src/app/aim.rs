@@ -2,50 +2,143 @@
 
 use std::sync::Arc;
 
-use super::clusters::{Aim, ClusterLink, Clusters, pods_behind};
+use url::Url;
+
+use super::clusters::{Aim, ClusterLink, Clusters, WayIn, pods_behind};
 use crate::model::Plan;
 use crate::model::cluster::{Connection, Node};
-use crate::model::inventory::{Inventory, Pod, Port, Service, ServiceKind};
+use crate::model::inventory::{Ingress, IngressRule, Inventory, Pod, Port, Service, ServiceKind};
 use crate::model::mesh::{Mesh, meshes_of};
-use crate::model::plan::{ClusterNote, GRPC_HEALTH, Grpc, Protocol, Route, Schema, ServiceTarget};
+use crate::model::plan::{
+    ClusterNote, GRPC_HEALTH, Grpc, Protocol, Resolve, Route, Schema, ServiceTarget, TargetKind,
+};
 
 /// Connections through a port-forward: each takes the API server as long to open as many requests.
 const FORWARDED_CONNECTIONS: u32 = 4;
 
-/// The plan for a port of a Service.
+/// The plan for a port of a Service or a pod.
 ///
 /// # Errors
 /// Why there is none, in words.
 pub(super) fn plan(clusters: &Clusters, aim: &Aim) -> Result<Plan, String> {
     let link = clusters.links.get(&aim.context).ok_or("Its context is not connected; connect it first")?;
     let seen = link.seen.as_ref().ok_or("Nothing was seen of its cluster yet; try again in a moment")?;
-    let service = find(seen, &aim.namespace, &aim.service).ok_or("There is no such Service any more")?;
-    let port = service.ports.iter().find(|port| port.port == aim.port);
-    let port = port.ok_or_else(|| format!("The Service {} has no port {}", service.name, aim.port))?;
-    if !port.is_tcp {
-        return Err(format!("Port {} of {} is not TCP", port.port, service.name));
-    }
-    let (place, route) = place(service, port, nodes(link));
-    let mut plan = Plan::for_url(&format!("{}://{place}/", scheme(port)));
-    if is_grpc(port) {
+    let (ways, is_grpc) = match aim.kind {
+        TargetKind::Service => {
+            let service = find(seen, &aim.namespace, &aim.name).ok_or("There is no such Service any more")?;
+            let port = service.ports.iter().find(|port| port.port == aim.port);
+            let port =
+                port.ok_or_else(|| format!("The Service {} has no port {}", service.name, aim.port))?;
+            (ways(link, service, port), speaks_grpc([&*port.name, &*port.app_protocol]))
+        }
+        TargetKind::Pod => {
+            let pod = find_pod(seen, &aim.namespace, &aim.name).ok_or("There is no such pod any more")?;
+            let ports = pod.containers.iter().flat_map(|container| &container.ports);
+            let name = ports.into_iter().find(|port| port.port == aim.port).map_or("", |port| &port.name);
+            (vec![way_to_pod(pod, aim.port, name)], speaks_grpc([name]))
+        }
+    };
+    let asked = aim.url.as_ref();
+    let way = ways.iter().find(|way| asked.is_none_or(|url| way.url == *url));
+    let way = match (way, asked) {
+        (Some(way), _) => way,
+        (None, Some(url)) => return Err(format!("{} is not reached at {url} any more", aim.name)),
+        (None, None) => return Err(format!("Port {} of {} is not TCP", aim.port, aim.name)),
+    };
+    let mut plan = Plan::for_url(&way.url);
+    if is_grpc {
         plan.target.protocol = Protocol::Grpc { streams: 1, schema: Schema::Reflection };
         plan.request.grpc = Some(Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() });
     }
-    if route == Route::PortForward {
+    if let (Some(address), Ok(url)) = (way.address, Url::parse(&way.url)) {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        plan.target.reach.resolve = vec![Resolve { host, port: None, addresses: vec![address] }];
+    }
+    if way.route == Route::PortForward {
         plan.connections = FORWARDED_CONNECTIONS;
     }
-    plan.name = format!("{}/{}:{}", service.namespace, service.name, port.port);
+    plan.name = match aim.kind {
+        TargetKind::Service => format!("{}/{}:{}", aim.namespace, aim.name, aim.port),
+        TargetKind::Pod => format!("{}/pod {}:{}", aim.namespace, aim.name, aim.port),
+    };
     plan.target.service = Some(ServiceTarget {
         context: aim.context.name.clone(),
         kubeconfig: Some(aim.context.file.clone()),
+        kind: aim.kind,
         namespace: aim.namespace.clone(),
-        name: aim.service.clone(),
+        name: aim.name.clone(),
         port: aim.port,
-        route,
+        route: way.route,
         cluster: ClusterNote::default(),
     });
     note(clusters, &mut plan);
     Ok(plan)
+}
+
+/// The ways to a port of a Service, the usual one first.
+pub(super) fn ways(link: &ClusterLink, service: &Service, port: &Port) -> Vec<WayIn> {
+    if !port.is_tcp {
+        return Vec::new();
+    }
+    let scheme = scheme(port);
+    let way = |words: &str, place: String, route| WayIn {
+        words: words.to_owned(),
+        url: format!("{scheme}://{place}/"),
+        route,
+        address: None,
+    };
+    let balanced = if service.kind == ServiceKind::ExternalName { "by its name" } else { "load balancer" };
+    let mut ways: Vec<WayIn> = service
+        .external
+        .iter()
+        .map(|outside| way(balanced, format!("{}:{}", bracketed(outside), port.port), Route::Direct))
+        .collect();
+    let node = nodes(link).iter().find(|node| node.is_ready && !node.address.is_empty());
+    if let (Some(node_port), Some(node)) = (port.node_port, node) {
+        ways.push(way("node port", format!("{}:{node_port}", bracketed(&node.address)), Route::Direct));
+    }
+    if service.kind != ServiceKind::ExternalName {
+        let place = format!("{}.{}.svc:{}", service.name, service.namespace, port.port);
+        ways.push(way("through the API server", place, Route::PortForward));
+    }
+    let ingresses = link.seen.iter().flat_map(|seen| seen.ingresses.iter());
+    ways.extend(ingresses.filter_map(|ingress| by_ingress(ingress, service, port)));
+    ways
+}
+
+/// The way through an Ingress, where one is served and leads to this port.
+fn by_ingress(ingress: &Ingress, service: &Service, port: &Port) -> Option<WayIn> {
+    let leads_here = |rule: &&IngressRule| {
+        rule.service == service.name && (rule.port == port.port.to_string() || rule.port == port.name)
+    };
+    if ingress.namespace != service.namespace {
+        return None;
+    }
+    let address = ingress.addresses.first()?;
+    // A host with a star needs a name that only a person can choose.
+    let rule = ingress.rules.iter().filter(leads_here).find(|rule| !rule.host.contains('*'))?;
+    let scheme = if rule.is_tls { "https" } else { "http" };
+    let host = if rule.host.is_empty() { bracketed(address) } else { rule.host.clone() };
+    // Some write patterns where a path should be.
+    let is_path = rule.path.starts_with('/') && !rule.path.contains(['(', '*', '[', '$', '^', '?', '#', ' ']);
+    let path = if is_path { &rule.path } else { "/" };
+    Some(WayIn {
+        words: format!("Ingress {}", ingress.name),
+        url: format!("{scheme}://{host}{path}"),
+        route: Route::Direct,
+        address: address.parse().ok().filter(|_| !rule.host.is_empty()),
+    })
+}
+
+/// Pods are reached from outside through the API server only.
+fn way_to_pod(pod: &Pod, port: u16, name: &str) -> WayIn {
+    let as_port = Port { name: name.to_owned(), port, ..Port::default() };
+    WayIn {
+        words: "through the API server".to_owned(),
+        url: format!("{}://{}.{}.pod:{port}/", scheme(&as_port), pod.name, pod.namespace),
+        route: Route::PortForward,
+        address: None,
+    }
 }
 
 /// Writes what is known of the cluster now into a plan that sends load there, and labels that nobody has written.
@@ -56,8 +149,12 @@ pub(super) fn note(clusters: &Clusters, plan: &mut Plan) {
     });
     let Some((_, link)) = link else { return };
     let Some(seen) = &link.seen else { return };
-    let pods = find(seen, &target.namespace, &target.name).map(|service| pods_behind(service, seen));
-    let pods = pods.unwrap_or_default();
+    let pods = match target.kind {
+        TargetKind::Service => find(seen, &target.namespace, &target.name)
+            .map(|service| pods_behind(service, seen))
+            .unwrap_or_default(),
+        TargetKind::Pod => find_pod(seen, &target.namespace, &target.name).into_iter().collect(),
+    };
     let version = match &link.connection {
         Connection::Connected(facts) => facts.version.clone(),
         _ => target.cluster.version.clone(),
@@ -69,6 +166,7 @@ pub(super) fn note(clusters: &Clusters, plan: &mut Plan) {
         meshes: seen.meshes.iter().map(named).collect(),
         workload: pods.first().map(|pod| pod.owner.clone()).unwrap_or_default(),
         images: pods.first().map(|pod| images(pod)).unwrap_or_default(),
+        tunnel: None,
     };
     for (key, value) in labels(seen, &pods) {
         plan.labels.entry(key.to_owned()).or_insert(value);
@@ -82,24 +180,15 @@ fn find<'a>(seen: &'a Inventory, namespace: &str, name: &str) -> Option<&'a Serv
         .find(|service| service.namespace == namespace && service.name == name)
 }
 
+fn find_pod<'a>(seen: &'a Inventory, namespace: &str, name: &str) -> Option<&'a Pod> {
+    seen.pods.iter().map(Arc::as_ref).find(|pod| pod.namespace == namespace && pod.name == name)
+}
+
 fn nodes(link: &ClusterLink) -> &[Node] {
     match &link.connection {
         Connection::Connected(facts) => facts.nodes.as_deref().unwrap_or_default(),
         _ => &[],
     }
-}
-
-/// Host and port to send to: a load balancer's or a node's where the Service has one, else its own name, through the API
-/// server.
-fn place(service: &Service, port: &Port, nodes: &[Node]) -> (String, Route) {
-    if let Some(outside) = service.external.first() {
-        return (format!("{}:{}", bracketed(outside), port.port), Route::Direct);
-    }
-    let node = nodes.iter().find(|node| node.is_ready && !node.address.is_empty());
-    if let (ServiceKind::NodePort, Some(node_port), Some(node)) = (service.kind, port.node_port, node) {
-        return (format!("{}:{node_port}", bracketed(&node.address)), Route::Direct);
-    }
-    (format!("{}.{}.svc:{}", service.name, service.namespace, port.port), Route::PortForward)
 }
 
 /// An address of IPv6 as a URL has it.
@@ -116,9 +205,9 @@ fn scheme(port: &Port) -> &'static str {
     }
 }
 
-fn is_grpc(port: &Port) -> bool {
+fn speaks_grpc<const N: usize>(names: [&str; N]) -> bool {
     let is = |name: &str| name == "grpc" || name.starts_with("grpc-") && !name.starts_with("grpc-web");
-    is(&port.name) || is(&port.app_protocol)
+    names.into_iter().any(is)
 }
 
 fn images(pod: &Pod) -> Vec<String> {
@@ -199,11 +288,17 @@ mod tests {
             labels: marks(&[("app", "web"), ("version", "v2")]),
             owner: "Deployment/web".to_owned(),
             containers: vec![
-                Container { name: "web".to_owned(), image: "web:2".to_owned(), is_init: false },
+                Container {
+                    name: "web".to_owned(),
+                    image: "web:2".to_owned(),
+                    is_init: false,
+                    ports: Vec::new(),
+                },
                 Container {
                     name: "istio-proxy".to_owned(),
                     image: "istio/proxyv2:1.24.2".to_owned(),
                     is_init: true,
+                    ports: Vec::new(),
                 },
             ],
             ..Pod::default()
@@ -248,7 +343,8 @@ mod tests {
     }
 
     fn aim(port: u16) -> Aim {
-        Aim { context: key(), namespace: "shop".to_owned(), service: "web".to_owned(), port }
+        let kind = TargetKind::Service;
+        Aim { context: key(), kind, namespace: "shop".to_owned(), name: "web".to_owned(), port, url: None }
     }
 
     fn tcp(port: u16, name: &str) -> Port {
@@ -299,6 +395,80 @@ mod tests {
         let gone = plan(&clusters(service(ServiceKind::ClusterIp, tcp(80, ""))), &aim(81))
             .expect_err("no such port");
         assert!(gone.contains("no port 81"), "{gone}");
+    }
+
+    #[test]
+    fn each_way_to_a_service_can_be_taken() {
+        let node_port = Port { node_port: Some(31000), ..tcp(80, "http") };
+        let mut balanced = service(ServiceKind::LoadBalancer, node_port);
+        balanced.external = vec!["198.51.100.4".to_owned()];
+        let mut clusters = clusters(balanced);
+        let rule = |host: &str, path: &str, port: &str| IngressRule {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            is_tls: !host.is_empty(),
+            service: "web".to_owned(),
+            port: port.to_owned(),
+        };
+        let ingress = |name: &str, rules| {
+            let addresses = vec!["203.0.113.9".to_owned()];
+            Arc::new(Ingress { namespace: "shop".to_owned(), name: name.to_owned(), addresses, rules })
+        };
+        let link = clusters.links.get_mut(&key()).expect("a link");
+        let mut seen = (**link.seen.as_ref().expect("an inventory")).clone();
+        seen.ingresses = Arc::new(vec![
+            ingress("front", vec![rule("*.shop.test", "/", "80"), rule("shop.test", "/cart", "http")]),
+            ingress("plain", vec![rule("", "/a(/|$)(.*)", "80")]),
+            ingress("other", vec![rule("shop.test", "/", "9090")]),
+            Arc::new(Ingress {
+                addresses: Vec::new(),
+                ..(*ingress("unserved", vec![rule("", "/", "80")])).clone()
+            }),
+        ]);
+        link.seen = Some(Arc::new(seen));
+        let of = clusters.links[&key()].seen.as_ref().expect("an inventory").services[0].clone();
+        let ways = clusters.ways(&key(), &of, &of.ports[0]);
+        let told: Vec<_> = ways.iter().map(|way| (way.words.as_str(), way.url.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("load balancer", "http://198.51.100.4:80/"),
+                ("node port", "http://192.0.2.7:31000/"),
+                ("through the API server", "http://web.shop.svc:80/"),
+                ("Ingress front", "https://shop.test/cart"),
+                ("Ingress plain", "http://203.0.113.9/"),
+            ]
+        );
+        let by = |url: &str| plan(&clusters, &Aim { url: Some(url.to_owned()), ..aim(80) });
+        let front = by("https://shop.test/cart").expect("a plan");
+        let given = &front.target.reach.resolve[0];
+        assert_eq!(
+            (given.host.as_str(), given.addresses[0].to_string()),
+            ("shop.test", "203.0.113.9".to_owned())
+        );
+        assert_eq!(
+            (front.problems(), front.target.service.map(|it| it.route)),
+            (vec![], Some(Route::Direct))
+        );
+        assert!(by("http://gone.test/").expect_err("no such way").contains("any more"));
+    }
+
+    #[test]
+    fn a_pod_is_reached_through_the_api_server_and_labelled_by_itself() {
+        let clusters = clusters(service(ServiceKind::ClusterIp, tcp(80, "http")));
+        let aim = Aim { kind: TargetKind::Pod, name: "web-0".to_owned(), ..aim(8080) };
+        let plan = plan(&clusters, &aim).expect("a plan");
+        assert_eq!(
+            (plan.target.url.as_str(), plan.name.as_str()),
+            ("http://web-0.shop.pod:8080/", "shop/pod web-0:8080")
+        );
+        let target = plan.target.service.as_ref().expect("a target");
+        assert_eq!(
+            (target.route, target.cluster.images.as_slice()),
+            (Route::PortForward, &["web:2".to_owned()][..])
+        );
+        assert_eq!(plan.labels["app_version"], "v2");
+        assert_eq!(Plan::from_toml(&plan.to_toml()).as_ref(), Ok(&plan), "{}", plan.to_toml());
     }
 
     #[test]

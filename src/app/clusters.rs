@@ -1,15 +1,17 @@
 //! Clusters as the app knows them: what was chosen, what the files say, and how each connection stands.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::aim;
 use crate::model::Plan;
 use crate::model::cluster::{
     Ask, ClusterBook, ClusterContext, ClusterFile, Connection, Consent, ContextChoice, ContextKey,
 };
-use crate::model::inventory::{Inventory, Pod, Service};
-use crate::model::plan::{Route, ServiceTarget};
+use crate::model::inventory::{Inventory, Pod, Port, Service};
+use crate::model::plan::{Route, ServiceTarget, TargetKind};
 
 /// The most contexts that are connected at once.
 pub const CONNECTED_MAX: usize = 16;
@@ -79,17 +81,34 @@ pub enum ClusterCommand {
     Aim(Aim),
 }
 
-/// A port of a Service that is to be sent load.
+/// A port of a Service or a pod that is to be sent load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aim {
     /// In which cluster.
     pub context: ContextKey,
-    /// Where the Service is.
+    /// A Service or a pod.
+    pub kind: TargetKind,
+    /// Where it is.
     pub namespace: String,
     /// Its name.
-    pub service: String,
+    pub name: String,
     /// Its port.
     pub port: u16,
+    /// The URL of one of the ways to it ([`Clusters::ways`]); none for the first.
+    pub url: Option<String>,
+}
+
+/// A way to a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayIn {
+    /// `node port`, `through the API server`.
+    pub words: String,
+    /// The URL that requests are sent to.
+    pub url: String,
+    /// Straight or through the API server.
+    pub route: Route,
+    /// The address of the URL's host, where it is known and names may not tell it.
+    pub address: Option<IpAddr>,
 }
 
 /// News about clusters.
@@ -246,6 +265,12 @@ impl Clusters {
     pub fn production_of(&self, plan: &Plan) -> Option<String> {
         let key = self.key_of(plan.target.service.as_ref()?).ok()?;
         self.book.choice(&key).is_production.then(|| self.book.title(&key).to_owned())
+    }
+
+    /// The ways to a port of a Service, the usual one first; none for what is not TCP.
+    #[must_use]
+    pub fn ways(&self, context: &ContextKey, service: &Service, port: &Port) -> Vec<WayIn> {
+        self.links.get(context).map(|link| aim::ways(link, service, port)).unwrap_or_default()
     }
 
     /// Where kubeconfigs are.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use crate::model::plan::Route;
 use crate::model::{Pacing, Plan, Search, number};
 
 /// A rate above is heavy, in requests per second.
@@ -42,7 +43,8 @@ fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
 /// Where the plan's load goes: what its URLs name, or stand for by hand, and the proxy on the way.
 fn destinations(plan: &Plan) -> Option<Vec<Host>> {
     let reach = &plan.target.reach;
-    if reach.unix_socket.is_some() {
+    let service = plan.target.service.as_ref();
+    if reach.unix_socket.is_some() || service.is_some_and(|service| service.route == Route::PortForward) {
         return Some(Vec::new());
     }
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::load::Measured;
 use crate::model::number;
-use crate::model::plan::Route;
+use crate::model::plan::{Route, TargetKind};
 use crate::model::run::{
     Environment, Histograms, MarkKind, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
 };
@@ -149,10 +149,22 @@ fn warning(kind: WarningKind, text: String) -> Warning {
 
 fn forwarded(plan: &Plan) -> Option<Warning> {
     let service = plan.target.service.as_ref().filter(|service| service.route == Route::PortForward)?;
+    let (namespace, name) = (&service.namespace, &service.name);
+    let to = match service.kind {
+        TargetKind::Service => format!("one pod of {namespace}/{name}"),
+        TargetKind::Pod => format!("the pod {namespace}/{name}"),
+    };
+    let millis = |micros: u64| number::millis(micros as f64 / 1e3);
+    let costs = service.cluster.tunnel.map(|tunnel| {
+        let floor = tunnel
+            .round_trip_us
+            .map(|took| format!(", and each round trip through it at least {}", millis(took)));
+        format!(". To open a connection takes {}{}", millis(tunnel.open_us), floor.unwrap_or_default())
+    });
     let words = format!(
-        "Load went to one pod of {}/{} through the API server (port-forward): what it adds is in every number, and it \
-         carries far less than the Service",
-        service.namespace, service.name
+        "Load went to {to} through the API server (port-forward): what it adds is in every number, and it carries far \
+         less than the Service{}",
+        costs.unwrap_or_default()
     );
     Some(warning(WarningKind::PortForward, words))
 }

@@ -79,8 +79,8 @@ pub(super) struct OutputArgs {
         Exit status: 0 goals met, 1 goals missed, 2 bad input, 3 could not be carried out: nothing was answered,\n\
         the run could not be kept, or it has goals and is void because our own generator was too late.")]
 pub(super) struct RunArgs {
-    /// Where the load goes: http:// or https://, or tcp:// or udp:// for an echo, or svc/NAMESPACE/NAME:PORT for a
-    /// Service of a cluster [needed unless --plan names it]
+    /// Where the load goes: http:// or https://, or tcp:// or udp:// for an echo, or svc/NAMESPACE/NAME:PORT or
+    /// pod/NAMESPACE/NAME:PORT for a Service or a pod of a cluster [needed unless --plan names it]
     pub(super) url: Option<String>,
     /// The context of the cluster that svc/… is in [default: the one chosen in the window]
     #[arg(long, value_name = "CONTEXT")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::plan::{
     Arrivals, ClientCertificate, Data, Family, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order,
-    PLAN_BYTES_MAX, Profile, Protocol, Request, Schema, Target, Variant,
+    PLAN_BYTES_MAX, Profile, Protocol, Request, Schema, Target, TargetKind, Variant,
 };
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
@@ -33,15 +33,27 @@ pub(super) fn search(options: &RunArgs, plan: &Plan) -> Result<Option<Search>, F
 
 /// How a Service of a cluster is named: `svc/NAMESPACE/NAME:PORT`.
 const SERVICE: &str = "svc/";
+/// What a pod of a cluster begins with.
+const POD: &str = "pod/";
+
+/// A port of a Service or pod, as it was named.
+pub(super) struct Named {
+    pub(super) kind: TargetKind,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) port: u16,
+}
 
 /// The Service that is named instead of a URL: namespace, name and port.
-pub(super) fn service(options: &RunArgs) -> Result<Option<(String, String, u16)>, Failure> {
-    let Some(text) = options.url.as_deref().and_then(|url| url.strip_prefix(SERVICE)) else {
-        return Ok(None);
-    };
+pub(super) fn service(options: &RunArgs) -> Result<Option<Named>, Failure> {
+    let named = options.url.as_deref().and_then(|url| {
+        let service = url.strip_prefix(SERVICE).map(|text| (TargetKind::Service, text));
+        service.or_else(|| url.strip_prefix(POD).map(|text| (TargetKind::Pod, text)))
+    });
+    let Some((kind, text)) = named else { return Ok(None) };
     let wrong = || {
         Failure::Input(
-            "write a Service as svc/NAMESPACE/NAME:PORT, for example svc/shop/checkout:8080".to_owned(),
+            "write a Service as svc/NAMESPACE/NAME:PORT, for example svc/shop/checkout:8080, and a pod as pod/NAMESPACE/NAME:PORT".to_owned(),
         )
     };
     let (namespace, rest) = text.split_once('/').ok_or_else(wrong)?;
@@ -50,7 +62,7 @@ pub(super) fn service(options: &RunArgs) -> Result<Option<(String, String, u16)>
     if namespace.is_empty() || name.is_empty() || name.contains('/') {
         return Err(wrong());
     }
-    Ok(Some((namespace.to_owned(), name.to_owned(), port)))
+    Ok(Some(Named { kind, namespace: namespace.to_owned(), name: name.to_owned(), port }))
 }
 
 /// The plan that the options ask for, checked.
@@ -84,7 +96,7 @@ fn read(path: &Path) -> Result<Plan, Failure> {
 /// What is given as an option goes before what the plan's file says.
 fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
     // A Service has a plan of its own, with the URL that leads there.
-    let url = options.url.as_ref().filter(|url| !url.starts_with(SERVICE));
+    let url = options.url.as_ref().filter(|url| !url.starts_with(SERVICE) && !url.starts_with(POD));
     let mut plan = match (base, url) {
         (Some(plan), _) => plan,
         (None, Some(url)) => Plan::for_url(url),

@@ -42,7 +42,7 @@ fn errand(options: &RunArgs, plan: Plan, screen: &Screen) -> Result<Errand, Fail
 fn aimed(
     session: &mut Session,
     options: &RunArgs,
-    (namespace, service, port): (String, String, u16),
+    named: plan::Named,
     screen: &Screen,
 ) -> Result<Plan, Failure> {
     let chosen = session.state().clusters.chosen().map(|key| key.name.clone());
@@ -52,7 +52,9 @@ fn aimed(
     let (context, _) = cluster::connect(session, &name, options.kubeconfig.as_ref(), screen)?;
     cluster::whole(session, &context)?;
     session.news();
-    session.command(Command::Cluster(ClusterCommand::Aim(Aim { context, namespace, service, port })));
+    let plan::Named { kind, namespace, name, port } = named;
+    let aim = Aim { context, kind, namespace, name, port, url: None };
+    session.command(Command::Cluster(ClusterCommand::Aim(aim)));
     match session.state().form.clone() {
         Some((_, plan)) => plan::with(options, Some(*plan)),
         None => Err(session

@@ -3,6 +3,8 @@
 //! Slower than the Service is: what is measured over it says so. One websocket for each connection, since streams of one
 //! would hold each other up.
 
+mod floor;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::words::{of_kube, trouble};
 use super::{ANSWER_MAX, Link};
 use crate::model::cluster::Trouble;
+use crate::model::plan::{ServiceTarget, TargetKind, Tunnel};
+
+pub use floor::Spoken;
 
 /// The most connections through one forward at once.
 const CONNECTIONS_MAX: usize = 256;
@@ -30,8 +35,8 @@ pub struct Forward {
     pub pod: String,
     /// The pod's port.
     pub port: u16,
-    /// How long it took to open one connection: what each new connection costs.
-    pub open_took: Duration,
+    /// What it costs.
+    pub tunnel: Tunnel,
 }
 
 impl Forward {
@@ -51,14 +56,15 @@ impl Drop for Forward {
 }
 
 impl Link {
-    /// Opens a way to a ready pod behind a port of a Service, and tries it once.
+    /// Opens a way to a pod, or to a ready pod behind a port of a Service, and measures what it costs.
     ///
     /// # Errors
     /// Why there is none, in words.
-    pub async fn forward(&self, namespace: &str, service: &str, port: u16) -> Result<Forward, Trouble> {
-        let opened = tokio::time::timeout(ANSWER_MAX, self.open_forward(namespace, service, port)).await;
+    pub async fn forward(&self, target: &ServiceTarget, spoken: Option<Spoken>) -> Result<Forward, Trouble> {
+        let opened = tokio::time::timeout(ANSWER_MAX, self.open_forward(target, spoken)).await;
         opened.unwrap_or_else(|_| {
-            let cause = format!("{namespace}/{service}: no answer within {} s", ANSWER_MAX.as_secs());
+            let (namespace, name) = (&target.namespace, &target.name);
+            let cause = format!("{namespace}/{name}: no answer within {} s", ANSWER_MAX.as_secs());
             Err(trouble(
                 "The port-forward could not be opened",
                 cause,
@@ -67,22 +73,23 @@ impl Link {
         })
     }
 
-    async fn open_forward(&self, namespace: &str, service: &str, port: u16) -> Result<Forward, Trouble> {
+    async fn open_forward(&self, target: &ServiceTarget, spoken: Option<Spoken>) -> Result<Forward, Trouble> {
         let (client, server, through) = self.parts();
         let said = |error: kube::Error| of_kube(&error, server, through);
-        let place = find_pod(client, namespace, service, port).await;
+        let ServiceTarget { namespace, name, port, .. } = target;
+        let place = match target.kind {
+            TargetKind::Service => find_pod(client, namespace, name, *port).await,
+            TargetKind::Pod => see_pod(client, namespace, name).await.map(|()| (name.clone(), *port)),
+        };
         let (pod, pod_port) = place.map_err(|missing| match missing {
             Missing::Kube(error) => said(error),
             Missing::Words(cause) => {
-                trouble("The Service cannot be reached", cause, "Check that its pods are ready, and its port")
+                let title = format!("The {} cannot be reached", target.kind.words());
+                trouble(&title, cause, "Check that its pods are ready, and its port")
             }
         })?;
         let pods: Api<core::Pod> = Api::namespaced(client.clone(), namespace);
-        let begun = Instant::now();
-        let mut first = pods.portforward(&pod, &[pod_port]).await.map_err(said)?;
-        let open_took = begun.elapsed();
-        drop(first.take_stream(pod_port));
-        first.abort();
+        let tunnel = measure(&pods, &pod, pod_port, spoken).await.map_err(said)?;
         let (folder, listener) = listen().map_err(|error| {
             trouble(
                 "The port-forward could not be opened",
@@ -91,8 +98,34 @@ impl Link {
             )
         })?;
         let task = tokio::spawn(serve(listener, pods, pod.clone(), pod_port));
-        Ok(Forward { folder, task: task.abort_handle(), pod, port: pod_port, open_took })
+        Ok(Forward { folder, task: task.abort_handle(), pod, port: pod_port, tunnel })
     }
+}
+
+/// Opens a connection or a few, and sees how quick they are.
+async fn measure(
+    pods: &Api<core::Pod>,
+    pod: &str,
+    port: u16,
+    spoken: Option<Spoken>,
+) -> Result<Tunnel, kube::Error> {
+    let micros = |took: Duration| u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let mut tunnel = Tunnel { open_us: u64::MAX, round_trip_us: None };
+    for _ in 0..spoken.as_ref().map_or(1, Spoken::connections) {
+        let begun = Instant::now();
+        let mut forward = pods.portforward(pod, &[port]).await?;
+        tunnel.open_us = tunnel.open_us.min(micros(begun.elapsed()));
+        if let (Some(mut stream), Some(spoken)) = (forward.take_stream(port), &spoken) {
+            let look = floor::fastest(&mut stream, spoken);
+            let took = tokio::time::timeout(floor::LOOK_MAX, look).await.ok().flatten().map(micros);
+            tunnel.round_trip_us = match (tunnel.round_trip_us, took) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        }
+        forward.abort();
+    }
+    Ok(tunnel)
 }
 
 /// A socket in a folder that only this person can look into.
@@ -140,6 +173,17 @@ enum Missing {
 impl From<kube::Error> for Missing {
     fn from(error: kube::Error) -> Self {
         Self::Kube(error)
+    }
+}
+
+/// Whether a pod is there and runs.
+async fn see_pod(client: &Client, namespace: &str, name: &str) -> Result<(), Missing> {
+    let pods: Api<core::Pod> = Api::namespaced(client.clone(), namespace);
+    let phase = pods.get(name).await?.status.and_then(|status| status.phase).unwrap_or_default();
+    if phase == "Running" {
+        Ok(())
+    } else {
+        Err(Missing::Words(format!("the pod {name} is not running: {phase}")))
     }
 }
 

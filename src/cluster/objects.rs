@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::networking::v1 as networking;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::model::inventory::{
-    Container, Marks, Namespace, Pod, Port, Service, ServiceKind, Template, Workload, WorkloadKind,
+    Container, ContainerPort, Ingress, IngressRule, Marks, Namespace, Pod, Port, Service, ServiceKind,
+    Template, Workload, WorkloadKind,
 };
 
 /// Longer values of annotations are left out: they are records of tools, not marks.
 const ANNOTATION_BYTES_MAX: usize = 256;
 /// The most labels, and annotations, of one object that are kept; Kubernetes bounds their bytes only.
 const MARKS_MAX: usize = 64;
+/// The most ports of one container that are kept.
+const PORTS_MAX: usize = 32;
+/// The most rules of one Ingress that are kept.
+const RULES_MAX: usize = 256;
 
 pub(super) fn namespace(object: core::Namespace) -> Namespace {
     let meta = object.metadata;
@@ -123,9 +129,51 @@ fn containers(spec: &core::PodSpec) -> Vec<Container> {
         name: container.name.clone(),
         image: container.image.clone().unwrap_or_default(),
         is_init,
+        ports: container.ports.iter().flatten().filter_map(container_port).take(PORTS_MAX).collect(),
     };
     let plain = spec.containers.iter().map(|container| read(container, false));
     plain.chain(spec.init_containers.iter().flatten().map(|container| read(container, true))).collect()
+}
+
+fn container_port(port: &core::ContainerPort) -> Option<ContainerPort> {
+    let number = u16::try_from(port.container_port).ok().filter(|number| *number > 0)?;
+    let is_tcp = port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+    is_tcp.then(|| ContainerPort { name: port.name.clone().unwrap_or_default(), port: number })
+}
+
+pub(super) fn ingress(object: networking::Ingress) -> Ingress {
+    let (meta, spec) = (object.metadata, object.spec.unwrap_or_default());
+    let served = object.status.and_then(|status| status.load_balancer).and_then(|balancer| balancer.ingress);
+    let addresses = served.into_iter().flatten().filter_map(|place| place.ip.or(place.hostname)).collect();
+    let secure: Vec<String> =
+        spec.tls.into_iter().flatten().flat_map(|tls| tls.hosts.unwrap_or_default()).collect();
+    let rule = |host: &str, path: &str, backend: networking::IngressBackend| {
+        let service = backend.service?;
+        let port = service.port.and_then(|port| port.name.or(port.number.map(|number| number.to_string())));
+        Some(IngressRule {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            is_tls: secure.iter().any(|name| name == host),
+            service: service.name,
+            port: port?,
+        })
+    };
+    let mut rules: Vec<IngressRule> = Vec::new();
+    for of in spec.rules.into_iter().flatten() {
+        let host = of.host.unwrap_or_default();
+        let paths = of.http.map(|http| http.paths).unwrap_or_default();
+        rules.extend(
+            paths.into_iter().filter_map(|at| rule(&host, at.path.as_deref().unwrap_or("/"), at.backend)),
+        );
+    }
+    rules.extend(spec.default_backend.and_then(|backend| rule("", "/", backend)));
+    rules.truncate(RULES_MAX);
+    Ingress {
+        namespace: meta.namespace.unwrap_or_default(),
+        name: meta.name.unwrap_or_default(),
+        addresses,
+        rules,
+    }
 }
 
 pub(super) fn service(object: core::Service) -> Service {

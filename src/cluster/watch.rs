@@ -18,6 +18,7 @@ use futures_util::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::networking::v1 as networking;
 use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher::watcher};
@@ -28,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{objects, words};
-use crate::model::inventory::{Gap, Inventory, Marks, Namespace, Pod, Service, Workload};
+use crate::model::inventory::{Gap, Ingress, Inventory, Marks, Namespace, Pod, Service, Workload};
 use crate::model::mesh::{MeshKind, detect};
 
 /// What was seen is told this often at most.
@@ -53,10 +54,18 @@ enum Kind {
     DaemonSets,
     Services,
     Pods,
+    Ingresses,
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::Namespaces, Kind::Deployments, Kind::StatefulSets, Kind::DaemonSets, Kind::Services, Kind::Pods];
+const KINDS: [Kind; 7] = [
+    Kind::Namespaces,
+    Kind::Deployments,
+    Kind::StatefulSets,
+    Kind::DaemonSets,
+    Kind::Services,
+    Kind::Pods,
+    Kind::Ingresses,
+];
 
 /// An object, cut down.
 enum Object {
@@ -64,6 +73,7 @@ enum Object {
     Workload(Workload),
     Service(Service),
     Pod(Pod),
+    Ingress(Ingress),
 }
 
 /// What a list or watch brought; `String`s are a namespace, empty for the whole cluster.
@@ -151,6 +161,9 @@ fn start(tasks: &mut JoinSet<()>, client: &Client, own: &str, kind: Kind, news: 
         })),
         Kind::Pods => tasks.spawn(follow_all(client, own, kind, news, |object: core::Pod| {
             Object::Pod(objects::pod(object))
+        })),
+        Kind::Ingresses => tasks.spawn(follow_all(client, own, kind, news, |object: networking::Ingress| {
+            Object::Ingress(objects::ingress(object))
         })),
     };
 }
@@ -345,6 +358,7 @@ struct Eye {
     daemon_sets: Shelf<Workload>,
     services: Shelf<Service>,
     pods: Shelf<Pod>,
+    ingresses: Shelf<Ingress>,
     cilium: Option<Marks>,
     gaps: BTreeMap<(Kind, String), Gap>,
     /// Kinds that were listed once, or cannot be.
@@ -382,6 +396,10 @@ macro_rules! with_shelf {
             }
             Kind::Pods => {
                 let $shelf = &mut $eye.pods;
+                $work
+            }
+            Kind::Ingresses => {
+                let $shelf = &mut $eye.ingresses;
                 $work
             }
         }
@@ -442,6 +460,9 @@ impl Eye {
                 lay(&mut self.services, (it.namespace.clone(), it.name.clone()), it, is_listed)
             }
             Object::Pod(it) => lay(&mut self.pods, (it.namespace.clone(), it.name.clone()), it, is_listed),
+            Object::Ingress(it) => {
+                lay(&mut self.ingresses, (it.namespace.clone(), it.name.clone()), it, is_listed);
+            }
             Object::Workload(it) => {
                 let key = (it.namespace.clone(), it.name.clone());
                 let shelf = match kind {
@@ -495,6 +516,9 @@ impl Eye {
         if changed.contains(&Kind::Pods) {
             self.told.pods = self.pods.all();
         }
+        if changed.contains(&Kind::Ingresses) {
+            self.told.ingresses = self.ingresses.all();
+        }
         if [Kind::Deployments, Kind::StatefulSets, Kind::DaemonSets].iter().any(|kind| changed.contains(kind))
         {
             let shelves = [&self.deployments, &self.stateful_sets, &self.daemon_sets];
@@ -518,6 +542,7 @@ impl Kind {
             Self::DaemonSets => "daemon sets",
             Self::Services => "services",
             Self::Pods => "pods",
+            Self::Ingresses => "ingresses",
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Inventory {
     pub services: Arc<Vec<Arc<Service>>>,
     /// Pods.
     pub pods: Arc<Vec<Arc<Pod>>>,
+    /// Ingresses.
+    pub ingresses: Arc<Vec<Arc<Ingress>>>,
     /// API groups that the cluster serves: `networking.istio.io`.
     pub groups: Arc<Vec<String>>,
     /// Meshes, by what is above.
@@ -101,6 +103,17 @@ pub struct Container {
     pub image: String,
     /// Whether it is among the init containers; those that restart are sidecars too.
     pub is_init: bool,
+    /// The TCP ports that it says it listens on.
+    pub ports: Vec<ContainerPort>,
+}
+
+/// A TCP port of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// Its name; may be empty.
+    pub name: String,
+    /// Its number.
+    pub port: u16,
 }
 
 /// A pod.
@@ -161,6 +174,34 @@ pub struct Service {
     pub ports: Vec<Port>,
     /// Addresses and names of its load balancer, or the name that it stands for.
     pub external: Vec<String>,
+}
+
+/// A way into a cluster for requests, by host and path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingress {
+    /// Where.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Addresses and names at which it is served; empty while it is not.
+    pub addresses: Vec<String>,
+    /// What goes where.
+    pub rules: Vec<IngressRule>,
+}
+
+/// Where an Ingress sends requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngressRule {
+    /// The host that is asked for; empty for any.
+    pub host: String,
+    /// The path that is asked for, or its beginning.
+    pub path: String,
+    /// Whether it is served with TLS.
+    pub is_tls: bool,
+    /// The Service.
+    pub service: String,
+    /// Its port: a number or a name.
+    pub port: String,
 }
 
 /// A port of a Service.

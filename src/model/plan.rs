@@ -27,7 +27,7 @@ pub use request::{
 };
 pub use target::{
     ClientCertificate, ClusterNote, Family, Protocol, RESOLVE_MAX, Reach, Resolve, Reuse, Route, STREAMS_MAX,
-    Schema, ServiceTarget, Target, Tls,
+    Schema, ServiceTarget, Target, TargetKind, Tls, Tunnel,
 };
 pub use wire::{
     GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, IN_FLIGHT_MAX, check_grpc_method, check_metadata, check_streams,

@@ -9,6 +9,7 @@ use meshbench::app::state::{Open, Phase, Question, StoreState};
 use meshbench::app::{Command, Core, Dialogs, Keep, Options, State};
 use meshbench::model::cluster::{ClusterFacts, Connection, ContextKey, Trouble};
 use meshbench::model::inventory::{Inventory, Pod};
+use meshbench::model::plan::TargetKind;
 use meshbench::model::run::WarningKind;
 use meshbench::model::{Pacing, Stop};
 use serde_json::json;
@@ -108,6 +109,11 @@ impl App {
         });
         Arc::clone(self.link(key).seen.as_ref().expect("looked at above"))
     }
+}
+
+fn aim(context: &ContextKey, namespace: &str, kind: TargetKind, name: &str, port: u16) -> Aim {
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Aim { context: context.clone(), kind, namespace, name, port, url: None }
 }
 
 fn user(facts: &ClusterFacts) -> &str {
@@ -229,6 +235,9 @@ fn what_a_cluster_holds_is_seen_and_followed() {
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: followed, labels: {istio-injection: enabled}}\n---\n\
          apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: followed}\n\
          spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}\n---\n\
+         apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: front, namespace: followed}\n\
+         spec: {rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: \
+         {name: web, port: {name: http}}}}]}}]}\n---\n\
          apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: istiod, namespace: followed, labels: {app: istiod}}\n\
          spec: {selector: {matchLabels: {app: istiod}}, template: {metadata: {labels: {app: istiod}}, \
          spec: {containers: [{name: discovery, image: 'istio/pilot:1.24.2'}]}}}\n---\n\
@@ -242,7 +251,14 @@ fn what_a_cluster_holds_is_seen_and_followed() {
     let istio = &seen.meshes[0];
     assert_eq!((istio.name.as_str(), istio.version().as_str(), istio.skewed), ("Istio", "1.24.2", Some(1)));
     assert!(istio.namespaces.iter().any(|(name, _)| name == "followed"));
-    assert!(seen.services.iter().any(|service| service.name == "web" && service.ports[0].port == 80));
+    let web = seen.services.iter().find(|service| service.namespace == "followed").expect("a Service");
+    assert_eq!((web.name.as_str(), web.ports[0].port), ("web", 80));
+    let front = "/apis/networking.k8s.io/v1/namespaces/followed/ingresses/front/status";
+    cluster.patch(front, &json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}));
+    app.seen(&key, "its ingress", |seen| seen.ingresses.iter().any(|it| it.addresses == ["192.0.2.9"]));
+    let ways = app.state().clusters.ways(&key, web, &web.ports[0]);
+    let urls: Vec<_> = ways.iter().map(|way| way.url.as_str()).collect();
+    assert_eq!(urls, ["http://web.followed.svc:80/", "http://shop.test/"]);
     cluster
         .kubectl(Person::Admin, &["-n", "followed", "delete", "pod", "web-1", "--grace-period=0", "--force"]);
     app.seen(&key, "its end", |seen| !seen.pods.iter().any(|pod| pod.namespace == "followed"));
@@ -258,7 +274,13 @@ fn who_may_see_nothing_is_told_so() {
     app.connect(&key);
     let seen = app.seen(&key, "all that may be seen", |seen| seen.is_whole && seen.gaps.len() >= 2);
     assert!(seen.pods.is_empty() && seen.services.is_empty());
-    assert!(seen.gaps.iter().any(|gap| gap.reason.contains("pods of the whole cluster")), "{:?}", seen.gaps);
+    assert!(
+        seen.gaps
+            .iter()
+            .any(|gap| gap.reason.contains("pods") && gap.reason.contains("of the whole cluster")),
+        "{:?}",
+        seen.gaps
+    );
     assert!(seen.gaps.iter().all(|gap| !gap.is_passing));
 }
 
@@ -414,7 +436,7 @@ fn the_terminal_sends_load_to(cluster: &Cluster, namespace: &str) {
 #[test]
 fn load_reaches_a_service_through_the_api_server_and_says_so() {
     let cluster = Cluster::controlled();
-    let nginx = Nginx::serving("$host $status", "location / { return 200 'hello'; }");
+    let nginx = Nginx::serving("$request_method $host $status", "location / { return 200 'hello'; }");
     let kubelet = Kubelet::join(cluster, "node-of-forwards");
     let namespace = cluster.namespace("forwards");
     kubelet.pod(cluster, &namespace, "web-1", "registry.test/web:7");
@@ -438,7 +460,7 @@ fn load_reaches_a_service_through_the_api_server_and_says_so() {
             && seen.pods.iter().any(|pod| is_ready(&pod))
             && seen.services.iter().any(|it| it.namespace == namespace)
     });
-    let aim = Aim { context: key.clone(), namespace: namespace.clone(), service: "web".to_owned(), port: 80 };
+    let aim = aim(&key, &namespace, TargetKind::Service, "web", 80);
     app.ask(ClusterCommand::Aim(aim));
     let (_, mut plan) = app.state().form.clone().expect("a plan in the form");
     assert_eq!(plan.target.url, format!("http://web.{namespace}.svc:80/"));
@@ -469,12 +491,41 @@ fn load_reaches_a_service_through_the_api_server_and_says_so() {
     assert_eq!((run.labels["mesh"].as_str(), run.labels["app_version"].as_str()), ("none", "v7"));
     // That server ends each after 37 requests.
     assert!(run.connections.opened <= 20, "connections are used again: {:?}", run.connections);
+    let tunnel = service.cluster.tunnel.expect("what the way costs");
+    let (floor, usual) = (tunnel.round_trip_us.expect("it answered"), run.response_ms.p50 * 1e3);
+    assert!(tunnel.open_us > floor && floor > 0, "{tunnel:?}");
+    assert!(usual > floor as f64 / 3.0, "requests are not much quicker than the way: {usual} of {tunnel:?}");
+    let warned = run.warnings.iter().find(|warning| warning.kind == WarningKind::PortForward);
+    let words = &warned.expect("looked at above").text;
+    assert!(words.contains("each round trip through it at least"), "{words}");
+    load_reaches_a_pod(&mut app, &key, &namespace, nginx.address().port());
     the_terminal_sends_load_to(cluster, &namespace);
     let logged = nginx.logged();
-    assert_eq!(logged.values().sum::<u64>(), 350, "{logged:?}");
+    let of = |method: &str| {
+        let wanted = format!("{method} web.{namespace}.svc 200");
+        logged.get(&wanted).copied().unwrap_or_default()
+    };
+    assert_eq!((of("GET"), of("HEAD")), (350, 20), "asked for by its name: {logged:?}");
+    // And a pod, by its own.
+    assert_eq!(logged.values().sum::<u64>(), 370 + 50, "{logged:?}");
+}
+
+fn load_reaches_a_pod(app: &mut App, key: &ContextKey, namespace: &str, port: u16) {
+    app.ask(ClusterCommand::Aim(aim(key, namespace, TargetKind::Pod, "web-1", port)));
+    let (_, mut plan) = app.state().form.clone().expect("a plan in the form");
+    assert_eq!(plan.target.url, format!("http://web-1.{namespace}.pod:{port}/"));
+    plan.pacing = Pacing::MAX;
+    plan.stop = Stop::Requests(40);
+    app.core.command(Command::StartRun(plan));
+    app.until("the end of the run", |state| {
+        matches!(&state.open, Open::Result(run) if run.requests.due == 40) && !state.is_running()
+    });
+    let Open::Result(run) = &app.state().open else { panic!("looked at above") };
+    assert_eq!((run.requests.due, run.status.get("200")), (40, Some(&40)), "{:?}", run.error_details);
     assert!(
-        logged.keys().all(|line| *line == format!("web.{namespace}.svc 200")),
-        "asked for by its name: {logged:?}"
+        run.warnings[0].text.starts_with(&format!("Load went to the pod {namespace}/web-1")),
+        "{:?}",
+        run.warnings
     );
 }
 
@@ -490,7 +541,7 @@ fn a_service_without_a_ready_pod_is_refused_in_words() {
     let key = app.add(&Kubeconfig::of(cluster, Person::Admin));
     app.connect(&key);
     app.seen(&key, "the Service", |seen| seen.services.iter().any(|it| it.namespace == namespace));
-    app.ask(ClusterCommand::Aim(Aim { context: key, namespace, service: "web".to_owned(), port: 80 }));
+    app.ask(ClusterCommand::Aim(aim(&key, &namespace, TargetKind::Service, "web", 80)));
     let (_, plan) = app.state().form.clone().expect("a plan in the form");
     app.core.command(Command::StartRun(plan));
     app.until("the refusal", |state| {

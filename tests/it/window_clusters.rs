@@ -17,9 +17,11 @@ use meshbench::model::cluster::{
     Identity, Login, Node, Resources, Right, Trouble,
 };
 use meshbench::model::inventory::{
-    Container, Gap, Inventory, Namespace, Pod, Port, Service, ServiceKind, Template, Workload, WorkloadKind,
+    Container, ContainerPort, Gap, Ingress, IngressRule, Inventory, Namespace, Pod, Port, Service,
+    ServiceKind, Template, Workload, WorkloadKind,
 };
 use meshbench::model::mesh::detect;
+use meshbench::model::plan::TargetKind;
 use meshbench::ui::{Machine, Shell};
 
 use crate::picture;
@@ -89,6 +91,11 @@ fn pod(number: usize) -> Pod {
         name: name.to_owned(),
         image: image.to_owned(),
         is_init: false,
+        ports: if name == "checkout" {
+            vec![ContainerPort { name: "http".to_owned(), port: 8080 }]
+        } else {
+            Vec::new()
+        },
     };
     Pod {
         namespace: "shop".to_owned(),
@@ -119,6 +126,7 @@ fn inventory(pods: usize) -> Inventory {
             name: "discovery".to_owned(),
             image: "istio/pilot:1.24.2".to_owned(),
             is_init: false,
+            ports: Vec::new(),
         }],
         template: Template::default(),
         ready: 2,
@@ -154,11 +162,28 @@ fn inventory(pods: usize) -> Inventory {
             Arc::new(service("payment", vec![port(80, "http"), port(9000, "grpc")])),
         ]),
         pods: Arc::new((1..=pods).map(|number| Arc::new(pod(number))).collect()),
+        ingresses: Arc::new(vec![Arc::new(front())]),
         is_whole: true,
         ..Inventory::default()
     };
     seen.meshes = Arc::new(detect(&seen, None));
     seen
+}
+
+fn front() -> Ingress {
+    let rule = IngressRule {
+        host: "shop.example".to_owned(),
+        path: "/pay".to_owned(),
+        is_tls: true,
+        service: "payment".to_owned(),
+        port: "http".to_owned(),
+    };
+    Ingress {
+        namespace: "shop".to_owned(),
+        name: "front".to_owned(),
+        addresses: vec!["203.0.113.9".to_owned()],
+        rules: vec![rule],
+    }
 }
 
 fn facts() -> ClusterFacts {
@@ -344,9 +369,9 @@ fn a_service_is_aimed_at_by_one_click_or_by_its_port() {
     tab(&mut window, "Services");
     window.get_by_label("Load test shop/checkout").click();
     window.run();
-    let aim = |service: &str, port| {
-        let (context, namespace) = (key("staging-eu"), "shop".to_owned());
-        ClusterCommand::Aim(Aim { context, namespace, service: service.to_owned(), port })
+    let aim = |name: &str, port| {
+        let (context, namespace, kind) = (key("staging-eu"), "shop".to_owned(), TargetKind::Service);
+        ClusterCommand::Aim(Aim { context, kind, namespace, name: name.to_owned(), port, url: None })
     };
     assert_eq!(asked(&window), [aim("checkout", 8080)]);
     window.get_by_label("Load test shop/payment").click();
@@ -354,6 +379,45 @@ fn a_service_is_aimed_at_by_one_click_or_by_its_port() {
     window.get_by_label("9000 grpc").click();
     window.run();
     assert_eq!(asked(&window), [aim("checkout", 8080), aim("payment", 9000)]);
+}
+
+#[test]
+fn each_way_to_a_port_and_each_pod_can_be_aimed_at() {
+    let mut window = window(egui::Theme::Dark, connected());
+    window.run();
+    tab(&mut window, "Services");
+    window.get_by_label("Load test shop/payment").click();
+    window.run();
+    window.get_by_label("80 http, Ingress front").click();
+    window.run();
+    tab(&mut window, "Pods");
+    window.get_by_label("Load test pod shop/checkout-00001").click();
+    window.run();
+    let aim = |kind, name: &str, port, url: Option<&str>| {
+        let (context, namespace) = (key("staging-eu"), "shop".to_owned());
+        let (name, url) = (name.to_owned(), url.map(str::to_owned));
+        ClusterCommand::Aim(Aim { context, kind, namespace, name, port, url })
+    };
+    assert_eq!(
+        asked(&window),
+        [
+            aim(TargetKind::Service, "payment", 80, Some("https://shop.example/pay")),
+            aim(TargetKind::Pod, "checkout-00001", 8080, None),
+        ]
+    );
+}
+
+#[test]
+fn the_ways_to_a_service_picture() {
+    let mut results = SnapshotResults::new();
+    for (theme, name) in picture::THEMES {
+        let mut window = window(theme, connected());
+        window.run();
+        tab(&mut window, "Services");
+        window.get_by_label("Load test shop/payment").click();
+        window.run();
+        picture::compare(&mut results, &mut window, &format!("clusters_ways_{name}"));
+    }
 }
 
 #[test]
@@ -426,7 +490,8 @@ fn of_ten_thousand_pods_only_those_in_sight_are_drawn() {
     window.run();
     window.get_by_label("Search this list").type_text("checkout-09999");
     window.run();
-    assert_eq!(window.query_all_by_label_contains("checkout-0").count(), 1);
+    assert_eq!(window.query_all_by_label("checkout-09999").count(), 1);
+    assert_eq!(window.query_all_by_label_contains("checkout-00").count(), 0);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 #[cfg(unix)]
 use crate::app::runtime::clusters;
 #[cfg(unix)]
-use crate::cluster::{Forward, Refused};
+use crate::cluster::{Forward, Refused, Spoken};
 use crate::model::Plan;
+#[cfg(unix)]
+use crate::model::plan::Protocol;
+use crate::model::plan::Tunnel;
 
 use super::run::Passage;
 
@@ -17,6 +20,18 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// What the way costs.
+    #[cfg(unix)]
+    pub(super) fn tunnel(&self) -> Option<Tunnel> {
+        Some(self.forward.tunnel)
+    }
+
+    /// None: no way is ever open here.
+    #[cfg(not(unix))]
+    pub(super) fn tunnel(&self) -> Option<Tunnel> {
+        None
+    }
+
     /// The plan with its load sent that way.
     #[cfg(unix)]
     pub(super) fn applied(&self, plan: &Plan) -> Plan {
@@ -44,11 +59,10 @@ impl Passage {
         let forward = handle.block_on(async {
             let link =
                 clusters::open(&way.context, &way.sources, &way.consents, tokens).await.map_err(words)?;
-            let opened = link.forward(&service.namespace, &service.name, service.port).await;
+            let opened = link.forward(service, spoken(plan)).await;
             opened.map_err(|trouble| words(Refused::Trouble(Box::new(trouble))))
         })?;
-        let took = crate::model::number::millis(forward.open_took.as_secs_f64() * 1e3);
-        let name = format!("pod {}:{} through the API server, {took} to open", forward.pod, forward.port);
+        let name = format!("pod {}:{} through the API server", forward.pod, forward.port);
         Ok(Open { name, forward })
     }
 
@@ -58,6 +72,23 @@ impl Passage {
     pub(super) fn open(&self, _plan: &Plan) -> Result<Open, String> {
         Err("this system has no Unix sockets".to_owned())
     }
+}
+
+/// What a plan speaks with its target, as far as that can be used to see how quick the way is.
+#[cfg(unix)]
+fn spoken(plan: &Plan) -> Option<Spoken> {
+    let url = url::Url::parse(&plan.target.url).ok()?;
+    let host = || {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", url.host_str().unwrap_or_default())
+    };
+    Some(match (url.scheme(), &plan.target.protocol) {
+        ("tcp", _) => Spoken::Echo,
+        ("https", _) => Spoken::Tls,
+        ("http", Protocol::Http1) => Spoken::Http1 { host: host(), path: url.path().to_owned() },
+        ("http", Protocol::Http2 { .. } | Protocol::Grpc { .. }) => Spoken::Http2,
+        _ => return None,
+    })
 }
 
 #[cfg(unix)]

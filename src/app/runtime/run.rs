@@ -145,12 +145,15 @@ struct Work {
 }
 
 impl Work {
-    fn carry_out(self) {
+    fn carry_out(mut self) {
         let id = self.order.id;
         let open = match self.open() {
             Ok(open) => open,
             Err(reason) => return self.outbox.send(Event::RunFailed { id, reason }),
         };
+        if let (Some(open), Some(service)) = (&open, &mut self.order.plan.target.service) {
+            service.cluster.tunnel = open.tunnel();
+        }
         let carried_out = match self.order.search {
             None => self
                 .measure(&self.order.plan, None, open.as_ref())

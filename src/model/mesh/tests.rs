@@ -6,7 +6,7 @@ fn marks(pairs: &[(&str, &str)]) -> Marks {
 }
 
 fn container(name: &str, image: &str) -> Container {
-    Container { name: name.to_owned(), image: image.to_owned(), is_init: false }
+    Container { name: name.to_owned(), image: image.to_owned(), is_init: false, ports: Vec::new() }
 }
 
 fn workload(

@@ -50,6 +50,9 @@ pub struct ServiceTarget {
     /// The kubeconfig; where it is left out, the context of that name is used if there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<PathBuf>,
+    /// Whether it is a Service or a pod.
+    #[serde(default, skip_serializing_if = "TargetKind::is_service")]
+    pub kind: TargetKind,
     /// Where the Service is.
     pub namespace: String,
     /// Its name.
@@ -62,6 +65,17 @@ pub struct ServiceTarget {
     /// What was known of the cluster when load was sent.
     #[serde(default, skip_serializing_if = "ClusterNote::is_empty")]
     pub cluster: ClusterNote,
+}
+
+/// Of what kind the target in a cluster is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// A Service.
+    #[default]
+    Service,
+    /// One pod.
+    Pod,
 }
 
 /// How a Service is reached.
@@ -89,6 +103,34 @@ pub struct ClusterNote {
     pub workload: String,
     /// Images of its containers.
     pub images: Vec<String>,
+    /// What the way through the API server costs, where load went that way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
+}
+
+/// What the way through an API server costs, as it was measured before load was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tunnel {
+    /// To open a connection, in microseconds.
+    pub open_us: u64,
+    /// The fastest round trip on an open connection, in microseconds: no request was quicker. None where it is not known.
+    pub round_trip_us: Option<u64>,
+}
+
+impl TargetKind {
+    fn is_service(&self) -> bool {
+        *self == Self::Service
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::Pod => "pod",
+        }
+    }
 }
 
 impl ClusterNote {

@@ -3,11 +3,12 @@
 use eframe::egui::{Align, Button, Label, Layout, RichText, TextStyle, Ui};
 use egui_extras::{Column, TableBuilder};
 
-use crate::app::clusters::{Aim, ClusterCommand};
+use crate::app::clusters::{Aim, ClusterCommand, WayIn};
 use crate::model::cluster::ContextKey;
-use crate::model::inventory::{Inventory, Port, Service, ServiceKind};
+use crate::model::inventory::{Inventory, Pod, Port, Service, ServiceKind};
 use crate::model::mesh::{injection, meshes_of};
 use crate::model::number;
+use crate::model::plan::TargetKind;
 use crate::ui::theme::SPACE;
 use crate::ui::{Cx, widgets};
 
@@ -49,7 +50,7 @@ impl ClustersPage {
         match tab {
             Tab::Services => services(cx, ui, key, &seen, rows),
             Tab::Workloads => workloads(cx, ui, &seen, rows),
-            Tab::Pods => pods(cx, ui, &seen, rows),
+            Tab::Pods => pods(cx, ui, key, &seen, rows),
             Tab::Namespaces => namespaces(cx, ui, &seen, rows),
             Tab::Overview | Tab::Meshes => {}
         }
@@ -210,19 +211,31 @@ fn services(cx: &mut Cx<'_>, ui: &mut Ui, key: &ContextKey, seen: &Inventory, ro
             3 => quiet(ui, cx, &ports(service)),
             4 => quiet(ui, cx, &service.external.join(", ")),
             _ => {
-                if let Some(port) = load_button(ui, service) {
-                    aimed = Some((service.namespace.clone(), service.name.clone(), port));
+                let ways = |port: &Port| cx.state.clusters.ways(key, service, port);
+                if let Some((port, url)) = load_button(ui, service, ways) {
+                    aimed = Some(Aim {
+                        context: key.clone(),
+                        kind: TargetKind::Service,
+                        namespace: service.namespace.clone(),
+                        name: service.name.clone(),
+                        port,
+                        url,
+                    });
                 }
             }
         }
     });
-    if let Some((namespace, service, port)) = aimed {
-        cx.cluster(ClusterCommand::Aim(Aim { context: key.clone(), namespace, service, port }));
+    if let Some(aim) = aimed {
+        cx.cluster(ClusterCommand::Aim(aim));
     }
 }
 
-/// The port that is to be sent load, once one was chosen.
-fn load_button(ui: &mut Ui, service: &Service) -> Option<u16> {
+/// The port that is to be sent load and, where there are several ways to it, the URL of one, once they were chosen.
+fn load_button(
+    ui: &mut Ui,
+    service: &Service,
+    ways: impl Fn(&Port) -> Vec<WayIn>,
+) -> Option<(u16, Option<String>)> {
     let open: Vec<&Port> = service.ports.iter().filter(|port| port.is_tcp).collect();
     let spoken = |ui: &Ui, id| name(ui, id, &format!("Load test {}/{}", service.namespace, service.name));
     match open.as_slice() {
@@ -230,18 +243,29 @@ fn load_button(ui: &mut Ui, service: &Service) -> Option<u16> {
             ui.add_enabled(false, Button::new("Load test…")).on_disabled_hover_text("It has no TCP port");
             None
         }
-        [port] => {
+        [port] if ways(port).len() < 2 => {
             let button = ui.button("Load test…");
             spoken(ui, button.id);
-            button.clicked().then_some(port.port)
+            button.clicked().then_some((port.port, None))
         }
         several => {
             let mut chosen = None;
             let menu = ui.menu_button("Load test…", |ui| {
                 for port in several {
-                    if ui.button(port_words(port)).clicked() {
-                        chosen = Some(port.port);
-                        ui.close();
+                    let ways = ways(port);
+                    if ways.len() < 2 {
+                        if ui.button(port_words(port)).clicked() {
+                            chosen = Some((port.port, None));
+                            ui.close();
+                        }
+                        continue;
+                    }
+                    for way in ways {
+                        let words = format!("{}, {}", port_words(port), way.words);
+                        if ui.button(words).on_hover_text(&way.url).clicked() {
+                            chosen = Some((port.port, Some(way.url)));
+                            ui.close();
+                        }
                     }
                 }
             });
@@ -292,20 +316,51 @@ fn workloads(cx: &Cx<'_>, ui: &mut Ui, seen: &Inventory, rows: &[usize]) {
     });
 }
 
-fn pods(cx: &Cx<'_>, ui: &mut Ui, seen: &Inventory, rows: &[usize]) {
-    let columns = [
-        ("Namespace", 130.0),
-        ("Pod", 0.0),
-        ("State", 130.0),
-        ("Mesh", 120.0),
-        ("Workload", 180.0),
-        ("Node", 120.0),
-    ];
+/// The port of a pod that is to be sent load, once one was chosen.
+fn pod_button(ui: &mut Ui, pod: &Pod) -> Option<u16> {
+    let ports: Vec<_> = pod.containers.iter().flat_map(|container| &container.ports).collect();
+    let spoken = |ui: &Ui, id| name(ui, id, &format!("Load test pod {}/{}", pod.namespace, pod.name));
+    match ports.as_slice() {
+        [] => {
+            let words = "Its containers name no TCP port: send load to its Service";
+            ui.add_enabled(false, Button::new("Load test…")).on_disabled_hover_text(words);
+            None
+        }
+        [port] => {
+            let button = ui.button("Load test…");
+            spoken(ui, button.id);
+            button.clicked().then_some(port.port)
+        }
+        several => {
+            let mut chosen = None;
+            let menu = ui.menu_button("Load test…", |ui| {
+                for port in several {
+                    if ui.button(format!("{} {}", port.port, port.name)).clicked() {
+                        chosen = Some(port.port);
+                        ui.close();
+                    }
+                }
+            });
+            spoken(ui, menu.response.id);
+            chosen
+        }
+    }
+}
+
+fn pods(cx: &mut Cx<'_>, ui: &mut Ui, key: &ContextKey, seen: &Inventory, rows: &[usize]) {
+    let columns =
+        [("Namespace", 130.0), ("Pod", 0.0), ("State", 130.0), ("Mesh", 96.0), ("Node", 104.0), ("", 104.0)];
+    let mut aimed = None;
     table(ui, cx, "pods", &columns, rows.len(), |ui, at, column| {
         let pod = &seen.pods[rows[at]];
         match column {
             0 => quiet(ui, cx, &pod.namespace),
-            1 => text(ui, &pod.name),
+            1 => {
+                let label = ui.add(Label::new(&*pod.name).truncate());
+                if !pod.owner.is_empty() {
+                    label.on_hover_text(format!("Kept going by {}", pod.owner));
+                }
+            }
             2 => {
                 let (words, ink) = match (pod.is_ready, pod.phase.as_str()) {
                     (true, "Running") => ("Ready".to_owned(), cx.theme.text),
@@ -319,10 +374,24 @@ fn pods(cx: &Cx<'_>, ui: &mut Ui, seen: &Inventory, rows: &[usize]) {
                 let names: Vec<&str> = meshes_of(pod).into_iter().map(|kind| kind.name()).collect();
                 text(ui, &names.join(", "));
             }
-            4 => quiet(ui, cx, &pod.owner),
-            _ => quiet(ui, cx, &pod.node),
+            4 => quiet(ui, cx, &pod.node),
+            _ => {
+                if let Some(port) = pod_button(ui, pod) {
+                    aimed = Some(Aim {
+                        context: key.clone(),
+                        kind: TargetKind::Pod,
+                        namespace: pod.namespace.clone(),
+                        name: pod.name.clone(),
+                        port,
+                        url: None,
+                    });
+                }
+            }
         }
     });
+    if let Some(aim) = aimed {
+        cx.cluster(ClusterCommand::Aim(aim));
+    }
 }
 
 fn namespaces(cx: &Cx<'_>, ui: &mut Ui, seen: &Inventory, rows: &[usize]) {

@@ -6,7 +6,7 @@ use super::draft::{At, PacingKind, ProtocolKind, StopKind, Which};
 use super::request::{of_words, place};
 use super::sheet::{SHORT, Sheet, Spec, VALUE, name};
 use crate::app::state::Slot;
-use crate::model::plan::{Route, ServiceTarget};
+use crate::model::plan::{Route, ServiceTarget, TargetKind};
 use crate::ui::widgets;
 
 /// Offered as methods; any other can be typed.
@@ -42,12 +42,13 @@ impl Sheet<'_> {
     /// The Service of a cluster that the load is for, and how it is reached.
     fn service(&mut self, ui: &mut Ui) {
         let Some(service) = self.draft.service.clone() else { return };
-        self.row(ui, "Service", |sheet, ui, _| {
+        let caption = if service.kind == TargetKind::Pod { "Pod" } else { "Service" };
+        self.row(ui, caption, |sheet, ui, _| {
             let place = format!("{}/{}:{}", service.namespace, service.name, service.port);
             ui.label(format!("{place} in {}", service.context));
             let mut route = service.route;
             let options = [(Route::PortForward, "Through the API server"), (Route::Direct, "By the URL")];
-            if widgets::segmented(ui, sheet.theme, "How the Service is reached", &mut route, &options) {
+            if widgets::segmented(ui, sheet.theme, "How it is reached", &mut route, &options) {
                 sheet.draft.service = Some(ServiceTarget { route, ..service.clone() });
             }
             if ui.button("Forget").on_hover_text("Load goes to the URL, whatever it is").clicked() {
