@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use meshbench::app::clusters::{Aim, ClusterCommand, ClusterLink};
 use meshbench::app::state::{Open, Phase, Question, StoreState};
-use meshbench::app::{Command, Core, Dialogs, Keep, Options, State};
+use meshbench::app::{Command, Core, DialogKind, Dialogs, Keep, Options, State};
 use meshbench::model::cluster::{ClusterFacts, Connection, ContextKey, Trouble};
 use meshbench::model::inventory::{Inventory, Pod};
 use meshbench::model::plan::TargetKind;
@@ -29,8 +29,17 @@ struct App {
 
 impl App {
     fn start() -> Self {
+        Self::picking(Vec::new())
+    }
+
+    /// Of someone who picks these files in every dialog.
+    fn picking(files: Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+        let dialogs: Dialogs = Arc::new(move |request| {
+            let is_asked = request.kind == DialogKind::OpenMany;
+            let files = if is_asked { files.clone() } else { Vec::new() };
+            Box::pin(async { Ok(files) })
+        });
         let options = Options { data_dir: folder.path().join("data"), keep: Keep::Nowhere };
         let core = Core::start(options, Arc::new(|| {}), dialogs).expect("a core");
         let mut app = Self { core, folder };
@@ -138,6 +147,69 @@ fn every_way_to_log_in_is_who_kubectl_is() {
             assert!(theirs.is_ok, "{login:?} {trust:?}: {}", theirs.errors);
             assert!(facts.version.starts_with("v1.") && facts.latency > Duration::ZERO);
         }
+    }
+}
+
+#[test]
+fn several_files_are_picked_in_one_dialog_and_each_is_listed() {
+    let cluster = Cluster::shared();
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = Kubeconfig::of(cluster, Person::Viewer).write(folder.path(), "good").path;
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, "contexts: [").expect("a file");
+    let mut app = App::picking(vec![good.clone(), broken.clone()]);
+    app.ask(ClusterCommand::PickFiles);
+    app.until("both files", |state| state.clusters.files.len() == 2);
+    let told: Vec<_> =
+        app.state().clusters.files.iter().map(|file| (&file.path, file.state.is_ok())).collect();
+    assert_eq!(told, [(&good, true), (&broken, false)]);
+    let key = ContextKey { file: good, name: "tests".to_owned() };
+    app.connect(&key);
+    assert!(matches!(app.connection(&key), Connection::Connected(_)));
+}
+
+#[test]
+fn nothing_secret_of_a_kubeconfig_is_kept_told_or_written_into_a_report() {
+    let cluster = Cluster::shared();
+    let nginx = Nginx::serving("$status", "location / { return 200 'hello'; }");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file =
+        Kubeconfig::of(cluster, Person::Viewer).login(Login::Token).write(folder.path(), "config").path;
+    let data = folder.path().join("data");
+    let said = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_meshbench"));
+        command
+            .arg("--data-dir")
+            .arg(&data)
+            .args(arguments)
+            .env("HOME", folder.path())
+            .env_remove("KUBECONFIG");
+        let done = command.output().expect("it can be started");
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        [done.stdout, done.stderr].concat()
+    };
+    let path = file.display().to_string();
+    let [report, json] =
+        ["report.html", "run.json"].map(|name| folder.path().join(name).display().to_string());
+    let url = format!("http://{}/", nginx.address());
+    let mut all = vec![
+        said(&["cluster", "add", &path]),
+        said(&["cluster", "list", "--json"]),
+        said(&["cluster", "check", "tests", "--json"]),
+        said(&["cluster", "services", "tests", "--json"]),
+        said(&["run", &url, "--requests", "20", "--rate", "200", "--json", &json]),
+    ];
+    let kept: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("a record")).expect("JSON");
+    let id = kept["id"].as_str().expect("an id");
+    all.push(said(&["history", "export", id, "--format", "html", "--out", &report]));
+    let files = std::fs::read_dir(&data).expect("a folder").flatten().map(|entry| entry.path());
+    let files: Vec<PathBuf> = files.chain([PathBuf::from(&report)]).filter(|path| path.is_file()).collect();
+    assert!(files.len() >= 2, "the store and the report: {files:?}");
+    all.extend(files.iter().map(|path| std::fs::read(path).expect("a file")));
+    let secret = Person::Viewer.token();
+    for bytes in &all {
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! screen reader's eyes also needs dbus, at-spi2-core and python3-pyatspi.
 
 mod machine;
+mod relay;
 mod window;
 
 use std::path::Path;
@@ -13,7 +14,10 @@ use std::time::{Duration, Instant};
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 
+use crate::kube::{Cluster, Kubeconfig, Options, Person};
+
 use self::machine::{Display, Process, start};
+use self::relay::SlowRelay;
 use self::window::{Seen, Thing, Window};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_meshbench");
@@ -27,6 +31,12 @@ const SMOKE_MAX: Duration = Duration::from_secs(240);
 const REST_WATCHED: Duration = Duration::from_secs(3);
 /// How many frames it may draw meanwhile. Looking costs up to six; a plot that goes on costs thirty.
 const REST_FRAMES_MAX: u64 = 8;
+const CONNECTED_MAX: Duration = Duration::from_secs(120);
+/// A cluster that stands is looked at every half minute, for ten seconds.
+const SILENT_MAX: Duration = Duration::from_secs(90);
+/// A window that waits for a cluster waits for seconds; one that does not answers in milliseconds, on a busy machine in
+/// some hundred.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 #[test]
 fn from_the_first_click_to_history_and_over_a_restart() {
@@ -73,6 +83,53 @@ fn closing_during_a_run_asks_and_a_kill_leaves_it_interrupted() {
     window.click(Role::Tab, "History");
     let seen = window.wait_for("the killed run", PAGE_MAX, |seen| runs(seen).len() == 1);
     assert!(runs(&seen)[0].contains("Interrupted"), "{:?}", runs(&seen));
+}
+
+/// What an API server may do while the window is used.
+#[test]
+fn the_window_answers_whatever_an_api_server_does() {
+    let cluster = Cluster::own(Options::default());
+    let relay = SlowRelay::start(cluster.url().trim_start_matches("https://").parse().unwrap());
+    let display = Display::start();
+    let kube = display.home().join(".kube");
+    std::fs::create_dir(&kube).unwrap();
+    Kubeconfig::of(&cluster, Person::Admin).server(&relay.url()).write(&kube, "config");
+    let data = tempfile::tempdir().unwrap();
+    let mut window = open(&display, data.path());
+    window.click(Role::Tab, "Clusters");
+    window.click(Role::Button, "Use kubectl’s contexts");
+    window.wait_for("the context", PAGE_MAX, |seen| seen.says("tests"));
+    window.click(Role::ListItem, "Context tests, not connected");
+    window.wait_for("the cluster through a slow way", CONNECTED_MAX, |seen| seen.says("answers in"));
+    let mut slowest = vec![("slow", used(&mut window))];
+    cluster.pause();
+    slowest.push(("silent", used(&mut window)));
+    window.wait_for("that it is silent", SILENT_MAX, |seen| seen.says("does not answer"));
+    slowest.push(("told as silent", used(&mut window)));
+    cluster.resume();
+    window.wait_for("that it is back", CONNECTED_MAX, |seen| seen.says("answers in"));
+    cluster.kill();
+    slowest.push(("gone", used(&mut window)));
+    println!("slowest answers of the window: {slowest:?}");
+    for (state, took) in slowest {
+        assert!(took < ANSWER_MAX, "with an API server that is {state} the window took {took:?} to answer");
+    }
+    window.ask_to_close(&display);
+    assert!(window.wait_for_end().success());
+}
+
+/// Goes over the tabs and moves the pointer; the longest wait for a frame.
+fn used(window: &mut Window) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for tab in ["Pods", "Services", "Namespaces", "Overview"] {
+        window.click(Role::RadioButton, tab);
+        for step in 0..10 {
+            let begun = Instant::now();
+            window.point(100.0 + 60.0 * step as f32, 300.0);
+            slowest = slowest.max(begun.elapsed());
+        }
+    }
+    slowest
 }
 
 #[test]

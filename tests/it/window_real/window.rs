@@ -92,6 +92,11 @@ impl Window {
         self.apply(vec![press(pos, false)]);
     }
 
+    /// Moves the pointer, and waits for the frame in which it is there.
+    pub(super) fn point(&mut self, x: f32, y: f32) {
+        self.apply(vec![Event::PointerMoved(Pos2::new(x, y))]);
+    }
+
     /// Clicks into a field, puts these words in the place of what is there.
     pub(super) fn fill(&mut self, name: &str, words: &str) {
         self.click(Role::TextInput, name);
