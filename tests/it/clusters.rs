@@ -11,7 +11,7 @@ use meshbench::model::cluster::{ClusterFacts, Connection, ContextKey, Trouble};
 use meshbench::model::inventory::{Inventory, Pod};
 use meshbench::model::plan::TargetKind;
 use meshbench::model::run::WarningKind;
-use meshbench::model::{Pacing, Stop};
+use meshbench::model::{Pacing, Run, Stop};
 use serde_json::json;
 
 use crate::kube::{self, Cluster, Kubeconfig, Kubelet, Login, Person, Trust};
@@ -563,13 +563,7 @@ fn load_reaches_a_service_through_the_api_server_and_says_so() {
     assert_eq!((run.labels["mesh"].as_str(), run.labels["app_version"].as_str()), ("none", "v7"));
     // That server ends each after 37 requests.
     assert!(run.connections.opened <= 20, "connections are used again: {:?}", run.connections);
-    let tunnel = service.cluster.tunnel.expect("what the way costs");
-    let (floor, usual) = (tunnel.round_trip_us.expect("it answered"), run.response_ms.p50 * 1e3);
-    assert!(tunnel.open_us > floor && floor > 0, "{tunnel:?}");
-    assert!(usual > floor as f64 / 3.0, "requests are not much quicker than the way: {usual} of {tunnel:?}");
-    let warned = run.warnings.iter().find(|warning| warning.kind == WarningKind::PortForward);
-    let words = &warned.expect("looked at above").text;
-    assert!(words.contains("each round trip through it at least"), "{words}");
+    assert_tells_of_the_tunnel(run);
     load_reaches_a_pod(&mut app, &key, &namespace, nginx.address().port());
     the_terminal_sends_load_to(cluster, &namespace);
     let logged = nginx.logged();
@@ -580,6 +574,17 @@ fn load_reaches_a_service_through_the_api_server_and_says_so() {
     assert_eq!((of("GET"), of("HEAD")), (350, 20), "asked for by its name: {logged:?}");
     // And a pod, by its own.
     assert_eq!(logged.values().sum::<u64>(), 370 + 50, "{logged:?}");
+}
+
+fn assert_tells_of_the_tunnel(run: &Run) {
+    let tunnel = run.plan.target.service.as_ref().and_then(|service| service.cluster.tunnel);
+    let tunnel = tunnel.expect("what the way costs");
+    let (floor, usual) = (tunnel.round_trip_us.expect("it answered"), run.response_ms.p50 * 1e3);
+    assert!(tunnel.open_us > floor && floor > 0, "{tunnel:?}");
+    assert!(usual > floor as f64 / 3.0, "requests are not much quicker than the way: {usual} of {tunnel:?}");
+    let warned = run.warnings.iter().find(|warning| warning.kind == WarningKind::PortForward);
+    let words = &warned.expect("a warning").text;
+    assert!(words.contains("each round trip through it at least"), "{words}");
 }
 
 fn load_reaches_a_pod(app: &mut App, key: &ContextKey, namespace: &str, port: u16) {

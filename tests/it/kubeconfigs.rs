@@ -169,13 +169,12 @@ fn users(parts: &Parts<'_>) -> Vec<Case> {
 }
 
 /// How the server is reached and trusted.
-fn servers(parts: &Parts<'_>, proxies: &Proxies) -> Vec<Case> {
+fn servers(parts: &Parts<'_>) -> Vec<Case> {
     let user = &token(Person::Viewer);
     let url = parts.cluster.url();
     let trusted = parts.trusted();
     let authority = parts.cluster.authority_pem();
     let is = |name, cluster: String, made| one(name, parts.config(&cluster, user), made);
-    let http = proxies.http();
     vec![
         with(
             is("an authority's file", format!("server: {url}, certificate-authority: ca.crt"), Is("viewer")),
@@ -230,6 +229,14 @@ fn servers(parts: &Parts<'_>, proxies: &Proxies) -> Vec<Case> {
             },
         ),
         is("a server that is not there", "server: \"https://127.0.0.1:1\"".to_owned(), Fails),
+    ]
+}
+
+/// What is on the way to the server.
+fn ways(parts: &Parts<'_>, proxies: &Proxies) -> Vec<Case> {
+    let (user, trusted, http) = (&token(Person::Viewer), parts.trusted(), proxies.http());
+    let is = |name, cluster: String, made| one(name, parts.config(&cluster, user), made);
+    vec![
         is("a proxy", format!("{trusted}, proxy-url: \"{http}\""), Is("viewer")),
         is("a proxy for connections", format!("{trusted}, proxy-url: \"{}\"", proxies.socks()), Is("viewer")),
         is("a proxy that is not there", format!("{trusted}, proxy-url: \"http://127.0.0.1:1\""), Fails),
@@ -361,7 +368,8 @@ fn a_kubeconfig_is_what_kubectl_makes_of_it() {
     let proxies = Proxies::start();
     let kubectl = program("kubectl").unwrap_or_else(|reason| panic!("{reason}"));
     let mut wrong = Vec::new();
-    let cases = users(&parts).into_iter().chain(servers(&parts, &proxies)).chain(files(&parts));
+    let cases =
+        users(&parts).into_iter().chain(servers(&parts)).chain(ways(&parts, &proxies)).chain(files(&parts));
     for case in cases {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("home")).expect("a folder");

@@ -89,7 +89,7 @@ async fn exchange(
             let begun = Instant::now();
             stream.write_all(BROKEN_HELLO).await?;
             // An end is an answer.
-            stream.read(&mut [0; 64]).await?;
+            let _some_or_none = stream.read(&mut [0; 64]).await?;
             note(begun.elapsed());
         }
         Spoken::Echo => {
