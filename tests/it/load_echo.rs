@@ -127,7 +127,8 @@ fn a_udp_echo_comes_back() {
         let _ = probe.send_to(b"ready?", address);
         probe.recv(&mut [0; 16]).is_ok()
     });
-    let gentle = |plan: &mut Plan| plan.connections = 2;
+    // socat starts a process for each datagram, and loses one that comes meanwhile.
+    let gentle = |plan: &mut Plan| plan.connections = 1;
     in_both_loops("udp", socat.address, gentle, |measured, what| {
         all_echoed(measured, what);
         let bytes = (8 + 24) * REQUESTS;
