@@ -7,9 +7,9 @@
 //!               \          /
 //!  heart            app                              may use: all services, stats, model
 //!              /     |     \
-//!  services load  cluster  account  store  report    may use: stats, model – never each other
+//!  services load cluster adapter account store report  may use: stats, model, proto – never each other
 //!              \     |     /
-//!  ground        model   stats                       may use: nothing of ours (stats may use model)
+//!  ground        model   stats   proto               may use: nothing of ours (stats may use model)
 //! ```
 //!
 //! | module | duty |
@@ -18,7 +18,9 @@
 //! | [`stats`] | histograms and quantiles: pure functions |
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes |
+//! | [`adapter`] | client of service meshes' adapters, and a server of the same contract |
 //! | [`account`] | keep tokens in the system's keyring |
+//! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |
 //! | [`app`] | `Command`, `Event`, `State`, `update`, `Job`, `Runtime` |
@@ -28,11 +30,13 @@
 //! The directions are held by a test (`tests/it/floors.rs`).
 
 pub mod account;
+pub mod adapter;
 pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod load;
 pub mod model;
+pub mod proto;
 pub mod report;
 pub mod stats;
 pub mod store;

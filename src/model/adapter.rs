@@ -1,6 +1,8 @@
 //! Adapters: what they say of themselves, what they offer, what is asked of them and what they report; and the steps of
 //! which an operation of the built-in one is made.
 
+pub mod book;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

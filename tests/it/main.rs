@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 #![expect(clippy::print_stdout, reason = "seeds and measures are for whoever reads the test's output")]
 
+mod adapters;
 mod cli;
 mod cluster_login;
 mod clusters;
@@ -25,6 +26,7 @@ mod load_truth;
 mod peer;
 #[cfg(feature = "gui")]
 mod picture;
+mod proto;
 mod report;
 #[cfg(feature = "gui")]
 mod sample;
