@@ -7,7 +7,7 @@
 //!               \          /
 //!  heart            app                              may use: all services, stats, model
 //!              /     |     \
-//!  services load  cluster  store  report             may use: stats, model – never each other
+//!  services load  cluster  adapter  store  report    may use: stats, model – never each other
 //!              \     |     /
 //!  ground        model   stats                       may use: nothing of ours (stats may use model)
 //! ```
@@ -18,6 +18,7 @@
 //! | [`stats`] | histograms and quantiles: pure functions |
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes |
+//! | [`adapter`] | operate meshes: what the built-in adapter offers, as steps |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |
 //! | [`app`] | `Command`, `Event`, `State`, `update`, `Job`, `Runtime` |
@@ -26,6 +27,7 @@
 //!
 //! The directions are held by a test (`tests/it/floors.rs`).
 
+pub mod adapter;
 pub mod app;
 pub mod cli;
 pub mod cluster;

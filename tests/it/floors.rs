@@ -13,12 +13,13 @@ use self::scan::{Token, Word, tokens};
 mod scan;
 
 /// Which module may use which; every module may use itself.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("ui", &["app", "model"]),
     ("cli", &["app", "model"]),
-    ("app", &["load", "cluster", "store", "report", "stats", "model"]),
+    ("app", &["load", "cluster", "adapter", "store", "report", "stats", "model"]),
     ("load", &["stats", "model"]),
     ("cluster", &["stats", "model"]),
+    ("adapter", &["stats", "model", "proto"]),
     ("store", &["stats", "model"]),
     ("report", &["stats", "model"]),
     ("stats", &["model"]),

@@ -1,0 +1,3 @@
+//! Adapters of meshes: the built-in one.
+
+pub mod builtin;
