@@ -25,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::adapter::{Category, Marked, Operation, OperationRequest, Step};
 use crate::model::manifest;
 use crate::model::mesh::MeshKind;
+pub use crate::model::mesh::validate::validate;
 use params::Params;
 pub use words::describe;
 

@@ -10,6 +10,6 @@ mod people;
 mod tests;
 
 pub(crate) use cluster::{Cluster, Options};
-pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust};
+pub(crate) use kubeconfig::{Kubeconfig, Login, PLUGIN, Trust, kubectl};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use people::Person;

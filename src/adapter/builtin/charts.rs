@@ -1,6 +1,6 @@
 //! Installing meshes with the charts of their own makers.
 
-use super::params::{check_name, shown};
+use super::params::shown;
 use super::{Operable, READY_S, Step};
 use crate::model::adapter::{HelmRelease, OperationRequest};
 use crate::model::manifest;
@@ -170,6 +170,7 @@ fn check_values(mesh: Operable, body: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::params::check_name;
     use super::*;
 
     #[test]
