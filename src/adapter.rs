@@ -10,6 +10,7 @@
 //!
 //! Everything that comes from the other side is foreign text of any length: each message, text, list and rate has a bound.
 
+pub mod builtin;
 mod client;
 mod events;
 mod login;

@@ -9,16 +9,24 @@
 //! Where the client library departs from kubectl, what it would do is done here: merging files, logging in, choosing a
 //! proxy, trying again. It is given a server, certificates and nothing else.
 
+mod apply;
+mod asking;
+mod carry;
 mod connect;
 mod credentials;
 mod facts;
 #[cfg(unix)]
 mod forward;
+mod helm;
 mod kubeconfig;
+mod look;
+mod minified;
 mod objects;
 mod oidc;
+mod private;
 mod program;
 mod proxy;
+mod rollout;
 mod watch;
 mod words;
 
@@ -29,9 +37,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::cluster::{Ask, ClusterContext, ClusterFile, ContextKey, Trouble};
 
+pub use carry::{carry_out, carry_out_with};
 pub use connect::Link;
 #[cfg(unix)]
 pub use forward::{Forward, Spoken};
+pub use helm::{ChartVersion, Means, chart_versions};
+pub use minified::MinifiedKubeconfig;
 pub use oidc::{TokenStore, Tokens};
 
 /// No question to a cluster takes longer.

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod duration;
 pub mod goal;
 pub mod inventory;
+pub mod manifest;
 pub mod mesh;
 pub mod number;
 pub mod plan;

@@ -20,6 +20,7 @@ use url::Url;
 
 use super::credentials::{Identity, Keeper};
 use super::kubeconfig::{Resolved, without_credentials};
+use super::minified::{self, MinifiedKubeconfig};
 use super::words::trouble;
 use super::{ANSWER_MAX, Kubeconfigs, Refused, Tokens, facts, proxy, watch, words};
 use crate::model::cluster::{ClusterFacts, Consent, ContextKey, Trouble};
@@ -39,6 +40,8 @@ pub struct Link {
     namespace: String,
     /// The proxy on the way, without its password.
     through: Option<String>,
+    /// What it was opened with, and the proxy that was chosen.
+    origin: Arc<(Resolved, Option<String>)>,
 }
 
 impl Link {
@@ -73,7 +76,8 @@ impl Link {
             .with_layer(&AsyncFilterLayer::new(LogIn(Arc::clone(&keeper))))
             .with_layer(&MapResponseLayer::new(notice_refusal(Arc::clone(&keeper))))
             .build();
-        Ok(Self { client, keeper, server, namespace: resolved.namespace, through })
+        let namespace = resolved.namespace.clone();
+        Ok(Self { client, keeper, server, namespace, through, origin: Arc::new((resolved, proxy)) })
     }
 
     /// Asks a cluster who it is, how quick, and what we may do there; within [`ANSWER_MAX`].
@@ -101,9 +105,22 @@ impl Link {
     }
 
     /// The client, the server and the proxy on the way.
-    #[cfg(unix)]
     pub(super) fn parts(&self) -> (&Client, &str, Option<&str>) {
         (&self.client, &self.server, self.through.as_deref())
+    }
+
+    /// The way in, for a program that cannot log in by itself.
+    ///
+    /// # Errors
+    /// Why there is no login, in words.
+    pub async fn minified_kubeconfig(&self) -> Result<MinifiedKubeconfig, Trouble> {
+        let (resolved, proxy) = &*self.origin;
+        let header = self.keeper.header().await.map_err(|error| error.0)?;
+        let identity = self.keeper.identity().await.map_err(|error| error.0)?;
+        let authority =
+            if resolved.cluster.insecure_skip_tls_verify { None } else { authority_pem(resolved)? };
+        let pems = certificate(resolved, identity)?;
+        Ok(minified::kubeconfig(resolved, proxy.as_deref(), authority.as_deref(), header.as_ref(), pems))
     }
 
     /// Tells what the cluster holds, at most twice a second, until the future is dropped. Where `tell` says that there was
@@ -152,15 +169,20 @@ fn config(
     Ok(config)
 }
 
-fn authorities(resolved: &Resolved) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
+const AUTHORITY: &str = "its certificate authority";
+
+fn authority_pem(resolved: &Resolved) -> Result<Option<Vec<u8>>, Trouble> {
     let cluster = &resolved.cluster;
-    let what = "its certificate authority";
-    let pem = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
-        (Some(data), _) => decoded(data, what)?,
-        (None, Some(path)) => read(path, what)?,
-        (None, None) => return Ok(None),
-    };
-    let found = certificates(&pem).ok_or_else(|| wrong(what, "there is no PEM certificate in it"))?;
+    match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
+        (Some(data), _) => decoded(data, AUTHORITY).map(Some),
+        (None, Some(path)) => read(path, AUTHORITY).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn authorities(resolved: &Resolved) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
+    let Some(pem) = authority_pem(resolved)? else { return Ok(None) };
+    let found = certificates(&pem).ok_or_else(|| wrong(AUTHORITY, "there is no PEM certificate in it"))?;
     Ok(Some(found.into_iter().map(|found| found.to_vec()).collect()))
 }
 
@@ -170,7 +192,7 @@ pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     found.ok().filter(|found| !found.is_empty())
 }
 
-type Pems = (Option<Vec<u8>>, Option<Vec<u8>>);
+pub(super) type Pems = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// The client certificate and its key: those that a command gave, else the kubeconfig's.
 fn certificate(resolved: &Resolved, identity: Option<Identity>) -> Result<Pems, Trouble> {

@@ -206,6 +206,78 @@ pub struct HelmRelease {
     pub values: String,
 }
 
+/// News of steps that are carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which step, from zero.
+    pub step: usize,
+    /// Of how many.
+    pub of: usize,
+    /// What happened.
+    pub news: News,
+}
+
+/// What happened with a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is being carried out.
+    Begun,
+    /// An object was changed, or looked at and left as it was.
+    Changed(Change),
+    /// Workloads are waited for.
+    Waits {
+        /// Pods that are ready.
+        ready: u32,
+        /// Pods that are wanted.
+        wanted: u32,
+        /// Workloads that are not ready, with why where it is known; bounded.
+        waits_for: Vec<String>,
+    },
+    /// In a sentence.
+    Told(String),
+    /// What a validation found.
+    Found(Finding),
+    /// It was carried out.
+    Done,
+}
+
+/// What is done, or would be, to one object of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// `Deployment shop/web`, `Namespace shop`.
+    pub object: String,
+    /// What.
+    pub how: Changed,
+}
+
+/// What is done to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It was not there.
+    Created,
+    /// It is as it is to be.
+    Unchanged,
+    /// These fields are other; bounded.
+    Fields(Vec<FieldChange>),
+    /// It is taken away.
+    Removed,
+    /// It was there before: what was set in it is taken out, and it stays.
+    Released,
+    /// Its pods start anew.
+    Restarted,
+}
+
+/// A field that is other than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// `spec.template.spec.containers[web].image`.
+    pub path: String,
+    /// Before; none where it was not there; bounded.
+    pub old: Option<String>,
+    /// After; none where it is taken out; bounded.
+    pub new: Option<String>,
+}
+
 /// A mistake, or a danger of one, that a validation found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {

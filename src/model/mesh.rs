@@ -4,6 +4,7 @@
 //! labels and annotations that injection leaves. Several meshes may run side by side.
 
 mod rules;
+pub mod validate;
 mod version;
 
 use std::collections::BTreeMap;
