@@ -75,6 +75,14 @@ impl Kubeconfigs {
         Self { files: kubeconfig::Files::read(own, &kubectls) }
     }
 
+    /// A kubeconfig that was handed over as text: it is in no file, and nothing in it is found beside one.
+    ///
+    /// # Errors
+    /// Why it is none, in words without anything that it holds.
+    pub fn handed_over(text: &str) -> Result<Self, String> {
+        kubeconfig::Files::handed_over(text).map(|files| Self { files })
+    }
+
     /// What became of each file.
     #[must_use]
     pub fn files(&self) -> &[ClusterFile] {

@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 use uuid::Uuid;
 
+use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, Run, RunId, RunSummary, Settings};
@@ -251,6 +252,22 @@ impl Store {
     /// When it is not safe on disk.
     pub fn save_clusters(&self, book: &ClusterBook) -> Result<(), StoreError> {
         self.write("saving what was chosen about clusters", |txn| tables::put_clusters(txn, book))
+    }
+
+    /// What is known of adapters; nothing where nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn adapters(&self) -> Result<AdapterBook, StoreError> {
+        self.read("reading what is known of adapters", tables::adapters)
+    }
+
+    /// Keeps what is known of adapters.
+    ///
+    /// # Errors
+    /// When it is not safe on disk.
+    pub fn save_adapters(&self, book: &AdapterBook) -> Result<(), StoreError> {
+        self.write("saving what is known of adapters", |txn| tables::put_adapters(txn, book))
     }
 
     /// Gives room that deleted runs took back to the disk; whether there was any.

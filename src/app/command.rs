@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
 use super::state::{NoticeId, PlanId, Slot};
 
@@ -91,6 +92,8 @@ pub enum Command {
     ReloadHistory,
     /// About clusters.
     Cluster(ClusterCommand),
+    /// About adapters.
+    Adapter(AdapterCommand),
     /// The person wants to close the window; asks first if a run is going.
     Quit,
     /// The person has agreed to stop the run and close.
@@ -107,6 +110,8 @@ pub enum Page {
     Home,
     /// Kubeconfigs, contexts, and what clusters hold.
     Clusters,
+    /// Adapters and what they offer.
+    Adapters,
     /// Make a plan, run it, watch it.
     Load,
     /// Every run ever made; one run's result; several as an overlay.

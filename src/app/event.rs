@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
+use super::adapters::AdapterNews;
 use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
@@ -97,6 +99,8 @@ pub enum Event {
     },
     /// About clusters.
     Cluster(ClusterEvent),
+    /// About adapters.
+    Adapter(AdapterNews),
     /// Settings are on disk.
     SettingsSaved(Settings),
     /// Something did not work; nothing is lost.
@@ -119,6 +123,8 @@ pub struct Opened {
     pub settings: Settings,
     /// What was chosen about clusters.
     pub clusters: ClusterBook,
+    /// Which adapters there are, and what was done with them.
+    pub adapters: AdapterBook,
     /// What the person must know about the opening: a damaged file moved aside, a run recovered.
     pub remarks: Vec<String>,
 }

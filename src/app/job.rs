@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
 use super::state::{PlanId, SavedPlan, Slot};
@@ -72,6 +73,8 @@ pub enum Job {
     ListMethods(u64, Box<Target>),
     /// About clusters.
     Cluster(ClusterJob),
+    /// About adapters.
+    Adapter(AdapterJob),
     /// Keep settings.
     SaveSettings(Settings),
 }

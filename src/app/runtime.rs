@@ -8,6 +8,8 @@
 //!
 //! `start` never waits: queues are bounded, and a full one is told as an event.
 
+mod adapters;
+mod builtin;
 mod clusters;
 mod files;
 mod forward;
@@ -25,6 +27,7 @@ use tokio::task::AbortHandle;
 
 use crate::load;
 
+use super::adapters::AdapterJob;
 use super::clusters::{ClusterEvent, ClusterJob};
 use super::command::ExportFormat;
 use super::event::Event;
@@ -143,6 +146,7 @@ pub struct Runtime {
     /// Asks a target what it offers.
     listing: Option<AbortHandle>,
     clusters: clusters::Clusters,
+    adapters: adapters::Adapters,
 }
 
 impl Runtime {
@@ -174,6 +178,7 @@ impl Runtime {
             target: None,
             listing: None,
             clusters: clusters::Clusters::default(),
+            adapters: adapters::Adapters::default(),
         };
         Ok((runtime, events))
     }
@@ -227,6 +232,7 @@ impl Runtime {
             Job::PickPlanPlace(plan) => self.pick_plan_place(plan),
             Job::PickFile(slot) => self.pick_for_form(slot),
             Job::Cluster(job) => self.start_cluster(job),
+            Job::Adapter(job) => self.start_adapter(job),
         }
     }
 
@@ -330,6 +336,25 @@ impl Runtime {
                 self.clusters.connect((key, number), sources, consents, &handle, &self.outbox);
             }
             ClusterJob::Disconnect(key) => self.clusters.disconnect(&key),
+        }
+    }
+
+    fn start_adapter(&mut self, job: AdapterJob) {
+        let around = adapters::Around {
+            handle: self.tokio.handle().clone(),
+            outbox: self.outbox.clone(),
+            tokens: self.clusters.tokens(),
+        };
+        match job {
+            AdapterJob::Save(book) => self.ask_store(move |shelf, outbox| shelf.save_adapters(&book, outbox)),
+            AdapterJob::Connect { id, place, number, access } => {
+                self.adapters.connect((id, number), place, access, &around);
+            }
+            AdapterJob::Disconnect(id) => self.adapters.disconnect(id),
+            AdapterJob::Apply { record, agreed, access } => {
+                self.adapters.apply(*record, agreed, access, &around);
+            }
+            AdapterJob::Find => drop(self.tokio.spawn(adapters::find(around.outbox))),
         }
     }
 

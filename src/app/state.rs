@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::cluster::Ask;
 use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
+use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
@@ -46,6 +47,8 @@ pub struct State {
     pub listing: Option<Listing>,
     /// Kubeconfigs, contexts and connections.
     pub clusters: Clusters,
+    /// Adapters of service meshes.
+    pub adapters: Adapters,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// Runs that are nowhere on disk: gone when the program ends.
@@ -251,6 +254,8 @@ pub enum Question {
     Quit,
     /// A cluster can only be connected with the person's word.
     Login(Box<Ask>),
+    /// What an adapter is about to be asked to do.
+    Operation(Box<OperationQuestion>),
     /// This plan would send much load to an address that is not private.
     HeavyLoad {
         /// The plan.

@@ -1,6 +1,7 @@
 //! How `State` changes: one line per arm, the work in `update/<area>.rs`. Pure: no clock, no disk, no
 //! starting of anything; what must be done comes back as jobs.
 
+mod adapters;
 mod clusters;
 mod history;
 mod methods;
@@ -66,6 +67,7 @@ impl State {
             Command::ToggleNotices => self.toggle_notices(),
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
+            Command::Adapter(command) => self.adapter_command(command, fresh),
             Command::Quit => self.quit(),
             Command::QuitConfirmed => self.quit_confirmed(),
         }
@@ -99,6 +101,7 @@ impl State {
             Event::FilePicked(picked) => self.file_picked(picked),
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::Cluster(event) => self.cluster_event(event),
+            Event::Adapter(news) => self.adapter_news(news),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),
         }
@@ -119,6 +122,7 @@ impl State {
         }
         self.plan_order();
         let mut jobs = self.book_opened(opened.clusters);
+        jobs.extend(self.adapters_opened(opened.adapters));
         jobs.extend(self.history_read(opened.history));
         jobs
     }

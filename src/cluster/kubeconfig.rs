@@ -324,6 +324,14 @@ fn find<'a, T>(entries: impl Iterator<Item = &'a Named<T>>, name: &str) -> Optio
 }
 
 impl Files {
+    /// # Errors
+    /// Why it is no kubeconfig.
+    pub(super) fn handed_over(text: &str) -> Result<Self, String> {
+        let path = Path::new("/handed over/kubeconfig");
+        let config = Kubeconfig::parse(text.as_bytes(), path)?;
+        Ok(Self { groups: vec![vec![config]], ..Self::default() })
+    }
+
     /// Reads what is there: files that stand for themselves, folders of such, and `kubectls`, which are one
     /// configuration. A file of `kubectls` that is not there is left out, as kubectl does.
     pub(super) fn read(own: &[PathBuf], kubectls: &[PathBuf]) -> Self {

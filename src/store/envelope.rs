@@ -35,6 +35,8 @@ pub(super) enum Kind {
     /// A run in progress: of its own kind, so that no search in a damaged file takes it for a result.
     Checkpoint = 6,
     Clusters = 7,
+    /// Which adapters there are, and what was done with them.
+    Adapters = 8,
 }
 
 /// How the content is packed.

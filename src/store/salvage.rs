@@ -16,6 +16,7 @@ use redb::{
 };
 use uuid::Uuid;
 
+use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::{Plan, RunId, Settings};
 
@@ -59,6 +60,7 @@ struct Told {
     plans: BTreeMap<Uuid, Plan>,
     settings: Option<Settings>,
     clusters: Option<ClusterBook>,
+    adapters: Option<AdapterBook>,
 }
 
 /// Takes what is whole in the damaged file over into a new database.
@@ -122,6 +124,9 @@ fn take_over(
     if let Some(book) = &told.clusters {
         tables::put_clusters(&txn, book)?;
     }
+    if let Some(book) = &told.adapters {
+        tables::put_adapters(&txn, book)?;
+    }
     txn.commit()?;
     Ok(recovered)
 }
@@ -149,6 +154,7 @@ fn tell(path: &Path) -> Told {
     }
     told.settings = attempt(|| tables::settings(&txn).ok()).flatten();
     told.clusters = attempt(|| tables::clusters(&txn).ok()).flatten();
+    told.adapters = attempt(|| tables::adapters(&txn).ok()).flatten();
     told
 }
 

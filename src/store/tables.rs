@@ -10,6 +10,7 @@ use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, Wri
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::adapter::book::{ADAPTER_BOOK_VERSION, AdapterBook};
 use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
@@ -27,6 +28,7 @@ const EDITS_VERSION: u32 = 1;
 const SCHEMA_KEY: &str = "schema_version";
 const SETTINGS_KEY: &str = "settings";
 const CLUSTERS_KEY: &str = "clusters";
+const ADAPTERS_KEY: &str = "adapters";
 
 /// A table of envelopes under the ids of runs or plans.
 pub(super) type ById = TableDefinition<'static, u128, &'static [u8]>;
@@ -328,6 +330,23 @@ pub(super) fn clusters(txn: &ReadTransaction) -> Result<ClusterBook, Failure> {
             Ok(book.map_err(damaged("what was chosen about clusters".to_owned()))?)
         }
         None => Ok(ClusterBook::default()),
+    }
+}
+
+pub(super) fn put_adapters(txn: &WriteTransaction, book: &AdapterBook) -> Result<(), Failure> {
+    let bytes = sealed(Kind::Adapters, ADAPTER_BOOK_VERSION, "what is known of adapters", book)?;
+    txn.open_table(SETTINGS)?.insert(ADAPTERS_KEY, bytes.as_slice())?;
+    Ok(())
+}
+
+/// What is known of adapters; nothing where nothing was.
+pub(super) fn adapters(txn: &ReadTransaction) -> Result<AdapterBook, Failure> {
+    match txn.open_table(SETTINGS)?.get(ADAPTERS_KEY)? {
+        Some(bytes) => {
+            let book = envelope::open(Kind::Adapters, ADAPTER_BOOK_VERSION, bytes.value());
+            Ok(book.map_err(damaged("what is known of adapters".to_owned()))?)
+        }
+        None => Ok(AdapterBook::default()),
     }
 }
 

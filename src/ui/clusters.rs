@@ -148,6 +148,6 @@ const COLOURS: [(Option<Colour>, &str); 6] = [
     (Some(Colour::Sky), "Sky"),
 ];
 
-fn name(ui: &Ui, id: Id, words: &str) {
+pub(super) fn name(ui: &Ui, id: Id, words: &str) {
     ui.ctx().accesskit_node_builder(id, |node| node.set_label(words));
 }

@@ -23,6 +23,8 @@ pub enum Icon {
     Home,
     /// A hexagon with its spokes.
     Clusters,
+    /// A plug before its socket.
+    Adapters,
     /// A pulse.
     Load,
     /// A clock that runs back.
@@ -58,6 +60,21 @@ impl Icon {
         match self {
             Self::Home => pen.home(),
             Self::Clusters => pen.clusters(),
+            // A plug before its socket.
+            Self::Adapters => {
+                pen.line(&[(9.0, 3.0), (9.0, 8.0)]);
+                pen.line(&[(15.0, 3.0), (15.0, 8.0)]);
+                pen.line(&[
+                    (6.0, 8.0),
+                    (18.0, 8.0),
+                    (18.0, 12.0),
+                    (15.0, 16.0),
+                    (9.0, 16.0),
+                    (6.0, 12.0),
+                    (6.0, 8.0),
+                ]);
+                pen.line(&[(12.0, 16.0), (12.0, 21.0)]);
+            }
             Self::Load => {
                 pen.line(&[(2.5, 13.0), (7.0, 13.0), (10.0, 5.0), (14.0, 19.5), (17.0, 13.0), (21.5, 13.0)])
             }

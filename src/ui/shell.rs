@@ -17,6 +17,7 @@ use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
 use crate::model::{Settings, ThemeChoice};
 
+use super::adapters::AdaptersPage;
 use super::clusters::ClustersPage;
 use super::compare::{self, CompareView};
 use super::form::LoadPage;
@@ -58,6 +59,7 @@ pub struct Shell {
     /// Whether a field had the focus after the last frame: Esc takes it away before anybody is asked.
     typing: bool,
     clusters: ClustersPage,
+    adapters: AdaptersPage,
     form: LoadPage,
     live: LiveView,
     history: HistoryPage,
@@ -79,6 +81,7 @@ impl Shell {
             press: None,
             typing: false,
             clusters: ClustersPage::default(),
+            adapters: AdaptersPage::default(),
             form: LoadPage::default(),
             live: LiveView::default(),
             history: HistoryPage::default(),
@@ -126,6 +129,7 @@ impl Shell {
         CentralPanel::default().frame(frame).show(ui, |ui| match cx.state.page {
             Page::Home => home::ui(ui, cx),
             Page::Clusters => self.clusters.ui(cx, ui),
+            Page::Adapters => self.adapters.ui(cx, ui),
             Page::Load => self.load(ui, cx),
             Page::History => self.history(ui, cx),
             Page::Settings => self.settings.ui(ui, cx),

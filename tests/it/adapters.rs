@@ -1,5 +1,6 @@
 //! Adapters over real gRPC: of 2019, of the library, our own in both forms, and such as mean ill.
 
+mod app;
 mod peers;
 
 use std::sync::Arc;

@@ -33,6 +33,8 @@ mod report;
 mod sample;
 mod store;
 #[cfg(feature = "gui")]
+mod window_adapters;
+#[cfg(feature = "gui")]
 mod window_clusters;
 mod window_form_history;
 #[cfg(feature = "inspection")]

@@ -28,10 +28,10 @@ use crate::picture;
 
 const WINDOW: [f32; 2] = [1280.0, 800.0];
 
-struct Faceless {
+pub(crate) struct Faceless {
     shell: Shell,
     state: State,
-    asked: Vec<Command>,
+    pub(crate) asked: Vec<Command>,
 }
 
 impl eframe::App for Faceless {
@@ -40,7 +40,7 @@ impl eframe::App for Faceless {
     }
 }
 
-fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
+pub(crate) fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
     state.settings.theme = if theme == egui::Theme::Dark { ThemeChoice::Dark } else { ThemeChoice::Light };
     let machine = Machine { renderer: "A graphics card".to_owned(), software_rasterizer: false };
     picture::builder(theme, WINDOW).build_eframe(|_| Faceless {

@@ -55,7 +55,7 @@ fn from_the_first_click_to_history_and_over_a_restart() {
     assert!(ended.success(), "closing at rest must not ask, and must end well: {ended}");
 
     let mut window = open(&display, data.path());
-    window.key(Modifiers::COMMAND, Key::Num4);
+    window.key(Modifiers::COMMAND, Key::Num5);
     let seen = window.wait_for("the run in history after a restart", PAGE_MAX, |seen| runs(seen).len() == 1);
     assert!(runs(&seen)[0].contains("Completed"), "{:?}", runs(&seen));
 }

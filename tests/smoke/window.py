@@ -46,8 +46,8 @@ def walk_through(window):
     button = until("a button named Try it", lambda: find(app, "push button", "Try it"))
     click(button)
     until("a button named Stop, after a real click on Try it", lambda: find(app, "push button", "Stop"))
-    xdotool("key", "--clearmodifiers", "ctrl+4")
-    search = until("a field named Search runs, after Ctrl+4", lambda: find(app, "entry", "Search runs"))
+    xdotool("key", "--clearmodifiers", "ctrl+5")
+    search = until("a field named Search runs, after Ctrl+5", lambda: find(app, "entry", "Search runs"))
     click(search)
     xdotool("type", "--delay", "30", TYPED)
     until(

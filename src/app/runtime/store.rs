@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::app::adapters::AdapterNews;
 use crate::app::clusters::ClusterEvent;
 use crate::app::command::ExportFormat;
 use crate::app::document;
 use crate::app::event::{Event, Opened};
 use crate::app::state::{PlanId, SavedPlan};
+use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
 use crate::model::{Run, RunId, Settings};
@@ -192,8 +194,8 @@ impl Shelf {
         let read = self.with(|store| {
             let plans =
                 store.plans()?.into_iter().map(|(id, plan)| SavedPlan { id: PlanId(id), plan }).collect();
-            let (settings, clusters) = (store.settings()?, store.clusters()?);
-            Ok(Opened { history: store.summaries()?, plans, settings, clusters, remarks })
+            let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
+            Ok(Opened { history: store.summaries()?, plans, settings, clusters, adapters, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),
@@ -312,6 +314,13 @@ impl Shelf {
         outbox.send(match self.with(|store| store.save_clusters(book)) {
             Ok(()) => Event::Cluster(ClusterEvent::BookSaved),
             Err(reason) => failed("What you chose about clusters was not kept", reason),
+        });
+    }
+
+    pub(super) fn save_adapters(&mut self, book: &AdapterBook, outbox: &Outbox) {
+        outbox.send(match self.with(|store| store.save_adapters(book)) {
+            Ok(()) => Event::Adapter(AdapterNews::BookSaved),
+            Err(reason) => failed("What is known of adapters was not kept", reason),
         });
     }
 

@@ -41,13 +41,14 @@ pub enum Effect {
 }
 
 /// The pages with the words of the rail and their keys.
-pub(super) const PAGES: [(Page, &str, Key); 6] = [
+pub(super) const PAGES: [(Page, &str, Key); 7] = [
     (Page::Home, "Home", Key::Num1),
     (Page::Clusters, "Clusters", Key::Num2),
-    (Page::Load, "Load", Key::Num3),
-    (Page::History, "History", Key::Num4),
-    (Page::Settings, "Settings", Key::Num5),
-    (Page::About, "About", Key::Num6),
+    (Page::Adapters, "Adapters", Key::Num3),
+    (Page::Load, "Load", Key::Num4),
+    (Page::History, "History", Key::Num5),
+    (Page::Settings, "Settings", Key::Num6),
+    (Page::About, "About", Key::Num7),
 ];
 
 /// The keys of the palette.

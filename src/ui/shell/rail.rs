@@ -95,6 +95,7 @@ fn of(page: Page) -> Icon {
     match page {
         Page::Home => Icon::Home,
         Page::Clusters => Icon::Clusters,
+        Page::Adapters => Icon::Adapters,
         Page::Load => Icon::Load,
         Page::History => Icon::History,
         Page::Settings => Icon::Settings,

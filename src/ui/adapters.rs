@@ -1,0 +1,132 @@
+//! The adapters page: adapters at the left; at the right what the chosen one offers, and what was done with it.
+
+mod done;
+mod list;
+mod offers;
+
+use eframe::egui::{CentralPanel, Frame, Label, Margin, Panel, RichText, Ui};
+
+use crate::app::Command;
+use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters};
+use crate::model::adapter::AdapterFacts;
+use crate::model::adapter::book::AdapterId;
+
+use super::theme::SPACE;
+use super::{Cx, widgets};
+use offers::Draft;
+
+/// Width of the list of adapters, in points.
+const LIST_WIDTH: f32 = 268.0;
+
+/// What of an adapter is on show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tab {
+    #[default]
+    Offers,
+    Done,
+    Events,
+}
+
+/// The page and what a person is doing with it.
+#[derive(Debug, Default)]
+pub struct AdaptersPage {
+    chosen: Option<AdapterId>,
+    /// The address of an adapter that is to be added.
+    address: String,
+    tab: Tab,
+    draft: Draft,
+    events: done::View,
+}
+
+impl AdaptersPage {
+    /// Draws the page and takes what a person does.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let adapters = &cx.state.adapters;
+        let is_there = |id: &AdapterId| adapters.links.contains_key(id);
+        let chosen = self.chosen.filter(is_there).or_else(|| adapters.ids().find(is_there));
+        let frame = Frame::new().inner_margin(Margin { right: 16, ..Margin::ZERO });
+        Panel::left("adapters").exact_size(LIST_WIDTH).resizable(false).frame(frame).show(ui, |ui| {
+            self.list(cx, ui, chosen);
+        });
+        let frame = Frame::new().inner_margin(Margin { left: 16, ..Margin::ZERO });
+        CentralPanel::default().frame(frame).show(ui, |ui| match chosen {
+            Some(id) => self.detail(cx, ui, id),
+            None => widgets::waiting(ui, cx, "Opening the store…"),
+        });
+    }
+
+    fn detail(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId) {
+        let Some(link) = cx.state.adapters.links.get(&id).cloned() else { return };
+        head(cx, ui, id, &link.stands, link.facts.as_ref());
+        if let AdapterStands::Failed { step, cause, advice } = &link.stands {
+            let title = format!("It could not be reached while {step}");
+            let words = format!("{cause}\n{advice}. It is tried again by itself.");
+            if widgets::failure(ui, cx.theme, &title, &words, Some("Try now")) {
+                cx.adapter(AdapterCommand::Connect(id));
+            }
+        }
+        ui.add_space(SPACE[1]);
+        let unread = cx.state.adapters.unread();
+        let events = if unread > 0 { format!("Events ({unread})") } else { "Events".to_owned() };
+        let options = [(Tab::Offers, "What it offers"), (Tab::Done, "Operations"), (Tab::Events, &*events)];
+        widgets::segmented(ui, cx.theme, "What of the adapter is on show", &mut self.tab, &options);
+        ui.add_space(SPACE[1]);
+        match self.tab {
+            Tab::Offers => match &link.facts {
+                Some(facts) => self.draft.ui(cx, ui, id, facts),
+                None => widgets::waiting(ui, cx, "Asking what it offers…"),
+            },
+            Tab::Done => done::operations(cx, ui, id),
+            Tab::Events => self.events.ui(cx, ui),
+        }
+    }
+}
+
+fn head(cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, stands: &AdapterStands, facts: Option<&AdapterFacts>) {
+    let known = cx.state.adapters.known(id).cloned();
+    ui.horizontal(|ui| {
+        widgets::heading(ui, &cx.state.adapters.name(id));
+        let words = match stands {
+            AdapterStands::Connecting => "connecting",
+            AdapterStands::Ready => "connected",
+            AdapterStands::Failed { .. } => "not reached",
+        };
+        ui.label(RichText::new(words).color(cx.theme.text_muted));
+        if known.is_some() {
+            ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
+                if ui.button("Remove").on_hover_text("Meshbench forgets it; nothing is done to it").clicked()
+                {
+                    cx.adapter(AdapterCommand::Remove(id));
+                }
+            });
+        }
+    });
+    let mut words = Vec::new();
+    match &known {
+        Some(known) => words.push(known.place.words()),
+        None => words.push("built in; works on clusters with your own logins".to_owned()),
+    }
+    if let Some(facts) = facts {
+        if Adapters::is_built_in(id) {
+            words.push(format!("Meshbench {}", facts.version));
+        } else {
+            words.push(match facts.era {
+                crate::model::adapter::Era::First => "contract of 2019".to_owned(),
+                crate::model::adapter::Era::Library => "contract of the adapters’ library".to_owned(),
+            });
+            words.extend(Some(&facts.version).filter(|it| !it.is_empty()).map(|it| format!("version {it}")));
+            words.extend(Some(&facts.git_sha).filter(|it| !it.is_empty()).map(|it| format!("commit {it}")));
+        }
+        if !facts.mesh_versions.is_empty() {
+            words.push(format!("knows {}", facts.mesh_versions.join(", ")));
+        }
+    }
+    ui.add(Label::new(RichText::new(words.join(" · ")).small().color(cx.theme.text_muted)).wrap());
+}
+
+impl Cx<'_> {
+    /// Asks for something about adapters.
+    pub(super) fn adapter(&mut self, command: AdapterCommand) {
+        self.push(Command::Adapter(command));
+    }
+}

@@ -1,0 +1,198 @@
+//! What an adapter offers, grouped and searched, and with what it is asked.
+
+use eframe::egui::{Align, ComboBox, FontSelection, Layout, RichText, ScrollArea, TextEdit, TextStyle, Ui};
+
+use crate::app::adapters::{AdapterCommand, Prepared};
+use crate::model::adapter::book::AdapterId;
+use crate::model::adapter::{AdapterFacts, Category, Operation, OperationRequest};
+use crate::model::cluster::ContextKey;
+use crate::ui::clusters::name;
+use crate::ui::theme::SPACE;
+use crate::ui::{Cx, widgets};
+
+/// The longest manifest or values that are written here.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a person has chosen and written so far.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    query: String,
+    /// None until a person chose: the context in use then.
+    contexts: Option<Vec<ContextKey>>,
+    namespace: Option<String>,
+    version: String,
+    body: String,
+    shows_body: bool,
+}
+
+impl Draft {
+    pub(super) fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, facts: &AdapterFacts) {
+        let contexts = self.contexts(cx);
+        let namespace = self.namespace.clone().unwrap_or_else(|| usual_namespace(cx, &contexts));
+        self.with(cx, ui, &contexts, &namespace);
+        ui.add_space(SPACE[1]);
+        let query = self.query.trim().to_lowercase();
+        let fits = |operation: &&Operation| {
+            query
+                .split_whitespace()
+                .all(|word| operation.text.to_lowercase().contains(word) || operation.key.contains(word))
+        };
+        let shown: Vec<&Operation> = facts.operations.iter().filter(fits).collect();
+        if shown.is_empty() {
+            let (title, words) = match facts.operations.is_empty() {
+                true => (
+                    "It offers nothing",
+                    "Adapters of Meshery offer nothing while they have no way to the Internet.",
+                ),
+                false => ("Nothing has these words", "Search for other words."),
+            };
+            widgets::empty_state(ui, cx.theme, title, words, None);
+            return;
+        }
+        ScrollArea::vertical().id_salt("offers").auto_shrink(false).show(ui, |ui| {
+            for category in Category::ALL {
+                let of: Vec<&&Operation> = shown.iter().filter(|it| it.category == category).collect();
+                if of.is_empty() {
+                    continue;
+                }
+                widgets::section(ui, category.words());
+                for operation in of {
+                    self.row(cx, ui, (id, operation), &contexts, &namespace);
+                }
+                ui.add_space(SPACE[1]);
+            }
+        });
+    }
+
+    fn contexts(&self, cx: &Cx<'_>) -> Vec<ContextKey> {
+        let clusters = &cx.state.clusters;
+        let is_there = |key: &ContextKey| clusters.context(key).is_some();
+        match &self.contexts {
+            Some(chosen) => chosen.iter().filter(|key| is_there(key)).cloned().collect(),
+            None => clusters.chosen().filter(|key| is_there(key)).cloned().into_iter().collect(),
+        }
+    }
+
+    /// Where, and with what.
+    fn with(&mut self, cx: &Cx<'_>, ui: &mut Ui, contexts: &[ContextKey], namespace: &str) {
+        ui.horizontal(|ui| {
+            widgets::caption(ui, cx.theme, "In");
+            self.context_menu(cx, ui, contexts);
+            widgets::caption(ui, cx.theme, "namespace");
+            let mut written = namespace.to_owned();
+            let field = widgets::edit(ui, cx.theme, widgets::line(&mut written).desired_width(130.0));
+            name(ui, field.id, "Namespace");
+            if field.changed() {
+                self.namespace = Some(written);
+            }
+            widgets::caption(ui, cx.theme, "version");
+            let line = widgets::line(&mut self.version).hint_text("newest").desired_width(80.0);
+            let field = widgets::edit(ui, cx.theme, line);
+            name(ui, field.id, "Version of the mesh");
+        });
+        ui.add_space(SPACE[0]);
+        ui.horizontal(|ui| {
+            let line = widgets::line(&mut self.query).hint_text("Search operations").desired_width(260.0);
+            let field = widgets::edit(ui, cx.theme, line);
+            name(ui, field.id, "Search operations");
+            widgets::checkbox(ui, cx.theme, &mut self.shows_body, "With a manifest, values or parameters")
+                .on_hover_text(
+                    "YAML: the manifest of a custom operation, values of a chart, parameters of a rule",
+                );
+        });
+        if self.shows_body {
+            ui.add_space(SPACE[0]);
+            let text = TextEdit::multiline(&mut self.body)
+                .font(FontSelection::from(TextStyle::Monospace))
+                .char_limit(BODY_BYTES_MAX)
+                .desired_rows(6)
+                .desired_width(f32::INFINITY)
+                .hint_text("YAML");
+            let shown = ScrollArea::vertical().id_salt("body").max_height(160.0).show(ui, |ui| ui.add(text));
+            name(ui, shown.inner.id, "Manifest, values or parameters");
+        }
+    }
+
+    fn context_menu(&mut self, cx: &Cx<'_>, ui: &mut Ui, contexts: &[ContextKey]) {
+        let clusters = &cx.state.clusters;
+        let titles: Vec<&str> = contexts.iter().map(|key| clusters.book.title(key)).collect();
+        let shown = if titles.is_empty() { "no context".to_owned() } else { titles.join(", ") };
+        let combo = ComboBox::from_id_salt("contexts").selected_text(shown).width(200.0);
+        let combo = combo.close_behavior(eframe::egui::PopupCloseBehavior::CloseOnClickOutside);
+        let drawn = combo.show_ui(ui, |ui| {
+            let mut chosen = contexts.to_vec();
+            for context in clusters.contexts.iter().filter(|context| context.problems.is_empty()) {
+                let mut is_in = chosen.contains(&context.key);
+                if widgets::checkbox(ui, cx.theme, &mut is_in, clusters.book.title(&context.key)).changed() {
+                    chosen.retain(|key| *key != context.key);
+                    if is_in {
+                        chosen.push(context.key.clone());
+                    }
+                }
+            }
+            chosen
+        });
+        name(ui, drawn.response.id, "Contexts in which it is done");
+        if let Some(chosen) = drawn.inner.filter(|chosen| *chosen != contexts) {
+            self.contexts = Some(chosen);
+        }
+    }
+
+    fn row(
+        &self,
+        cx: &mut Cx<'_>,
+        ui: &mut Ui,
+        (adapter, operation): (AdapterId, &Operation),
+        contexts: &[ContextKey],
+        namespace: &str,
+    ) {
+        let is_validation = operation.category == Category::Validate;
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let ready = if contexts.is_empty() {
+                    Err("Choose a context first, on the Clusters page")
+                } else {
+                    Ok(())
+                };
+                let mut asked = None;
+                if !is_validation {
+                    let undo = ui.add_enabled_ui(ready.is_ok(), |ui| ui.button("Remove…")).inner;
+                    name(ui, undo.id, &format!("Remove {}", operation.text));
+                    asked = undo.clicked().then_some(true);
+                }
+                let words = if is_validation { "Check…" } else { "Apply…" };
+                let carry_out = ui.add_enabled_ui(ready.is_ok(), |ui| ui.button(words)).inner;
+                name(ui, carry_out.id, &format!("{} {}", words.trim_end_matches('…'), operation.text));
+                if let Err(reason) = ready {
+                    carry_out.clone().on_disabled_hover_text(reason);
+                }
+                if carry_out.clicked() {
+                    asked = Some(false);
+                }
+                if let Some(removes) = asked {
+                    let request = OperationRequest {
+                        key: operation.key.clone(),
+                        namespace: namespace.trim().to_owned(),
+                        removes,
+                        body: if self.shows_body { self.body.clone() } else { String::new() },
+                        version: self.version.trim().to_owned(),
+                        ..OperationRequest::default()
+                    };
+                    let (operation, contexts) = (operation.clone(), contexts.to_vec());
+                    let prepared = Prepared { adapter, operation, request, contexts };
+                    cx.adapter(AdapterCommand::Prepare(Box::new(prepared)));
+                }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let words = RichText::new(&*operation.text);
+                    ui.add(eframe::egui::Label::new(words).truncate()).on_hover_text(&*operation.text);
+                });
+            });
+        });
+    }
+}
+
+/// Of the first context, or else what Kubernetes calls so.
+fn usual_namespace(cx: &Cx<'_>, contexts: &[ContextKey]) -> String {
+    let first = contexts.first().and_then(|key| cx.state.clusters.context(key));
+    first.map_or_else(|| "default".to_owned(), |context| context.namespace.clone())
+}
