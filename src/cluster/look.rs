@@ -68,7 +68,7 @@ async fn objects(link: &Link, looked: &mut Looked) -> Result<(), Trouble> {
     let doing = Doing::new("get", "the list of kinds", "APIGroupList", None, "all");
     let all = link.within(&doing, Discovery::new(link.client().clone()).run_aggregated()).await?;
     for group in all.groups().filter(|group| is_looked_at(group.name())) {
-        for (resource, capabilities) in group.recommended_resources() {
+        for (resource, capabilities) in group.resources_by_stability() {
             if !capabilities.supports_operation(verbs::LIST) {
                 continue;
             }
@@ -124,8 +124,6 @@ async fn certificates(link: &Link, seen: &Inventory, looked: &mut Looked) {
             looked.certificates.push(Certificate { owner, expires_s });
         }
     }
-    looked.unseen.sort();
-    looked.unseen.dedup();
 }
 
 /// When the first certificate of a PEM text expires, in seconds since 1970.

@@ -74,7 +74,11 @@ impl AdaptersPage {
         match self.tab {
             Tab::Offers => match &link.facts {
                 Some(facts) => self.draft.ui(cx, ui, id, facts),
-                None => widgets::waiting(ui, cx, "Asking what it offers…"),
+                None if link.stands == AdapterStands::Connecting => {
+                    widgets::waiting(ui, cx, "Asking what it offers…");
+                }
+                // Why it is not known is said above.
+                None => {}
             },
             Tab::Done => done::operations(cx, ui, id),
             Tab::Events => self.events.ui(cx, ui),

@@ -30,8 +30,13 @@ fn with_meshes() -> &'static Cluster {
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::own(Options::default());
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
-        for file in std::fs::read_dir(&folder).expect("fixtures").flatten() {
-            cluster.apply(&std::fs::read_to_string(file.path()).expect("a fixture"));
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
+        // Ambient is laid beside Istio.
+        files.sort();
+        files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
+        for file in files {
+            cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
         }
         cluster
     })
@@ -39,7 +44,12 @@ fn with_meshes() -> &'static Cluster {
 
 async fn link(kubeconfig: &Kubeconfig<'_>) -> Link {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = kubeconfig.write(folder.path(), "config").path;
+    link_in(folder.path(), kubeconfig).await
+}
+
+/// Files that the kubeconfig names are kept in the folder.
+async fn link_in(folder: &Path, kubeconfig: &Kubeconfig<'_>) -> Link {
+    let file = kubeconfig.write(folder, "config").path;
     let key = ContextKey { file: file.clone(), name: "tests".to_owned() };
     let files = Kubeconfigs::read(&[file], false);
     Link::open(&files, &key, &|_| Some(true), &no_tokens()).await.expect("a link")
@@ -561,7 +571,7 @@ async fn carried_with_controllers(cluster: &Cluster, link: &Link, namespace: &st
 
 fn marks(cluster: &Cluster, namespace: &str) -> (Value, Value) {
     let meta = cluster.get(&format!("/api/v1/namespaces/{namespace}"))["metadata"].clone();
-    let template = cluster.get(&format!("/apis/apps/v1/namespaces/{namespace}/deployments/web"));
+    let template = cluster.get(&format!("/apis/apps/v1/namespaces/{namespace}/deployments/workload"));
     let mut template = template["spec"]["template"]["metadata"].clone();
     let annotations = template["annotations"].as_object_mut();
     annotations.map(|annotations| annotations.remove("kubectl.kubernetes.io/restartedAt"));
@@ -577,41 +587,59 @@ fn asked(mesh: Operable, key: &str, namespace: &str, removes: bool) -> Vec<Step>
     builtin::steps(mesh, &request).expect("steps")
 }
 
-#[tokio::test]
-async fn every_operation_of_every_mesh_does_what_it_says_and_can_be_taken_back() {
+#[test]
+fn every_operation_of_every_mesh_does_what_it_says_and_can_be_taken_back() {
     let cluster = with_meshes();
-    let link = admin(cluster).await;
     let served = served(cluster);
-    let mut count = 0;
-    for mesh in Operable::ALL {
-        let namespace = cluster.namespace(mesh.key());
-        done(&link, &[apply("workload", &namespace, &deployment("web"))]).await;
-        let (before, left) = (marks(cluster, &namespace), objects(cluster, &namespace));
-        let offered = builtin::operations(mesh);
-        let changing = |category| !matches!(category, Category::Install | Category::Validate);
-        for operation in offered.iter().filter(|it| changing(it.category)) {
-            let steps = asked(mesh, &operation.key, &namespace, false);
-            carried_with_controllers(cluster, &link, &namespace, &steps).await;
-            let mut has_effect = marks(cluster, &namespace) != before;
-            for step in &steps {
-                let Step::Apply { manifest, .. } = step else { continue };
-                let (found, wanted) = there(cluster, &served, &namespace, manifest);
-                assert_eq!(found, wanted, "{}", operation.key);
-                has_effect = true;
-            }
-            assert!(has_effect, "{}", operation.key);
-            let back = asked(mesh, &operation.key, &namespace, true);
-            carried_with_controllers(cluster, &link, &namespace, &back).await;
-            assert_eq!(marks(cluster, &namespace), before, "{}", operation.key);
-            for step in &steps {
-                let Step::Apply { manifest, .. } = step else { continue };
-                assert_eq!(there(cluster, &served, &namespace, manifest).0, 0, "{}", operation.key);
-            }
-            count += 1;
-        }
-        assert_eq!(objects(cluster, &namespace), left, "{}: something is left", mesh.name());
-    }
+    let count = std::thread::scope(|scope| {
+        let one = |mesh| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(every_operation(cluster, &served, mesh))
+        };
+        let meshes = Operable::ALL.map(|mesh| scope.spawn(move || one(mesh)));
+        meshes
+            .into_iter()
+            .map(|mesh| mesh.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)))
+            .sum::<usize>()
+    });
     assert!(count > 70, "{count}");
+}
+
+/// How many there are.
+async fn every_operation(
+    cluster: &Cluster,
+    served: &BTreeMap<(String, String), (String, bool)>,
+    mesh: Operable,
+) -> usize {
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace(mesh.key());
+    done(&link, &[apply("workload", &namespace, &deployment("workload"))]).await;
+    let (before, left) = (marks(cluster, &namespace), objects(cluster, &namespace));
+    let offered = builtin::operations(mesh);
+    let changing = |category| !matches!(category, Category::Install | Category::Validate);
+    let mut count = 0;
+    for operation in offered.iter().filter(|it| changing(it.category)) {
+        let steps = asked(mesh, &operation.key, &namespace, false);
+        carried_with_controllers(cluster, &link, &namespace, &steps).await;
+        let mut has_effect = marks(cluster, &namespace) != before;
+        for step in &steps {
+            let Step::Apply { manifest, .. } = step else { continue };
+            let (found, wanted) = there(cluster, served, &namespace, manifest);
+            assert_eq!(found, wanted, "{}", operation.key);
+            has_effect = true;
+        }
+        assert!(has_effect, "{}", operation.key);
+        let back = asked(mesh, &operation.key, &namespace, true);
+        carried_with_controllers(cluster, &link, &namespace, &back).await;
+        assert_eq!(marks(cluster, &namespace), before, "{}", operation.key);
+        for step in &steps {
+            let Step::Apply { manifest, .. } = step else { continue };
+            assert_eq!(there(cluster, served, &namespace, manifest).0, 0, "{}", operation.key);
+        }
+        count += 1;
+    }
+    assert_eq!(objects(cluster, &namespace), left, "{}: something is left", mesh.name());
+    count
 }
 
 #[tokio::test]
@@ -727,7 +755,9 @@ async fn a_validation_finds_what_is_wrong_in_a_real_cluster() {
 async fn a_minified_kubeconfig_logs_in_as_the_same_person_without_any_command() {
     let cluster = Cluster::shared();
     for login in [Login::Certificate, Login::CertificateFiles, Login::Token, Login::TokenFile, Login::Exec] {
-        let minified = link(&cluster.kubeconfig(Person::Viewer).login(login).namespace("shop")).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let kubeconfig = cluster.kubeconfig(Person::Viewer).login(login).namespace("shop");
+        let minified = link_in(folder.path(), &kubeconfig).await;
         let minified = minified.minified_kubeconfig().await.expect("a kubeconfig");
         assert!(
             !minified.expose().contains("exec") && !format!("{minified:?}").contains("server"),
@@ -925,4 +955,36 @@ async fn the_versions_of_a_chart_are_those_of_its_repository() {
     assert_eq!(chart_versions(&format!("http://{address}"), "none", &means).await, Ok(Vec::new()));
     let trouble = chart_versions(&format!("http://{address}/gone"), "istiod", &means).await.expect_err("404");
     assert!(trouble.title.contains("could not read the repository"), "{trouble:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_is_told_within_its_time_and_waiting_ends_when_nobody_waits() {
+    let cluster = Cluster::own(Options::default());
+    let link = admin(&cluster).await;
+    let namespace = cluster.namespace("silent");
+    done(&link, &[apply("one", &namespace, &deployment("web"))]).await;
+    let waits = [Step::Ready { namespace: namespace.clone(), seconds: 600 }];
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    {
+        let waiting = carry_out(&link, &waits, |progress| {
+            let _ = told.send(progress.news);
+        });
+        tokio::select! {
+            ended = waiting => panic!("{ended:?}"),
+            () = async {
+                while !matches!(heard.recv().await, Some(News::Waits { .. })) {}
+            } => {}
+        }
+    }
+    cluster.pause();
+    let begun = Instant::now();
+    let (_, ended) = carried(&link, &[apply("two", &namespace, &configs(&["a"]))]).await;
+    let took = begun.elapsed();
+    cluster.resume();
+    let trouble = ended.expect_err("it is silent");
+    assert_eq!(trouble.title, "The API server does not answer");
+    assert!(
+        trouble.cause.contains("no answer within 10 s") && took < Duration::from_secs(40),
+        "{trouble:?} {took:?}"
+    );
 }

@@ -13,7 +13,9 @@ use meshbench::app::{Command, Page, State, operations};
 use meshbench::model::adapter::book::{
     AdapterId, AdapterPlace, KnownAdapter, OperationRecord, OperationState, Report,
 };
-use meshbench::model::adapter::{AdapterEvent, AdapterFacts, Category, Operation, OperationRequest, Severity};
+use meshbench::model::adapter::{
+    AdapterEvent, AdapterFacts, Category, Operation, OperationRequest, Severity,
+};
 use meshbench::model::cluster::{ClusterContext, ContextKey, Login};
 
 use crate::picture;
@@ -57,7 +59,11 @@ fn event(severity: Severity, summary: &str, cause: &str, remedy: &str) -> Adapte
 
 fn record(text: &str, state: OperationState, reports: Vec<AdapterEvent>) -> OperationRecord {
     OperationRecord {
-        request: OperationRequest { id: text.to_owned(), namespace: "shop".to_owned(), ..OperationRequest::default() },
+        request: OperationRequest {
+            id: text.to_owned(),
+            namespace: "shop".to_owned(),
+            ..OperationRequest::default()
+        },
         adapter: istio(),
         adapter_name: "Istio".to_owned(),
         operation: Operation { category: Category::Configure, text: text.to_owned(), key: text.to_owned() },
@@ -103,7 +109,13 @@ fn state() -> State {
     )];
     for event in done.iter().chain(&failed) {
         let adapter_name = "Istio".to_owned();
-        adapters.events.push(Reported { adapter: istio(), adapter_name, at: at(2), event: event.clone(), is_read: false });
+        adapters.events.push(Reported {
+            adapter: istio(),
+            adapter_name,
+            at: at(2),
+            event: event.clone(),
+            is_read: false,
+        });
     }
     adapters.now = Some(at(900));
     adapters.book.operations = vec![
@@ -130,7 +142,11 @@ fn show(window: &mut Harness<'_, Faceless>, words: &str) {
 fn question(must_type: Option<&str>) -> Question {
     let facts = operations::facts(operations::mesh(istio()).expect("a mesh"));
     let operation = facts.operations[0].clone();
-    let request = OperationRequest { key: operation.key.clone(), namespace: "shop".to_owned(), ..OperationRequest::default() };
+    let request = OperationRequest {
+        key: operation.key.clone(),
+        namespace: "shop".to_owned(),
+        ..OperationRequest::default()
+    };
     let mesh = operations::mesh(istio()).expect("a mesh");
     let mut words = vec![format!("Do “{}” in the namespace shop of staging-eu.", operation.text)];
     words.extend(operations::words(mesh, &request).expect("steps"));
@@ -169,14 +185,18 @@ fn an_operation_is_asked_for_with_what_was_chosen() {
     let mut window = window(egui::Theme::Dark, state());
     window.run();
     let facts = operations::facts(operations::mesh(istio()).expect("a mesh"));
-    let operation = facts.operations.iter().find(|it| it.category == Category::Validate).expect("one").clone();
+    let operation =
+        facts.operations.iter().find(|it| it.category == Category::Validate).expect("one").clone();
     window.get_by_label("Search operations").focus();
     window.run();
     window.get_by_label("Search operations").type_text(&operation.key);
     window.run();
     show(&mut window, &format!("Check {}", operation.text));
-    let request =
-        OperationRequest { key: operation.key.clone(), namespace: "shop".to_owned(), ..OperationRequest::default() };
+    let request = OperationRequest {
+        key: operation.key.clone(),
+        namespace: "shop".to_owned(),
+        ..OperationRequest::default()
+    };
     let prepared = Prepared { adapter: istio(), operation, request, contexts: vec![key()] };
     assert_eq!(asked(&window), [AdapterCommand::Prepare(Box::new(prepared))]);
 }

@@ -85,7 +85,7 @@ impl<'a> Kinds<'a> {
         Ok(found)
     }
 
-    /// A kind in whatever version its group prefers.
+    /// A kind in the most stable version that its group has it in.
     pub(super) async fn find_in_group(&mut self, group: &str, kind: &str) -> Result<Option<Kind>, Trouble> {
         if group.is_empty() {
             return self.find("v1", kind).await;
@@ -98,7 +98,9 @@ impl<'a> Kinds<'a> {
             }
         };
         let found = self.link.within_or_gone(&doing, asked).await?.flatten();
-        Ok(found.and_then(|found| found.recommended_kind(kind)).map(Kind::new))
+        // Kinds of one group are often of different versions: that which the group prefers may not have all.
+        let all = found.map(|found| found.resources_by_stability()).unwrap_or_default();
+        Ok(all.into_iter().find(|(resource, _)| resource.kind == kind).map(Kind::new))
     }
 
     /// New ones may be served.
@@ -114,7 +116,7 @@ impl<'a> Kinds<'a> {
             return false;
         };
         for group in all.groups() {
-            for (resource, capabilities) in group.recommended_resources() {
+            for (resource, capabilities) in group.resources_by_stability() {
                 let is_asked =
                     capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST);
                 let is_news = resource.kind == "Event";

@@ -2,7 +2,7 @@
 
 mod objects;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -112,9 +112,11 @@ impl Found<'_> {
     }
 
     fn finish(mut self, looked: &Looked) -> Vec<Finding> {
-        if !looked.unseen.is_empty() {
+        let unseen: BTreeSet<String> = looked.unseen.iter().cloned().collect();
+        let unseen: Vec<String> = unseen.into_iter().collect();
+        if !unseen.is_empty() {
             let summary =
-                format!("Not looked at, since you may not or it did not answer: {}", named(&looked.unseen));
+                format!("Not looked at, since you may not or it did not answer: {}", named(&unseen));
             self.add(
                 Severity::Info,
                 "the validation".to_owned(),
@@ -139,8 +141,8 @@ fn named(names: &[String]) -> String {
     words
 }
 
-fn pods_word(count: usize) -> &'static str {
-    if count == 1 { "pod" } else { "pods" }
+fn pods_are(count: usize) -> String {
+    if count == 1 { "1 pod is".to_owned() } else { format!("{count} pods are") }
 }
 
 fn control_plane(mesh: &Mesh, found: &mut Found<'_>) {
@@ -232,12 +234,12 @@ fn without_proxies(namespace: &Namespace, seen: &Inventory, found: &mut Found<'_
             *owners.entry(subject(pod)).or_default() += 1;
         }
         for (owner, count) in owners {
-            let pods = pods_word(count);
+            let pods = pods_are(count);
             found.add_in(
                 &namespace.name,
                 Severity::Warning,
                 owner,
-                format!("{count} {pods} are not part of {}, though the namespace is injected", rule.name),
+                format!("{pods} not part of {}, though the namespace is injected", rule.name),
                 "Restart the workload; if that does not help, look at the mesh's injector and the pod's own labels",
             );
         }
@@ -296,12 +298,12 @@ fn not_ready(seen: &Inventory, found: &mut Found<'_>) {
     }
     for ((namespace, owner, phase), count) in owners {
         let (pods, phase) =
-            (pods_word(count), if phase.is_empty() { "of unknown state".to_owned() } else { phase });
+            (pods_are(count), if phase.is_empty() { "of unknown state".to_owned() } else { phase });
         found.add_in(
             &namespace,
             Severity::Warning,
             owner,
-            format!("{count} {pods} not ready: {phase}"),
+            format!("{pods} not ready: {phase}"),
             "Look at the pods' events and logs, those of the proxy too",
         );
     }
