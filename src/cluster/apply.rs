@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::asking::Doing;
-use super::words::trouble;
+use super::words::{chain, trouble};
 use super::{ANSWER_MAX, Link};
 use crate::model::adapter::{Change, Changed, News};
 use crate::model::cluster::Trouble;
@@ -377,11 +377,13 @@ impl<'a> Set<'a> {
         let api: Api<CustomResourceDefinition> = Api::all(self.link.client().clone());
         let waited = tokio::time::timeout(ANSWER_MAX, await_condition(api, name, is_crd_established())).await;
         self.kinds.forget();
-        if matches!(waited, Ok(Ok(_))) {
-            return Ok(());
-        }
-        let cause = format!("{name} was not established within {} s", ANSWER_MAX.as_secs());
-        Err(trouble("A resource type is not served", cause, "Look at its conditions: kubectl describe crd"))
+        let cause = match waited {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => format!("{name}: {}", chain(&error)),
+            Err(_) => format!("{name} was not established within {} s", ANSWER_MAX.as_secs()),
+        };
+        let advice = "Look at its conditions with kubectl describe crd, and whether you may watch it";
+        Err(trouble("It is not known whether a resource type is served", cause, advice))
     }
 
     /// Takes away what bears the set's label and is not among what stays.

@@ -5,7 +5,7 @@
 
 mod floor;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1 as core;
@@ -15,6 +15,7 @@ use kube::{Api, Client};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::private::PrivateFolder;
 use super::words::{of_kube, trouble};
 use super::{ANSWER_MAX, Link};
 use crate::model::cluster::Trouble;
@@ -24,12 +25,14 @@ pub use floor::Spoken;
 
 /// The most connections through one forward at once.
 const CONNECTIONS_MAX: usize = 256;
+/// The socket's name in its folder; short, as the paths of sockets must be.
+const SOCKET: &str = "s";
 /// The label by which slices of a Service are found.
 const SLICE_OF: &str = "kubernetes.io/service-name";
 
 /// An open way; closed when this is dropped.
 pub struct Forward {
-    folder: PathBuf,
+    folder: PrivateFolder,
     task: AbortHandle,
     /// The pod that it leads to.
     pub pod: String,
@@ -43,15 +46,13 @@ impl Forward {
     /// The socket that leads there.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("s")
+        self.folder.path().join(SOCKET)
     }
 }
 
 impl Drop for Forward {
     fn drop(&mut self) {
         self.task.abort();
-        // Left to the system's own cleaning where that fails.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -129,16 +130,10 @@ async fn measure(
 }
 
 /// A socket in a folder that only this person can look into.
-fn listen() -> std::io::Result<(PathBuf, UnixListener)> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let folder = std::env::temp_dir().join(format!("meshbench-{}", uuid::Uuid::now_v7().simple()));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    let listener = UnixListener::bind(folder.join("s")).inspect_err(|_| remove(&folder))?;
+fn listen() -> std::io::Result<(PrivateFolder, UnixListener)> {
+    let folder = PrivateFolder::new()?;
+    let listener = UnixListener::bind(folder.path().join(SOCKET))?;
     Ok((folder, listener))
-}
-
-fn remove(folder: &Path) {
-    let _ = std::fs::remove_dir_all(folder);
 }
 
 async fn serve(listener: UnixListener, pods: Api<core::Pod>, pod: String, port: u16) {

@@ -181,7 +181,11 @@ pub(super) async fn mark(
             tell(News::Changed(change));
         }
         Marked::Templates(namespace) => {
-            for workload in workloads(link, namespace).await? {
+            let workloads = workloads(link, namespace).await?;
+            if workloads.is_empty() {
+                tell(News::Told(format!("The namespace {namespace} has no workloads")));
+            }
+            for workload in workloads {
                 let patch = json!({ "spec": { "template": marks } });
                 let change = patch_workload(link, namespace, &workload, &patch, earnest).await?;
                 tell(News::Changed(change));

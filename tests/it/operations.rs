@@ -988,3 +988,86 @@ async fn a_cluster_that_does_not_answer_is_told_within_its_time_and_waiting_ends
         "{trouble:?} {took:?}"
     );
 }
+
+/// Serves a webhook that gives each pod a proxy, as a mesh's injector does, until the tests end.
+fn injector(cluster: &Cluster) -> String {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let identity = cluster.authority.server(&["127.0.0.1"]);
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.expect("versions").with_no_client_auth();
+    let config = std::sync::Arc::new(builder.with_single_cert(vec![certificate], key).expect("a server"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection =
+                rustls::ServerConnection::new(std::sync::Arc::clone(&config)).expect("a connection");
+            // Who hangs up asks again.
+            let _ = inject(&mut rustls::StreamOwned::new(connection, stream));
+        }
+    });
+    format!("https://{address}/inject")
+}
+
+fn inject(stream: &mut (impl std::io::Read + std::io::Write)) -> std::io::Result<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body)?;
+    let asked: Value = serde_json::from_slice(&body)?;
+    let proxy = json!({"name": "istio-proxy", "image": "istio/proxyv2:1"});
+    let patch = json!([{"op": "add", "path": "/spec/containers/-", "value": proxy}]).to_string();
+    let patch = base64::engine::general_purpose::STANDARD.encode(patch);
+    let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response":
+        {"uid": asked["request"]["uid"], "allowed": true, "patchType": "JSONPatch", "patch": patch}})
+    .to_string();
+    let length = answer.len();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{answer}")?;
+    stream.flush()
+}
+
+#[tokio::test]
+async fn a_meshs_injector_decides_which_pods_start_anew() {
+    let cluster = Cluster::shared();
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace("injector");
+    done(&link, &[apply("one", &namespace, &deployment("web"))]).await;
+    let web = json!([{"name": "web", "image": "web:1"}]);
+    make_pod(cluster, &namespace, "web", &web);
+    let restart = [Step::Restart { namespace: namespace.clone() }];
+    assert_eq!(done(&link, &restart).await[0].how, Changed::Unchanged, "nothing is injected yet");
+    let hook = json!({"name": "inject.meshbench.test", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+        "failurePolicy": "Fail", "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace, "inject": "on"}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+        "clientConfig": {"url": injector(cluster),
+            "caBundle": base64::engine::general_purpose::STANDARD.encode(cluster.authority_pem())}});
+    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    cluster.create(path, &json!({"metadata": {"name": namespace}, "webhooks": [hook]}));
+    cluster.patch(
+        &format!("/api/v1/namespaces/{namespace}"),
+        &json!({"metadata": {"labels": {"inject": "on"}}}),
+    );
+    // The API server hears of the webhook when it looks next.
+    let begun = Instant::now();
+    while link.rehearse(&restart).await.expect("a rehearsal")[0].how != Changed::Restarted {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the webhook is not asked");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(done(&link, &restart).await[0].how, Changed::Restarted);
+    cluster
+        .kubectl(Person::Admin, &["-n", &namespace, "delete", "pod", "web-1", "--grace-period=0", "--force"]);
+    make_pod(cluster, &namespace, "web", &web);
+    let pod = cluster.get(&format!("/api/v1/namespaces/{namespace}/pods/web-1"));
+    assert_eq!(pod["spec"]["containers"][1]["name"], "istio-proxy");
+    assert_eq!(done(&link, &restart).await[0].how, Changed::Unchanged, "it has its proxy");
+}

@@ -482,7 +482,7 @@ fn a_question_keeps_keys_from_what_is_behind_it() {
 fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
     let mut window = dark(opened(Page::Home));
     let mut order = Vec::new();
-    for _ in 0..12 {
+    for _ in 0..13 {
         window.key_press(Key::Tab);
         window.run();
         let focused = window.root().children_recursive().find(|node| node.accesskit_node().is_focused());
@@ -491,6 +491,7 @@ fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
     let expected = [
         "Home",
         "Clusters",
+        "Adapters",
         "Load",
         "History",
         "Settings",

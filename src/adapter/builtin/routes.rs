@@ -1,6 +1,6 @@
 //! What traffic rules of all meshes say, and the Gateway API's routes, which several meshes understand.
 
-use super::params::Params;
+use super::params::{Params, check_name};
 use super::{Asked, Deed, Step};
 
 /// The port of a Service that is meant where nobody says one; that of our own sample.
@@ -63,7 +63,10 @@ impl Split {
             return Err(format!("stable and canary are both {stable}; two versions are wanted"));
         }
         let canary_percent = params.percent("percent", 10)?;
-        Ok(Self { of, stable, canary, stable_percent: 100 - canary_percent, canary_percent })
+        let split = Self { of, stable, canary, stable_percent: 100 - canary_percent, canary_percent };
+        check_name("the Service of a version", &split.name_of(&split.stable))?;
+        check_name("the Service of a version", &split.name_of(&split.canary))?;
+        Ok(split)
     }
 
     /// Services for each version, which the Gateway API and others share requests between.
