@@ -287,8 +287,11 @@ async fn a_namespace_that_was_missing_is_made_and_goes_with_what_it_was_made_for
             list["items"].as_array().is_some_and(Vec::is_empty).then_some(())
         });
     };
-    let made = done(&link, &[apply("one", "made-for-it", &configs(&["a"]))]).await;
+    let manifest = configs(&["a"]) + &deployment("web");
+    let made = done(&link, &[apply("one", "made-for-it", &manifest)]).await;
     assert_eq!(names(&made)[0], ("Namespace made-for-it", &Changed::Created));
+    let pods = "/api/v1/namespaces/made-for-it/pods";
+    cluster.wait_for("a pod by its controllers", pods, |list| list["items"].get(0).map(|_| ()));
     let removed = done(&link, &[prune("one", "made-for-it")]).await;
     assert_eq!(names(&removed).last(), Some(&("Namespace made-for-it", &Changed::Removed)));
     gone("made-for-it");
