@@ -3,7 +3,8 @@
 //! ```text
 //!  Files ─ contexts, resolve ─▶ Target ─ connect (consent, login) ─▶ Link ─ check ─▶ ClusterFacts
 //!   read with limits,            own rules: proxy, tokens,            │
-//!   never written                commands run once                   └─ watch ─▶ Inventory, twice a second
+//!   never written                commands run once                   ├─ watch ─▶ Inventory, twice a second
+//!                                                                    └─ carry_out ─ steps ─▶ Progress
 //! ```
 //!
 //! Where the client library departs from kubectl, what it would do is done here: merging files, logging in, choosing a

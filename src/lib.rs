@@ -17,7 +17,7 @@
 //! | [`model`] | what we know: plans, runs, labels, settings; plain data and pure rules |
 //! | [`stats`] | histograms and quantiles: pure functions |
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
-//! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes |
+//! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
 //! | [`adapter`] | client of service meshes' adapters, and a server of the same contract |
 //! | [`account`] | keep tokens in the system's keyring |
 //! | [`proto`] | the words on the wire, generated from `proto/` |

@@ -73,6 +73,7 @@ pub(super) async fn install(
     let helm = Helm::find(means).await?;
     let (chart, repository) = match release.repository.as_str() {
         oci if oci.starts_with("oci://") => (format!("{oci}/{}", release.chart), ""),
+        "" => (path(&release.chart)?, ""),
         repository => (release.chart.clone(), repository),
     };
     let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned()];
@@ -162,7 +163,8 @@ pub async fn chart_versions(
 impl Helm {
     async fn find(means: &Means) -> Result<Self, Trouble> {
         let program = match &means.helm {
-            Some(path) => Some(path.clone()).filter(|path| path.is_file()),
+            // It runs in another folder.
+            Some(path) => std::path::absolute(path).ok().filter(|path| path.is_file()),
             None => program::find("helm").await,
         };
         let Some(program) = program else {
@@ -206,7 +208,9 @@ impl Helm {
         ] {
             variables.push((name.to_owned(), home(folder)));
         }
-        program::run(&self.program, arguments, &variables, limit).await.map_err(|error| {
+        // Where we are, a folder may have the name of a chart, and helm would take that.
+        let run = program::run_in(Some(self.folder.path()), &self.program, arguments, &variables, limit);
+        run.await.map_err(|error| {
             let cause = match error.kind() {
                 std::io::ErrorKind::TimedOut => format!("it was ended after {} s", limit.as_secs()),
                 std::io::ErrorKind::FileTooLarge => "it said more than 1 MiB".to_owned(),
@@ -227,6 +231,12 @@ async fn while_told<T>(work: impl Future<Output = T>, what: &str, tell: Tell<'_>
             Err(_) => tell(News::Told(format!("{what}: {} s", begun.elapsed().as_secs()))),
         }
     }
+}
+
+/// A chart's folder or file, from wherever helm runs.
+fn path(chart: &str) -> Result<String, Trouble> {
+    let chart = positional(chart)?;
+    Ok(std::path::absolute(&chart).map_or(chart, |path| path.display().to_string()))
 }
 
 /// What must not be taken for an option.

@@ -117,7 +117,24 @@ pub(super) async fn run(
     variables: &[(String, Secret)],
     limit: Duration,
 ) -> io::Result<Said> {
+    run_in(None, program, arguments, variables, limit).await
+}
+
+/// As [`run`], in a folder other than ours.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_in(
+    folder: Option<&Path>,
+    program: &Path,
+    arguments: &[String],
+    variables: &[(String, Secret)],
+    limit: Duration,
+) -> io::Result<Said> {
     let mut command = Command::new(program);
+    if let Some(folder) = folder {
+        command.current_dir(folder);
+    }
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value.expose())));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     #[cfg(unix)]

@@ -4,6 +4,7 @@
 pub mod book;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub struct Operation {
 }
 
 /// What is asked of an adapter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperationRequest {
     /// A UUID of our own: what is reported later bears it.
@@ -121,7 +122,7 @@ pub struct AdapterFacts {
 }
 
 /// A part of an operation of the built-in adapter, carried out in one cluster, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Install or upgrade a chart with `helm`.
@@ -189,7 +190,7 @@ pub enum Marked {
 }
 
 /// A chart to be installed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HelmRelease {
     /// What it is called in the cluster.
@@ -306,5 +307,61 @@ impl Category {
             Self::Validate => "Validate",
             Self::Custom => "Custom",
         }
+    }
+}
+
+// Values and manifests may hold keys and passwords: they are shown by their length.
+
+impl fmt::Debug for OperationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, key, namespace, removes, body, version } = self;
+        let words =
+            format!("{key} in {namespace}, removes: {removes}, version “{version}”, {} bytes", body.len());
+        f.debug_tuple("OperationRequest").field(id).field(&words).finish()
+    }
+}
+
+impl fmt::Debug for HelmRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { release, repository, chart, version, namespace, values } = self;
+        let words = format!(
+            "{release} in {namespace}: {chart} “{version}” of “{repository}”, {} bytes of values",
+            values.len()
+        );
+        f.debug_tuple("HelmRelease").field(&words).finish()
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Helm(release) => f.debug_tuple("Helm").field(release).finish(),
+            Self::Unhelm { release, namespace } => write!(f, "Unhelm({release} in {namespace})"),
+            Self::Apply { set, namespace, manifest } => {
+                write!(f, "Apply({set} in {namespace}: {} bytes)", manifest.len())
+            }
+            Self::Prune { set, namespace } => write!(f, "Prune({set} in {namespace})"),
+            Self::Mark { object, labels, annotations } => {
+                f.debug_tuple("Mark").field(object).field(labels).field(annotations).finish()
+            }
+            Self::Restart { namespace } => write!(f, "Restart({namespace})"),
+            Self::Ready { namespace, seconds } => write!(f, "Ready({namespace} within {seconds} s)"),
+            Self::Validate { namespace } => write!(f, "Validate({namespace})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_manifests_are_not_shown() {
+        let secret = || "CANARY".to_owned();
+        let release = HelmRelease { values: secret(), ..HelmRelease::default() };
+        let request = OperationRequest { body: secret(), ..OperationRequest::default() };
+        let manifest = Step::Apply { set: "a".to_owned(), namespace: "b".to_owned(), manifest: secret() };
+        let shown = format!("{:?} {request:?} {manifest:?}", Step::Helm(release));
+        assert!(!shown.contains("CANARY") && shown.contains("6 bytes"), "{shown}");
     }
 }

@@ -292,8 +292,11 @@ async fn a_namespace_that_was_missing_is_made_and_goes_with_what_it_was_made_for
             list["items"].as_array().is_some_and(Vec::is_empty).then_some(())
         });
     };
-    let made = done(&link, &[apply("one", "made-for-it", &configs(&["a"]))]).await;
+    let manifest = configs(&["a"]) + &deployment("web");
+    let made = done(&link, &[apply("one", "made-for-it", &manifest)]).await;
     assert_eq!(names(&made)[0], ("Namespace made-for-it", &Changed::Created));
+    let pods = "/api/v1/namespaces/made-for-it/pods";
+    cluster.wait_for("a pod by its controllers", pods, |list| list["items"].get(0).map(|_| ()));
     let removed = done(&link, &[prune("one", "made-for-it")]).await;
     assert_eq!(names(&removed).last(), Some(&("Namespace made-for-it", &Changed::Removed)));
     gone("made-for-it");
@@ -698,7 +701,11 @@ async fn two_clusters_are_worked_on_at_once_and_each_gets_its_own() {
     let namespaces = (one.namespace("both"), other.namespace("both"));
     let (first, second) =
         ([apply("one", &namespaces.0, &configs(&["a"]))], [apply("one", &namespaces.1, &configs(&["b"]))]);
-    tokio::join!(done(&here, &first), done(&there, &second));
+    // As tasks, as the app does.
+    let here = tokio::spawn(async move { done(&here, &first).await });
+    let there = tokio::spawn(async move { done(&there, &second).await });
+    let (here, there) = tokio::join!(here, there);
+    assert_eq!((here.expect("a task").len(), there.expect("a task").len()), (1, 1));
     assert_eq!(objects(one, &namespaces.0), ["ConfigMap/a", "ConfigMap/meshbench-one"]);
     assert_eq!(objects(other, &namespaces.1), ["ConfigMap/b", "ConfigMap/meshbench-one"]);
 }
@@ -802,8 +809,7 @@ fn chart(folder: &Path, version: &str) -> String {
     std::fs::create_dir_all(chart.join("templates")).expect("a folder");
     let about = format!("apiVersion: v2\nname: tests\nversion: {version}\nappVersion: 9.{version}\n");
     std::fs::write(chart.join("Chart.yaml"), about).expect("a file");
-    let config =
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-chart}\ndata: {a: \"{{ .Values.a }}\"}\n";
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-chart}\ndata: {a: \"{{ .Values.a }}\", version: \"{{ .Chart.Version }}\"}\n";
     std::fs::write(chart.join("templates/config.yaml"), config).expect("a file");
     std::fs::write(chart.join("values.yaml"), "a: usual\n").expect("a file");
     chart.display().to_string()
@@ -841,6 +847,66 @@ async fn a_chart_is_installed_upgraded_and_removed_with_the_real_helm() {
         );
         assert_eq!(objects(cluster, "of-helm"), Vec::<String>::new());
     }
+}
+
+/// Serves the files of a folder until the tests end.
+fn serve(folder: &Path) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("an address");
+    let folder = folder.to_owned();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let name = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+            let file =
+                std::fs::read(folder.join(name)).ok().filter(|_| !name.contains("..") && !name.is_empty());
+            let status = if file.is_some() { "200 OK" } else { "404 Not Found" };
+            let body = file.unwrap_or_default();
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            // Who hangs up asks again.
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn a_chart_of_a_repository_is_installed_in_the_version_that_was_asked_for() {
+    let (cluster, means) = (Cluster::shared(), real_helm());
+    let link = admin(cluster).await;
+    let (folder, packed) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let repository = serve(packed.path());
+    let helm = |arguments: &[&str]| {
+        let program = means.helm.as_ref().expect("set above");
+        let done = std::process::Command::new(program).args(arguments).env("HOME", folder.path()).output();
+        let done = done.expect("helm can be started");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let place = packed.path().display().to_string();
+    for version in ["1.0.0", "1.1.0"] {
+        let chart = chart(folder.path(), version);
+        helm(&["package", &chart, "--destination", &place]);
+    }
+    helm(&["repo", "index", &place, "--url", &repository]);
+    let versions = chart_versions(&repository, "tests", &means).await.expect("versions");
+    assert_eq!(versions.iter().map(|it| it.app.as_str()).collect::<Vec<_>>(), ["9.1.1.0", "9.1.0.0"]);
+    let release = HelmRelease {
+        release: "packed".to_owned(),
+        repository,
+        chart: "tests".to_owned(),
+        version: versions[1].chart.clone(),
+        namespace: "of-repository".to_owned(),
+        values: String::new(),
+    };
+    let (told, ended) = carried_by(&link, Step::Helm(release), &means).await;
+    assert_eq!(ended, Ok(()), "{told:?}");
+    let config = cluster.get("/api/v1/namespaces/of-repository/configmaps/of-chart");
+    assert_eq!(config["metadata"]["annotations"]["meta.helm.sh/release-name"], "packed");
+    assert_eq!(config["data"]["version"], "1.0.0");
 }
 
 #[tokio::test]
@@ -927,33 +993,18 @@ async fn helm_ends_with_its_children_when_nobody_waits_for_it_any_more() {
 
 #[tokio::test]
 async fn the_versions_of_a_chart_are_those_of_its_repository() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let address = listener.local_addr().expect("an address");
     let index = "apiVersion: v1\nentries:\n  istiod:\n  - {apiVersion: v2, name: istiod, version: 1.24.2, appVersion: 1.24.2, urls: [a.tgz]}\n  \
                  - {apiVersion: v2, name: istiod, version: 1.24.1, appVersion: 1.24.1, urls: [b.tgz]}\n  istiod-more:\n  \
                  - {apiVersion: v2, name: istiod-more, version: 9.0.0, urls: [c.tgz]}\n";
-    std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let mut head = [0; 4096];
-            let read = stream.read(&mut head).expect("a request");
-            let is_index = head[..read].starts_with(b"GET /index.yaml");
-            let (status, body) = if is_index { ("200 OK", index) } else { ("404 Not Found", "") };
-            let length = body.len();
-            write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            )
-            .expect("an answer");
-        }
-    });
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("index.yaml"), index).expect("a file");
+    let repository = serve(folder.path());
     let means = real_helm();
     let version = |chart: &str| ChartVersion { chart: chart.to_owned(), app: chart.to_owned() };
-    let listed = chart_versions(&format!("http://{address}"), "istiod", &means).await.expect("versions");
+    let listed = chart_versions(&repository, "istiod", &means).await.expect("versions");
     assert_eq!(listed, [version("1.24.2"), version("1.24.1")]);
-    assert_eq!(chart_versions(&format!("http://{address}"), "none", &means).await, Ok(Vec::new()));
-    let trouble = chart_versions(&format!("http://{address}/gone"), "istiod", &means).await.expect_err("404");
+    assert_eq!(chart_versions(&repository, "none", &means).await, Ok(Vec::new()));
+    let trouble = chart_versions(&format!("{repository}/gone"), "istiod", &means).await.expect_err("404");
     assert!(trouble.title.contains("could not read the repository"), "{trouble:?}");
 }
 

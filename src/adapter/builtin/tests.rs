@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::adapter::HelmRelease;
 
@@ -186,4 +188,36 @@ fn what_is_wrong_with_a_request_is_said() {
         assert!(error.contains(words), "{key}: {error}");
     }
     assert!(ask("istio.validate", "", "", "").is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is said, it is refused, or the manifest is of the kinds and number of objects that it is to be.
+    #[test]
+    fn no_parameter_breaks_out_of_its_place(
+        key in prop::sample::select(vec![
+            "service", "port", "stable", "canary", "percent", "delay", "status", "attempts", "per_try", "timeout",
+            "revision", "image",
+        ]),
+        value in "\\PC{0,40}|[a-z0-9]{1,8}(\n|: |\\}|,|#|-|\"|')[a-z0-9 ]{0,8}",
+        namespace in "[a-z-]{0,5}|\\PC{0,10}",
+    ) {
+        let kinds = |steps: &[Step]| -> Vec<(String, String)> {
+            let manifest = |step: &Step| match step {
+                Step::Apply { manifest, .. } => manifest::objects(manifest).expect("a manifest"),
+                _ => Vec::new(),
+            };
+            steps.iter().flat_map(manifest).map(|it| (it.api_version, it.kind)).collect()
+        };
+        let body = serde_json::json!({ key: value }).to_string();
+        for mesh in Operable::ALL {
+            for operation in operations(mesh).into_iter().filter(|it| it.category != Category::Custom) {
+                let usual = request(&operation, false);
+                let asked = OperationRequest { body: body.clone(), namespace: namespace.clone(), ..usual.clone() };
+                let Ok(given) = steps(mesh, &asked) else { continue };
+                prop_assert_eq!(kinds(&given), kinds(&steps(mesh, &usual).expect("steps")), "{}", operation.key);
+            }
+        }
+    }
 }

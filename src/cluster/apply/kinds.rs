@@ -11,8 +11,15 @@ use super::super::Link;
 use super::super::asking::Doing;
 use crate::model::cluster::Trouble;
 
-/// The most objects that a namespace of nobody's has of a kind: what Kubernetes itself puts there.
-const OWN_OBJECTS_MAX: u32 = 10;
+/// The most objects of a kind that are looked at to see whether a namespace is anybody's.
+const LOOKED_AT_MAX: u32 = 500;
+/// What Kubernetes and meshes put into each namespace.
+const OWN: [(&str, &str); 3] =
+    [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"), ("ConfigMap", "istio-ca-root-cert")];
+/// Kinds that come and go with others.
+const PASSING: [&str; 2] = ["Event", "Endpoints"];
+/// Measures of what is there, served as if they were objects.
+const METRICS: &str = "metrics.k8s.io";
 
 /// A kind that is served.
 #[derive(Clone, Debug)]
@@ -115,12 +122,12 @@ impl<'a> Kinds<'a> {
         else {
             return false;
         };
-        for group in all.groups() {
+        for group in all.groups().filter(|group| group.name() != METRICS) {
             for (resource, capabilities) in group.resources_by_stability() {
-                let is_asked =
+                let is_listed =
                     capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST);
-                let is_news = resource.kind == "Event";
-                if is_asked && !is_news && !self.is_free_of(&resource, namespace).await {
+                let is_passing = PASSING.contains(&resource.kind.as_str());
+                if is_listed && !is_passing && !self.is_free_of(&resource, namespace).await {
                     return false;
                 }
             }
@@ -130,14 +137,16 @@ impl<'a> Kinds<'a> {
 
     async fn is_free_of(&self, resource: &ApiResource, namespace: &str) -> bool {
         let api: Api<DynamicObject> = Api::namespaced_with(self.link.client().clone(), namespace, resource);
-        let few = ListParams::default().limit(OWN_OBJECTS_MAX);
+        let few = ListParams::default().limit(LOOKED_AT_MAX);
         let Some(Ok(listed)) = self.link.within_raw(api.list_metadata(&few)).await else { return false };
-        listed.items.iter().all(|object| {
-            let name = object.name_any();
-            matches!(
-                (resource.kind.as_str(), name.as_str()),
-                ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
-            ) || object.metadata.deletion_timestamp.is_some()
-        })
+        let is_whole = listed.metadata.continue_.as_deref().unwrap_or_default().is_empty();
+        is_whole
+            && listed.items.iter().all(|object| {
+                let name = object.name_any();
+                OWN.contains(&(resource.kind.as_str(), name.as_str()))
+                    || object.metadata.deletion_timestamp.is_some()
+                    // What keeps it going counts by itself; where that is gone, this goes too.
+                    || !object.owner_references().is_empty()
+            })
     }
 }
