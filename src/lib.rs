@@ -18,7 +18,7 @@
 //! | [`stats`] | histograms and quantiles: pure functions |
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
-//! | [`adapter`] | client of service meshes' adapters, and a server of the same contract |
+//! | [`adapter`] | client of service meshes' adapters, a server of the same contract, and what the built-in ones do, as steps |
 //! | [`account`] | keep tokens in the system's keyring |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
