@@ -54,8 +54,9 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
         Deed::Split => {
             let split = Split::read(params)?;
             let (stable, canary) = (&split.stable, &split.canary);
-            let subset =
-                |version: &str| format!("    {version}: {{filter: \"Service.Meta.version == {version}\"}}\n");
+            let subset = |version: &str| {
+                format!("    {version}: {{filter: 'Service.Meta.version == \"{version}\"'}}\n")
+            };
             let share =
                 |version: &str, weight| format!("  - {{weight: {weight}, serviceSubset: {version}}}\n");
             let service = split.of.service.clone();

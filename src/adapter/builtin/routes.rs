@@ -5,6 +5,8 @@ use super::{Asked, Deed, Step};
 
 /// The port of a Service that is meant where nobody says one; that of our own sample.
 const PORT: u32 = 80;
+/// The port of our own sample's pods.
+const TARGET_PORT: u32 = 8080;
 
 /// The Service that a rule is for.
 pub(super) struct Of {
@@ -15,6 +17,8 @@ pub(super) struct Of {
 /// Requests shared between two versions, in percent.
 pub(super) struct Split {
     pub(super) of: Of,
+    /// The pods' own port, for meshes that need a Service for each version.
+    target_port: u32,
     pub(super) stable: String,
     pub(super) canary: String,
     pub(super) stable_percent: u32,
@@ -63,7 +67,10 @@ impl Split {
             return Err(format!("stable and canary are both {stable}; two versions are wanted"));
         }
         let canary_percent = params.percent("percent", 10)?;
-        let split = Self { of, stable, canary, stable_percent: 100 - canary_percent, canary_percent };
+        let usual = if of.port == PORT { TARGET_PORT } else { of.port };
+        let target_port = params.number("target_port", usual, 1..=65535)?;
+        let split =
+            Self { of, target_port, stable, canary, stable_percent: 100 - canary_percent, canary_percent };
         check_name("the Service of a version", &split.name_of(&split.stable))?;
         check_name("the Service of a version", &split.name_of(&split.canary))?;
         Ok(split)
@@ -81,8 +88,7 @@ impl Split {
 
     fn service_of(&self, version: &str) -> String {
         let (name, service, port) = (self.name_of(version), &self.of.service, self.of.port);
-        // The pods' port is the one that echo has; a Service cannot take over another's.
-        let target = if port == PORT { 8080 } else { port };
+        let target = self.target_port;
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\nspec:\n  selector: {{app: {service}, version: \
              {version}}}\n  ports: [{{name: http, port: {port}, targetPort: {target}, appProtocol: http}}]\n"

@@ -50,7 +50,7 @@ pub(super) fn offer(mesh: Operable, deed: Deed) -> String {
             _ => "Deny every request to a namespace's pods".to_owned(),
         },
         Deed::Split => format!(
-            "Traffic split: send a share of requests to another version; {rule} (service: echo, port: 80, stable: v1, \
+            "Traffic split: send a share of requests to another version; {rule} (service: echo, port: 80, target_port: 8080, stable: v1, \
              canary: v2, percent: 10)"
         ),
         Deed::Delay => format!(
