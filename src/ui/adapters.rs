@@ -9,7 +9,7 @@ use eframe::egui::{CentralPanel, Frame, Label, Margin, Panel, RichText, Ui};
 use crate::app::Command;
 use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters};
 use crate::model::adapter::AdapterFacts;
-use crate::model::adapter::book::AdapterId;
+use crate::model::adapter::book::{AdapterId, OperationState};
 
 use super::theme::SPACE;
 use super::{Cx, widgets};
@@ -36,6 +36,8 @@ pub struct AdaptersPage {
     tab: Tab,
     draft: Draft,
     events: done::View,
+    /// The latest operation when it was last looked at: a new one is shown.
+    latest: Option<String>,
 }
 
 impl AdaptersPage {
@@ -66,6 +68,15 @@ impl AdaptersPage {
             }
         }
         ui.add_space(SPACE[1]);
+        let latest = cx.state.adapters.book.operations.first();
+        if let Some(latest) = latest.filter(|latest| self.latest.as_ref() != Some(&latest.request.id)) {
+            if latest.adapter == id && latest.state == OperationState::Running && self.latest.is_some() {
+                self.tab = Tab::Done;
+            }
+            self.latest = Some(latest.request.id.clone());
+        } else if latest.is_none() {
+            self.latest = Some(String::new());
+        }
         let unread = cx.state.adapters.unread();
         let events = if unread > 0 { format!("Events ({unread})") } else { "Events".to_owned() };
         let options = [(Tab::Offers, "What it offers"), (Tab::Done, "Operations"), (Tab::Events, &*events)];

@@ -50,6 +50,8 @@ impl Draft {
             return;
         }
         ScrollArea::vertical().id_salt("offers").auto_shrink(false).show(ui, |ui| {
+            // Room for the bar, so that it covers no button.
+            ui.set_max_width(ui.available_width() - SPACE[2]);
             for category in Category::ALL {
                 let of: Vec<&&Operation> = shown.iter().filter(|it| it.category == category).collect();
                 if of.is_empty() {
