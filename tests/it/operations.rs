@@ -292,7 +292,9 @@ async fn a_namespace_that_was_missing_is_made_and_goes_with_what_it_was_made_for
             list["items"].as_array().is_some_and(Vec::is_empty).then_some(())
         });
     };
-    let manifest = configs(&["a"]) + &deployment("web");
+    // On no node: those of the rig's kubelets keep pods that end.
+    let web = deployment("web").replace("containers:", "nodeSelector: {nowhere: here}, containers:");
+    let manifest = configs(&["a"]) + &web;
     let made = done(&link, &[apply("one", "made-for-it", &manifest)]).await;
     assert_eq!(names(&made)[0], ("Namespace made-for-it", &Changed::Created));
     let pods = "/api/v1/namespaces/made-for-it/pods";
