@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
@@ -36,7 +37,8 @@ const LINE_BYTES_MAX: usize = 512;
 const ANSWER_BYTES_MAX: usize = 600;
 /// What adapters of the library say where there was no error.
 const NO_ERROR: &str = "none";
-/// How often a connection that says nothing is asked whether it is still there.
+/// How often an adapter that says nothing is asked whether it is still there. By a call: servers in Go end a connection
+/// that is pinged as often.
 const ALIVE_EVERY: Duration = Duration::from_secs(20);
 
 /// A connection to an adapter. It is made again by itself where the way allows that.
@@ -45,6 +47,8 @@ pub struct Client {
     road: Road,
     /// Operations share one kubeconfig in most adapters: one at a time.
     turn: Mutex<()>,
+    /// Whether it keeps one login for all, as those of 2019 do; known once it was asked.
+    keeps_one_login: AtomicBool,
 }
 
 /// A step of speaking with an adapter.
@@ -119,7 +123,7 @@ impl Client {
         let stub = MeshServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let client = Self { stub, road, turn: Mutex::new(()) };
+        let client = Self { stub, road, turn: Mutex::new(()), keeps_one_login: AtomicBool::new(false) };
         client.name().await?;
         Ok(client)
     }
@@ -150,8 +154,10 @@ impl Client {
                 facts.name = text::line(&about.name, LINE_BYTES_MAX);
             }
         }
-        let versions = within(AtStep::About, ANSWER_MAX, stub.mesh_versions(MeshVersionsRequest {})).await?;
-        let versions = versions.map(|told| told.version).unwrap_or_default();
+        self.keeps_one_login.store(facts.era == Era::First, Ordering::Relaxed);
+        // Good to know, and no reason to do without the rest.
+        let versions = within(AtStep::About, ANSWER_MAX, stub.mesh_versions(MeshVersionsRequest {})).await;
+        let versions = versions.ok().flatten().map(|told| told.version).unwrap_or_default();
         facts.mesh_versions =
             versions.iter().take(VERSIONS_MAX).map(|version| text::line(version, LINE_BYTES_MAX)).collect();
         facts.operations = self.operations().await?;
@@ -198,6 +204,13 @@ impl Client {
                 advice: "Use https, or a port-forward, or agree to this address",
             });
         }
+        if logins.len() > 1 && self.keeps_one_login.load(Ordering::Relaxed) {
+            return Err(WireError {
+                step: AtStep::HandOver,
+                cause: "an adapter of 2019 works on one cluster at a time: the one whose login it was handed last".to_owned(),
+                advice: "Choose one context",
+            });
+        }
         let _turn = self.turn.lock().await;
         let mut stub = self.stub.clone();
         // Adapters of 2019 keep the last login that they were handed; later ones do not know of this.
@@ -238,22 +251,38 @@ impl Client {
     pub async fn listen(&self, mut tell: impl FnMut(AdapterEvent)) -> WireError {
         let step = AtStep::Events;
         let mut stub = self.stub.clone();
-        let mut stream = match within(step, ANSWER_MAX, stub.stream_events(EventsRequest {})).await {
-            Ok(Some(stream)) => stream,
-            Ok(None) => return missing(step),
-            Err(error) => return error,
-        };
-        let mut sieve = events::Sieve::default();
-        loop {
-            match stream.message().await {
-                Ok(Some(event)) => sieve.take(event, Instant::now()).into_iter().for_each(&mut tell),
-                Ok(None) => {
-                    sieve.flood().into_iter().for_each(&mut tell);
-                    let advice = "It is connected again by itself";
-                    return WireError { step, cause: "the adapter ended the stream".to_owned(), advice };
-                }
+        let hear = async {
+            // Servers in Go answer with their first event: however long there is none, it is no failure.
+            let mut stream = match stub.stream_events(EventsRequest {}).await {
+                Ok(stream) => stream.into_inner(),
+                Err(status) if status.code() == Code::Unimplemented => return missing(step),
                 Err(status) => return refused(step, &status),
+            };
+            let mut sieve = events::Sieve::default();
+            let ended = loop {
+                match stream.message().await {
+                    Ok(Some(event)) => sieve.take(event, Instant::now()).into_iter().for_each(&mut tell),
+                    Ok(None) => {
+                        let advice = "It is connected again by itself";
+                        break WireError { step, cause: "the adapter ended the stream".to_owned(), advice };
+                    }
+                    Err(status) => break refused(step, &status),
+                }
+            };
+            sieve.flood().into_iter().for_each(&mut tell);
+            ended
+        };
+        let watch = async {
+            loop {
+                tokio::time::sleep(ALIVE_EVERY).await;
+                if let Err(error) = self.name().await {
+                    return error;
+                }
             }
+        };
+        tokio::select! {
+            ended = hear => ended,
+            lost = watch => lost,
         }
     }
 
@@ -271,10 +300,7 @@ async fn dial(road: &Road) -> Result<Channel, WireError> {
         cause: format!("{}: {cause}", road.name),
         advice: "Check that the adapter runs there, and its port",
     };
-    let endpoint = Endpoint::from_static("http://adapter")
-        .connect_timeout(DIAL_MAX)
-        .http2_keep_alive_interval(ALIVE_EVERY)
-        .keep_alive_while_idle(true);
+    let endpoint = Endpoint::from_static("http://adapter").connect_timeout(DIAL_MAX);
     let by = road.clone();
     let connector = service_fn(move |_: Uri| {
         let road = by.clone();

@@ -88,6 +88,21 @@ async fn an_adapter_of_2019_is_handed_the_login_first_and_tells_how_it_went() {
         adapter.told(),
         ["handed dev: kind: Config # CANARY-LOGIN", "istio_install in default, 1 login"]
     );
+    // It would work on the last of them, and nobody would know.
+    let refused = client.apply(&request("both", "istio_install"), &[login(), login()], None).await;
+    assert!(refused.expect_err("two clusters").cause.contains("one cluster at a time"));
+    assert_eq!(adapter.told().len(), 2);
+}
+
+#[tokio::test]
+async fn an_adapter_that_has_nothing_to_report_for_long_is_listened_to() {
+    let served = Served::start(Hostile::Late).await;
+    let client = Arc::new(Client::connect(at(served.address)).await.expect("an adapter"));
+    let mut ear = Ear::of(&client);
+    // Its answer to being listened to comes with its first event only, as from servers in Go; longer than any answer may
+    // take it is no failure.
+    let ended = tokio::time::timeout(Duration::from_secs(7), &mut ear.task).await;
+    assert!(ended.is_err(), "{ended:?}");
 }
 
 #[tokio::test]

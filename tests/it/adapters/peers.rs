@@ -30,6 +30,10 @@ pub(super) trait Adapter: Clone + Send + Sync + 'static {
     }
     /// What it reports of an operation.
     fn apply(&self, request: &ApplyRuleRequest) -> Option<EventsResponse>;
+    /// Whether it says nothing at all to whoever listens until it has something to say.
+    fn is_late(&self) -> bool {
+        false
+    }
     /// What it says to whoever listens, before anything else.
     fn says(&self) -> Events {
         Box::pin(stream::empty())
@@ -142,6 +146,9 @@ impl<A: Adapter> MeshService for Peer<A> {
             events.recv().await.ok().map(|event| (Ok(event), events))
         });
         self.heard.send_modify(|count| *count += 1);
+        if self.adapter.is_late() {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::new(Box::pin(self.adapter.says().chain(told))))
     }
 
@@ -276,6 +283,8 @@ impl Adapter for Library {
 pub(super) enum Hostile {
     /// Reports without end.
     Flood,
+    /// Does not answer whoever listens before it has something to say.
+    Late,
     /// Offers 100 MB.
     Huge,
     /// Sends what moves a terminal's cursor, and everything twice.
@@ -283,6 +292,10 @@ pub(super) enum Hostile {
 }
 
 impl Adapter for Hostile {
+    fn is_late(&self) -> bool {
+        matches!(self, Self::Late)
+    }
+
     fn name(&self) -> String {
         if matches!(self, Self::Controls) { "a\u{1b}[31mb".to_owned() } else { "ILL".to_owned() }
     }
@@ -307,7 +320,7 @@ impl Adapter for Hostile {
                 let numbered = stream::iter(0_u64..).map(move |number| event(format!("event {number}")));
                 Box::pin(numbered)
             }
-            Self::Huge => Box::pin(stream::empty()),
+            Self::Huge | Self::Late => Box::pin(stream::empty()),
             Self::Controls => {
                 let said = ["same \u{1b}[2J", "same \u{1b}[2J", "last"];
                 Box::pin(stream::iter(said.map(|summary| event(summary.to_owned()))))
