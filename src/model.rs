@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod cluster;
 pub mod duration;
 pub mod goal;
+pub mod host;
 pub mod inventory;
 pub mod manifest;
 pub mod mesh;

@@ -1,7 +1,6 @@
 //! How an adapter is reached: its streams of bytes.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use url::Url;
+
+use crate::model::host::is_here;
 
 /// Where an adapter is.
 #[derive(Debug)]
@@ -26,6 +27,40 @@ pub enum Way {
     Socket(PathBuf),
     /// In this process; can be connected once.
     Memory(DuplexStream),
+}
+
+impl Way {
+    /// Whether nobody on the way to an address can read along: TLS, or this machine. What is no address is not.
+    #[must_use]
+    pub fn is_private(address: &str) -> bool {
+        Place::of(address.trim()).is_ok_and(|place| place.is_tls || is_here(&place.host))
+    }
+}
+
+/// What an address names.
+struct Place {
+    host: String,
+    port: u16,
+    is_tls: bool,
+}
+
+impl Place {
+    /// # Errors
+    /// What is wrong with the address, in words.
+    fn of(address: &str) -> Result<Self, String> {
+        let text = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let url = Url::parse(&text).map_err(|error| format!("{address} is no address: {error}"))?;
+        let is_tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            other => return Err(format!("adapters are spoken to over http or https, not {other}")),
+        };
+        let host = url.host_str().ok_or_else(|| format!("{address} names no host"))?;
+        let port = url.port().or(is_tls.then_some(443)).ok_or_else(|| {
+            format!("{address} names no port; the adapters of known meshes listen at 10000 to 10012")
+        })?;
+        Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), port, is_tls })
+    }
 }
 
 /// A way that can be taken again and again, as far as that is possible.
@@ -71,22 +106,10 @@ impl Road {
     }
 
     fn tcp(address: &str, authorities: Option<&[u8]>) -> Result<Self, String> {
-        let text = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let url = Url::parse(&text).map_err(|error| format!("{address} is no address: {error}"))?;
-        let is_tls = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            other => return Err(format!("adapters are spoken to over http or https, not {other}")),
-        };
-        let host = url.host_str().ok_or_else(|| format!("{address} names no host"))?.trim_matches(['[', ']']);
-        let port = url.port().or(is_tls.then_some(443)).ok_or_else(|| {
-            format!("{address} names no port; the adapters of known meshes listen at 10000 to 10012")
-        })?;
-        let is_here =
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let Place { host, port, is_tls } = Place::of(address)?;
+        let is_private = is_tls || is_here(&host);
         let tls = if is_tls { Some(connector(authorities)?) } else { None };
-        let kind = Kind::Tcp { host: host.to_owned(), port, tls };
-        Ok(Self { kind: Arc::new(kind), name: address.to_owned(), is_private: is_tls || is_here })
+        Ok(Self { kind: Arc::new(Kind::Tcp { host, port, tls }), name: address.to_owned(), is_private })
     }
 
     pub(super) async fn open(&self) -> io::Result<Stream> {
@@ -184,6 +207,7 @@ mod tests {
             ("https://adapter.test", true),
         ] {
             assert_eq!(road(address).map(|road| road.is_private), Ok(is_private), "{address}");
+            assert_eq!(Way::is_private(address), is_private, "{address}");
         }
     }
 

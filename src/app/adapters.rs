@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::adapter::book::{AdapterBook, AdapterId, AdapterPlace, KnownAdapter, OperationRecord};
-use crate::model::adapter::{AdapterEvent, AdapterFacts, Operation, OperationRequest, Severity};
+use crate::model::adapter::{AdapterEvent, AdapterFacts, Operation, OperationRequest};
 use crate::model::cluster::{Consent, ContextKey};
 
 use crate::adapter::KNOWN_PORTS;
@@ -32,8 +32,8 @@ pub struct Adapters {
     pub found: Vec<Found>,
     /// The time, while something goes on.
     pub now: Option<Timestamp>,
-    /// Another with each change.
-    pub revision: u64,
+    /// Whether the page was on show once: nothing is connected before.
+    pub(super) is_begun: bool,
 }
 
 /// A connection to an adapter.
@@ -286,11 +286,5 @@ impl Adapters {
     #[must_use]
     pub fn unread(&self) -> usize {
         self.events.iter().filter(|event| !event.is_read).count()
-    }
-
-    /// The gravest of the events that were not on show yet.
-    #[must_use]
-    pub fn gravest_unread(&self) -> Option<Severity> {
-        self.events.iter().filter(|event| !event.is_read).map(|event| event.event.severity).max()
     }
 }

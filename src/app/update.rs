@@ -129,7 +129,9 @@ impl State {
 
     fn store_failed(&mut self, reason: String) -> Vec<Job> {
         self.store = StoreState::Failed { reason: reason.clone() };
-        self.failed("Stored runs cannot be used".to_owned(), reason)
+        let mut jobs = self.failed("Stored runs cannot be used".to_owned(), reason);
+        jobs.extend(self.adapters_shown());
+        jobs
     }
 
     fn change_settings(&mut self, settings: Settings) -> Vec<Job> {

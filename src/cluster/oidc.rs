@@ -6,7 +6,6 @@
 //! Other than kubectl, on purpose: a provider is spoken to with TLS, or on this machine only.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +31,7 @@ use super::kubeconfig::{Provider, Resolved, Secret};
 use super::words::{bounded, chain, trouble};
 use super::{connect, proxy};
 use crate::model::cluster::Trouble;
+use crate::model::host::is_here;
 
 /// No question to a provider takes longer.
 const PROVIDER_ANSWER_MAX: Duration = Duration::from_secs(8);
@@ -436,9 +436,5 @@ fn expiry(token: &Secret) -> Option<Timestamp> {
 
 /// Whether nobody on the way can read along: TLS, or this machine.
 fn is_safe(url: &Url) -> bool {
-    let is_here = |host: &str| {
-        let host = host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
     url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_here))
 }

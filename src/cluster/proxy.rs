@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use url::Url;
 
+use crate::model::host::is_here;
+
 /// What the environment says of proxies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Environment {
@@ -35,7 +37,7 @@ pub(super) fn choose(own: Option<&str>, server: &Url, environment: &Environment)
     let proxy = proxy.as_ref()?;
     let host = server.host_str()?.trim_matches(['[', ']']).to_lowercase();
     let port = server.port_or_known_default()?;
-    if host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
+    if is_here(&host) {
         return None;
     }
     let excepted = environment.no_proxy.split(',').map(str::trim).filter(|rule| !rule.is_empty());

@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::adapter::Way;
 use crate::app::adapters::{
     Access, AdapterCommand, AdapterJob, AdapterLink, AdapterNews, AdapterStands, Adapters, EVENTS_KEPT_MAX,
     OperationQuestion, Prepared, Reported,
 };
+use crate::app::command::Page;
 use crate::app::job::Job;
 use crate::app::operations;
-use crate::app::state::{Question, State};
+use crate::app::state::{Question, State, StoreState};
 use crate::model::adapter::book::{
     ADAPTERS_MAX, AdapterBook, AdapterId, AdapterPlace, KnownAdapter, OperationRecord, OperationState, Report,
 };
@@ -44,7 +46,6 @@ impl State {
     }
 
     pub(super) fn adapter_news(&mut self, news: AdapterNews) -> Vec<Job> {
-        self.adapters.revision += 1;
         match news {
             AdapterNews::Stands { id, number, stands, facts } => {
                 if let Some(link) = self.adapters.links.get_mut(&id).filter(|link| link.number == number) {
@@ -83,7 +84,15 @@ impl State {
     pub(super) fn adapters_opened(&mut self, mut book: AdapterBook) -> Vec<Job> {
         book.lose_track();
         self.adapters.book = book;
-        self.adapters.revision += 1;
+        self.adapters_shown()
+    }
+
+    /// Connects all once, when the page is shown first: most who start the program, in a terminal above all, want none.
+    pub(super) fn adapters_shown(&mut self) -> Vec<Job> {
+        let is_wanted = self.page == Page::Adapters && self.store != StoreState::Opening;
+        if !is_wanted || std::mem::replace(&mut self.adapters.is_begun, true) {
+            return Vec::new();
+        }
         let ids: Vec<AdapterId> = self.adapters.ids().collect();
         let mut jobs: Vec<Job> = ids.into_iter().flat_map(|id| self.connect_adapter(id)).collect();
         jobs.push(Job::Adapter(AdapterJob::Find));
@@ -140,7 +149,6 @@ impl State {
         let facts = self.adapters.links.remove(&id).and_then(|link| link.facts);
         let link = AdapterLink { number, stands: AdapterStands::Connecting, facts };
         self.adapters.links.insert(id, link);
-        self.adapters.revision += 1;
         vec![Job::Adapter(AdapterJob::Connect { id, place, number, access: self.access() })]
     }
 
@@ -164,7 +172,7 @@ impl State {
         let known = self.adapters.known(prepared.adapter);
         let in_the_clear =
             known.filter(|known| !known.may_have_logins).and_then(|known| match &known.place {
-                AdapterPlace::Address(address) if !is_private_way(address) => Some(address.clone()),
+                AdapterPlace::Address(address) if !Way::is_private(address) => Some(address.clone()),
                 _ => None,
             });
         self.question = Some(Question::Operation(Box::new(OperationQuestion {
@@ -230,7 +238,6 @@ impl State {
             kept.request.body = kept.request.body.chars().take(BODY_CHARS_KEPT_MAX).chain(['…']).collect();
         }
         self.adapters.book.begin(kept);
-        self.adapters.revision += 1;
         let access = self.access();
         vec![
             self.keep_adapters(),
@@ -275,19 +282,4 @@ impl State {
         jobs.push(self.keep_adapters());
         jobs
     }
-}
-
-/// Whether nobody on the way can read along: TLS, or this machine.
-fn is_private_way(address: &str) -> bool {
-    let address = address.trim();
-    if address.starts_with("https://") {
-        return true;
-    }
-    let rest = address.strip_prefix("http://").unwrap_or(address);
-    let host =
-        url::Url::parse(&format!("http://{rest}")).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| {
-        let host = host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
 }

@@ -68,6 +68,10 @@ impl State {
         let again = self.page == page && page == Page::History;
         self.page = page;
         self.notices_shown = false;
-        if again { self.close_open() } else { Vec::new() }
+        let mut jobs = self.adapters_shown();
+        if again {
+            jobs.extend(self.close_open());
+        }
+        jobs
     }
 }

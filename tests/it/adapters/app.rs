@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use meshbench::app::adapters::{AdapterCommand, AdapterStands, Prepared};
 use meshbench::app::clusters::ClusterCommand;
 use meshbench::app::state::{Question, StoreState};
-use meshbench::app::{Command, Core, Dialogs, Keep, Options, State};
+use meshbench::app::{Command, Core, Dialogs, Keep, Options, Page, State};
 use meshbench::model::adapter::book::{AdapterId, AdapterPlace, OperationRecord, OperationState};
 use meshbench::model::adapter::{Category, Era, OperationRequest, Severity};
 use meshbench::model::cluster::{ContextChoice, ContextKey};
@@ -32,6 +32,8 @@ impl App {
         let core = Core::start(options, Arc::new(|| {}), dialogs).expect("a core");
         let mut app = Self { core, folder };
         app.until("the store", |state| state.store == StoreState::Open && state.clusters.is_read);
+        assert!(app.state().adapters.links.is_empty(), "nothing is connected before the page was on show");
+        app.core.command(Command::Go(Page::Adapters));
         app
     }
 
