@@ -190,6 +190,13 @@ pub fn steps(mesh: Operable, request: &OperationRequest) -> Result<Vec<Step>, St
     }
 }
 
+/// The Service and port by which people come to a sample application, of an operation's key; none for another operation.
+#[must_use]
+pub fn front(key: &str) -> Option<(&'static str, u16)> {
+    let (_, name) = key.split_once(".sample.")?;
+    samples::Sample::ALL.into_iter().find(|sample| sample.name() == name).map(samples::Sample::front)
+}
+
 /// The repository and the name of the chart whose versions are those of an installation; none where a mesh has none.
 #[must_use]
 pub fn chart(mesh: Operable) -> Option<(&'static str, &'static str)> {

@@ -1,14 +1,15 @@
 //! Adapters as the faces see them: which there are, how they stand, what they offer and what they report.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::adapter::book::{AdapterBook, AdapterId, AdapterPlace, KnownAdapter, OperationRecord};
-use crate::model::adapter::{AdapterEvent, AdapterFacts, Operation, OperationRequest};
+use crate::model::adapter::{AdapterEvent, AdapterFacts, Change, Operation, OperationRequest, Step};
 use crate::model::cluster::{Consent, ContextKey};
 
-use crate::adapter::KNOWN_PORTS;
+pub use crate::adapter::KNOWN_PORTS;
 use crate::model::inventory::Port;
 
 use super::clusters::Sources;
@@ -16,8 +17,10 @@ use super::operations;
 
 /// Services of adapters that Meshery runs in a cluster are called so.
 const MESHERY: &str = "meshery-";
-/// The most events that are kept, the latest.
-pub const EVENTS_KEPT_MAX: usize = 500;
+/// The most operations that wait for another of their adapter.
+pub const WAITING_MAX: usize = 32;
+/// A larger file is no manifest that is written in an editor, in bytes.
+pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 /// All that is known of adapters.
 #[derive(Clone, Debug, Default)]
@@ -26,14 +29,69 @@ pub struct Adapters {
     pub book: AdapterBook,
     /// How those stand that are connected, or are to be; the built-in ones are among them.
     pub links: BTreeMap<AdapterId, AdapterLink>,
-    /// What adapters reported, the latest last.
-    pub events: Vec<Reported>,
+    /// How long adapters took to answer when they were asked last, or why they did not.
+    pub pings: BTreeMap<AdapterId, Ping>,
+    /// Versions that can be installed, of adapters that were asked.
+    pub versions: BTreeMap<AdapterId, Versions>,
+    /// A manifest that the page should take into its editor; each has a new number.
+    pub manifest: Option<(u64, String)>,
     /// Adapters that were found and that nobody has added.
     pub found: Vec<Found>,
     /// The time, while something goes on.
     pub now: Option<Timestamp>,
+    /// The one that was removed last.
+    pub(super) removed: Option<KnownAdapter>,
     /// Whether the page was on show once: nothing is connected before.
     pub(super) is_begun: bool,
+    /// Operations that wait for their turn, whole, the first first; and where logins may go in the clear.
+    pub(super) waiting: Vec<(OperationRecord, Option<String>)>,
+    /// Whether the book is being written, and whether it was changed since.
+    pub(super) keeping: Keeping,
+}
+
+/// Whether something is being written to disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// All of it is there.
+    #[default]
+    Kept,
+    /// It is being written.
+    Writing,
+    /// It is being written, and was changed since.
+    Behind,
+}
+
+/// How long an adapter took to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// It was asked.
+    Asked,
+    /// So long.
+    Answered(Duration),
+    /// It did not, in words.
+    Failed(String),
+}
+
+/// Versions that can be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// They were asked for.
+    Asked,
+    /// The chart's version and that of what it installs, newest first.
+    Known(Vec<(String, String)>),
+    /// They are not known, in words.
+    Failed(String),
+}
+
+/// What an operation would do to a cluster, asked of it without changing anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// The cluster was asked.
+    Asked,
+    /// This.
+    Told(Vec<Change>),
+    /// It would not work, or is not known, in words.
+    Failed(String),
 }
 
 /// A connection to an adapter.
@@ -66,21 +124,6 @@ pub enum AdapterStands {
     },
 }
 
-/// Something that an adapter reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reported {
-    /// Which adapter.
-    pub adapter: AdapterId,
-    /// What it is called.
-    pub adapter_name: String,
-    /// When it came.
-    pub at: Timestamp,
-    /// What.
-    pub event: AdapterEvent,
-    /// Whether it was on show since.
-    pub is_read: bool,
-}
-
 /// An adapter that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -99,6 +142,8 @@ pub enum AdapterCommand {
     Rename(AdapterId, String),
     /// Forget it.
     Remove(AdapterId),
+    /// Bring back the one that was removed last.
+    UndoRemove,
     /// Connect it now, though it is tried again later by itself.
     Connect(AdapterId),
     /// Look for adapters on this machine.
@@ -109,6 +154,16 @@ pub enum AdapterCommand {
     Agree(String),
     /// No to it.
     Decline,
+    /// Ask for an operation that waits, though another of its adapter goes on.
+    DoNotWait(String),
+    /// Do not carry out an operation that waits.
+    Withdraw(String),
+    /// Ask how long an adapter takes to answer.
+    Ping(AdapterId),
+    /// Ask which versions of its mesh can be installed.
+    AskVersions(AdapterId),
+    /// Ask with the native dialog for a file with a manifest.
+    PickManifest,
     /// All events are read.
     ReadEvents,
 }
@@ -137,6 +192,10 @@ pub struct OperationQuestion {
     pub must_type: Option<String>,
     /// The address to which logins of clusters would be sent where others may read along.
     pub in_the_clear: Option<String>,
+    /// What it would do in each context, where a cluster can say that before.
+    pub rehearsals: Vec<(ContextKey, Rehearsal)>,
+    /// Which question: late answers to another are ignored.
+    pub number: u64,
 }
 
 /// News of adapters.
@@ -178,11 +237,28 @@ pub enum AdapterNews {
         /// Why, and what to do.
         reason: String,
     },
+    /// What an operation would do in a context.
+    Rehearsed {
+        /// The question's number.
+        number: u64,
+        /// Where.
+        context: ContextKey,
+        /// What.
+        told: Rehearsal,
+    },
+    /// How long an adapter took to answer.
+    Pinged(AdapterId, Ping),
+    /// Which versions can be installed.
+    Versions(AdapterId, Versions),
+    /// A manifest was read from a file.
+    ManifestRead(String),
+    /// A file with a manifest was picked.
+    ManifestPicked(std::path::PathBuf),
     /// Adapters on this machine.
     Found(Vec<Found>),
     /// The time.
     Clock(Timestamp),
-    /// What is known of adapters is on disk.
+    /// What is known of adapters is on disk, or cannot be.
     BookSaved,
 }
 
@@ -213,6 +289,27 @@ pub enum AdapterJob {
         /// How clusters are reached.
         access: Access,
     },
+    /// Ask clusters what steps would do.
+    Rehearse {
+        /// The question's number.
+        number: u64,
+        /// What.
+        steps: Vec<Step>,
+        /// Where.
+        contexts: Vec<ContextKey>,
+        /// How clusters are reached.
+        access: Access,
+    },
+    /// The answers of clusters are not waited for any more.
+    StopRehearsal,
+    /// Ask how long it takes to answer.
+    Ping(AdapterId),
+    /// Ask which versions can be installed.
+    AskVersions(AdapterId),
+    /// Ask for a file with a manifest.
+    PickManifest,
+    /// Read a manifest.
+    ReadManifest(std::path::PathBuf),
     /// Look for adapters on this machine.
     Find,
 }
@@ -280,11 +377,5 @@ impl Adapters {
         }
         let own = self.links.get(&id).and_then(|link| link.facts.as_ref()).map(|facts| facts.name.clone());
         own.filter(|name| !name.is_empty()).unwrap_or_else(|| known.place.words())
-    }
-
-    /// Events that were not on show yet.
-    #[must_use]
-    pub fn unread(&self) -> usize {
-        self.events.iter().filter(|event| !event.is_read).count()
     }
 }

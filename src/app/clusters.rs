@@ -35,6 +35,8 @@ pub struct Clusters {
     pub revision: u64,
     /// Contexts that a connection was asked for.
     pub links: BTreeMap<ContextKey, ClusterLink>,
+    /// What load is to be sent at as soon as its cluster was seen.
+    pub(super) aimed: Option<Aim>,
 }
 
 /// A context that a connection was asked for.

@@ -94,6 +94,8 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// About adapters.
     Adapter(AdapterCommand),
+    /// The window is seen, or not: minimized, or another has the focus.
+    Hidden(bool),
     /// The person wants to close the window; asks first if a run is going.
     Quit,
     /// The person has agreed to stop the run and close.

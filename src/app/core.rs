@@ -69,7 +69,9 @@ impl Core {
 
     /// Stops what runs, waits until the disk has everything (not for ever), and ends. What the person should
     /// know of the end, if anything.
-    pub fn end(self) -> Option<String> {
+    pub fn end(mut self) -> Option<String> {
+        let last = self.state.last_jobs();
+        self.begin(last);
         // Senders must not wait for a face that is gone.
         drop(self.events);
         self.runtime.end()

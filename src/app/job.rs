@@ -75,6 +75,13 @@ pub enum Job {
     Cluster(ClusterJob),
     /// About adapters.
     Adapter(AdapterJob),
+    /// Show a notification on the desktop.
+    TellDesktop {
+        /// Whose news.
+        title: String,
+        /// What; foreign text.
+        words: String,
+    },
     /// Keep settings.
     SaveSettings(Settings),
 }

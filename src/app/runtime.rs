@@ -11,6 +11,7 @@
 mod adapters;
 mod builtin;
 mod clusters;
+mod desktop;
 mod files;
 mod forward;
 mod run;
@@ -27,7 +28,7 @@ use tokio::task::AbortHandle;
 
 use crate::load;
 
-use super::adapters::AdapterJob;
+use super::adapters::{AdapterJob, AdapterNews};
 use super::clusters::{ClusterEvent, ClusterJob};
 use super::command::ExportFormat;
 use super::event::Event;
@@ -216,7 +217,7 @@ impl Runtime {
             Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
             Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
             Job::SaveSettings(settings) => {
-                self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox))
+                self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox));
             }
             Job::ExportRuns(ids, format, path) => {
                 self.ask_store(move |shelf, outbox| shelf.export_runs(&ids, format, path, outbox));
@@ -233,6 +234,7 @@ impl Runtime {
             Job::PickFile(slot) => self.pick_for_form(slot),
             Job::Cluster(job) => self.start_cluster(job),
             Job::Adapter(job) => self.start_adapter(job),
+            Job::TellDesktop { title, words } => self.on_thread(move |_| desktop::tell(&title, &words)),
         }
     }
 
@@ -275,12 +277,20 @@ impl Runtime {
     }
 
     fn ask_store(&self, work: impl FnOnce(&mut store::Shelf, &Outbox) + Send + 'static) {
-        if !self.store.desk().try_ask(work) {
+        // What is not done is told.
+        let _ = self.try_store(work);
+    }
+
+    /// Whether it will be done: not where too much waits for the disk, which is told.
+    fn try_store(&self, work: impl FnOnce(&mut store::Shelf, &Outbox) + Send + 'static) -> bool {
+        let is_asked = self.store.desk().try_ask(work);
+        if !is_asked {
             self.outbox.offer(Event::Failed {
                 title: "The disk does not keep up".to_owned(),
                 reason: "Too many changes are waiting to be written; try again in a moment".to_owned(),
             });
         }
+        is_asked
     }
 
     fn on_thread(&self, work: impl FnOnce(&Outbox) + Send + 'static) {
@@ -346,7 +356,15 @@ impl Runtime {
             tokens: self.clusters.tokens(),
         };
         match job {
-            AdapterJob::Save(book) => self.ask_store(move |shelf, outbox| shelf.save_adapters(&book, outbox)),
+            AdapterJob::Save(book) => {
+                let is_asked = self.try_store(move |shelf, outbox| shelf.save_adapters(&book, outbox));
+                if !is_asked {
+                    // It is written with the next change.
+                    let outbox = self.outbox.clone();
+                    self.tokio
+                        .spawn(async move { outbox.post(Event::Adapter(AdapterNews::BookSaved)).await });
+                }
+            }
             AdapterJob::Connect { id, place, number, access } => {
                 self.adapters.connect((id, number), place, access, &around);
             }
@@ -354,8 +372,28 @@ impl Runtime {
             AdapterJob::Apply { record, agreed, access } => {
                 self.adapters.apply(*record, agreed, access, &around);
             }
+            AdapterJob::Rehearse { number, steps, contexts, access } => {
+                self.adapters.rehearse(number, &Arc::new(steps), contexts, &Arc::new(access), &around);
+            }
+            AdapterJob::StopRehearsal => self.adapters.stop_rehearsal(),
+            AdapterJob::Ping(id) => self.adapters.ping(id, &around),
+            AdapterJob::AskVersions(id) => drop(self.tokio.spawn(adapters::ask_versions(id, around.outbox))),
+            AdapterJob::PickManifest => self.pick_manifest(),
+            AdapterJob::ReadManifest(path) => {
+                self.on_thread(move |outbox| files::read_manifest(&path, outbox));
+            }
             AdapterJob::Find => drop(self.tokio.spawn(adapters::find(around.outbox))),
         }
+    }
+
+    fn pick_manifest(&self) {
+        let request = DialogRequest {
+            title: "Open a manifest".to_owned(),
+            kind: DialogKind::Open,
+            filter: "YAML or JSON".to_owned(),
+            extensions: ["yaml", "yml", "json"].map(str::to_owned).to_vec(),
+        };
+        self.ask_person(request, |path| Event::Adapter(AdapterNews::ManifestPicked(path)));
     }
 
     fn pick_kubeconfigs(&self, kind: DialogKind, title: &str) {

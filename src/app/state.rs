@@ -65,6 +65,8 @@ pub struct State {
     pub timer: Option<Timer>,
     /// The number of threads that send load, where it is not as in the settings.
     pub threads: Option<u32>,
+    /// Whether nobody sees the window: it is minimized, or another has the focus.
+    pub is_hidden: bool,
     /// Whether the window should close now.
     pub closing: bool,
     /// Numbers given out so far, for ids within this state.
@@ -241,6 +243,8 @@ pub enum Level {
 pub enum NoticeAction {
     /// Bring deleted runs back.
     UndoDelete,
+    /// Bring the adapter back that was removed.
+    UndoRemoveAdapter,
     /// Show a run.
     OpenRun(RunId),
     /// Read history again.

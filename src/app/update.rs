@@ -68,6 +68,10 @@ impl State {
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
             Command::Adapter(command) => self.adapter_command(command, fresh),
+            Command::Hidden(is_hidden) => {
+                self.is_hidden = is_hidden;
+                Vec::new()
+            }
             Command::Quit => self.quit(),
             Command::QuitConfirmed => self.quit_confirmed(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::plan::{
     Arrivals, ClientCertificate, Data, Family, Field, GRPC_HEALTH, GRPC_MESSAGE_BYTES_MAX, Grpc, Order,
-    PLAN_BYTES_MAX, Profile, Protocol, Request, Schema, Target, TargetKind, Variant,
+    PLAN_BYTES_MAX, Profile, Protocol, Request, Schema, ServiceTarget, Target, TargetKind, Variant,
 };
 use crate::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Search, Stop};
 
@@ -56,12 +56,7 @@ pub(super) fn service(options: &RunArgs) -> Result<Option<Named>, Failure> {
             "write a Service as svc/NAMESPACE/NAME:PORT, for example svc/shop/checkout:8080, and a pod as pod/NAMESPACE/NAME:PORT".to_owned(),
         )
     };
-    let (namespace, rest) = text.split_once('/').ok_or_else(wrong)?;
-    let (name, port) = rest.split_once(':').ok_or_else(wrong)?;
-    let port = port.parse().map_err(|_| wrong())?;
-    if namespace.is_empty() || name.is_empty() || name.contains('/') {
-        return Err(wrong());
-    }
+    let (namespace, name, port) = ServiceTarget::place(text).ok_or_else(wrong)?;
     Ok(Some(Named { kind, namespace: namespace.to_owned(), name: name.to_owned(), port }))
 }
 

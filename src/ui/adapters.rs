@@ -1,15 +1,18 @@
 //! The adapters page: adapters at the left; at the right what the chosen one offers, and what was done with it.
 
 mod done;
+mod editor;
 mod list;
 mod offers;
+mod yaml;
 
-use eframe::egui::{CentralPanel, Frame, Label, Margin, Panel, RichText, Ui};
+use eframe::egui::{Align, CentralPanel, Frame, Key, Label, Layout, Margin, Panel, RichText, Ui};
 
 use crate::app::Command;
-use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters};
+use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters, Ping};
 use crate::model::adapter::AdapterFacts;
 use crate::model::adapter::book::{AdapterId, OperationState};
+use crate::model::number;
 
 use super::theme::SPACE;
 use super::{Cx, widgets};
@@ -31,8 +34,11 @@ enum Tab {
 #[derive(Debug, Default)]
 pub struct AdaptersPage {
     chosen: Option<AdapterId>,
-    /// The address of an adapter that is to be added.
+    /// The address of an adapter that is to be added, and what is wrong with it.
     address: String,
+    wrong: Option<String>,
+    /// The adapter that is given another name, and the name so far.
+    renamed: Option<(AdapterId, String)>,
     tab: Tab,
     draft: Draft,
     events: done::View,
@@ -57,9 +63,55 @@ impl AdaptersPage {
         });
     }
 
+    /// Its name, how it stands, and what can be done with it.
+    fn head(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, stands: &AdapterStands) {
+        let is_added = cx.state.adapters.known(id).is_some();
+        ui.horizontal(|ui| {
+            match &mut self.renamed {
+                Some((renamed, name)) if *renamed == id => {
+                    let field = widgets::edit(ui, cx.theme, widgets::line(name).desired_width(220.0));
+                    super::clusters::name(ui, field.id, "Name of the adapter");
+                    if ui.button("Rename").clicked()
+                        || (field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)))
+                    {
+                        cx.adapter(AdapterCommand::Rename(id, std::mem::take(name)));
+                        self.renamed = None;
+                    } else if ui.button("Cancel").clicked()
+                        || ui.input(|input| input.key_pressed(Key::Escape))
+                    {
+                        self.renamed = None;
+                    }
+                }
+                _ => drop(widgets::heading(ui, &cx.state.adapters.name(id))),
+            }
+            let words = match stands {
+                AdapterStands::Connecting => "connecting",
+                AdapterStands::Ready => "connected",
+                AdapterStands::Failed { .. } => "not reached",
+            };
+            ui.label(RichText::new(words).color(cx.theme.text_muted));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if is_added {
+                    let remove = ui.button("Remove");
+                    if remove.on_hover_text("Meshbench forgets it; nothing is done to it").clicked() {
+                        cx.adapter(AdapterCommand::Remove(id));
+                    }
+                    if ui.button("Rename…").clicked() {
+                        self.renamed = Some((id, cx.state.adapters.name(id)));
+                    }
+                }
+                let ready = if *stands == AdapterStands::Ready { Ok(()) } else { Err("It is not connected") };
+                if widgets::button_if(ui, "Ping", ready) {
+                    cx.adapter(AdapterCommand::Ping(id));
+                }
+            });
+        });
+    }
+
     fn detail(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId) {
         let Some(link) = cx.state.adapters.links.get(&id).cloned() else { return };
-        head(cx, ui, id, &link.stands, link.facts.as_ref());
+        self.head(cx, ui, id, &link.stands);
+        about(cx, ui, id, link.facts.as_ref());
         if let AdapterStands::Failed { step, cause, advice } = &link.stands {
             let title = format!("It could not be reached while {step}");
             let words = format!("{cause}\n{advice}. It is tried again by itself.");
@@ -77,7 +129,7 @@ impl AdaptersPage {
         } else if latest.is_none() {
             self.latest = Some(String::new());
         }
-        let unread = cx.state.adapters.unread();
+        let unread = cx.state.adapters.book.unread();
         let events = if unread > 0 { format!("Events ({unread})") } else { "Events".to_owned() };
         let options = [(Tab::Offers, "What it offers"), (Tab::Done, "Operations"), (Tab::Events, &*events)];
         widgets::segmented(ui, cx.theme, "What of the adapter is on show", &mut self.tab, &options);
@@ -97,27 +149,11 @@ impl AdaptersPage {
     }
 }
 
-fn head(cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, stands: &AdapterStands, facts: Option<&AdapterFacts>) {
-    let known = cx.state.adapters.known(id).cloned();
-    ui.horizontal(|ui| {
-        widgets::heading(ui, &cx.state.adapters.name(id));
-        let words = match stands {
-            AdapterStands::Connecting => "connecting",
-            AdapterStands::Ready => "connected",
-            AdapterStands::Failed { .. } => "not reached",
-        };
-        ui.label(RichText::new(words).color(cx.theme.text_muted));
-        if known.is_some() {
-            ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
-                if ui.button("Remove").on_hover_text("Meshbench forgets it; nothing is done to it").clicked()
-                {
-                    cx.adapter(AdapterCommand::Remove(id));
-                }
-            });
-        }
-    });
+/// What it says of itself, where it is, and how fast it answers.
+fn about(cx: &Cx<'_>, ui: &mut Ui, id: AdapterId, facts: Option<&AdapterFacts>) {
+    let known = cx.state.adapters.known(id);
     let mut words = Vec::new();
-    match &known {
+    match known {
         Some(known) => words.push(known.place.words()),
         None => words.push("built in; works on clusters with your own logins".to_owned()),
     }
@@ -135,6 +171,14 @@ fn head(cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, stands: &AdapterStands, fac
         if !facts.mesh_versions.is_empty() {
             words.push(format!("knows {}", facts.mesh_versions.join(", ")));
         }
+    }
+    match cx.state.adapters.pings.get(&id) {
+        Some(Ping::Answered(took)) => {
+            words.push(format!("answered in {}", number::millis(took.as_secs_f64() * 1e3)));
+        }
+        Some(Ping::Failed(reason)) => words.push(format!("did not answer: {reason}")),
+        Some(Ping::Asked) => words.push("asked…".to_owned()),
+        None => {}
     }
     ui.add(Label::new(RichText::new(words.join(" · ")).small().color(cx.theme.text_muted)).wrap());
 }

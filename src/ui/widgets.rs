@@ -414,6 +414,12 @@ pub fn when(moment: jiff::Timestamp) -> String {
     moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%-d %b %Y %H:%M").to_string()
 }
 
+/// `21:40:05`: a time of the day, where the person is.
+#[must_use]
+pub fn time(moment: jiff::Timestamp) -> String {
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
 /// Text that stands for a place or an id, with a button that copies it.
 pub fn copyable(ui: &mut Ui, name: &str, text: &str) {
     ui.horizontal(|ui| {

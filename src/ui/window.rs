@@ -81,6 +81,13 @@ impl eframe::App for Window {
         if core.turn() {
             ctx.request_repaint();
         }
+        let is_hidden = ctx.input(|input| {
+            let viewport = input.viewport();
+            viewport.minimized == Some(true) || viewport.focused == Some(false)
+        });
+        if is_hidden != core.state().is_hidden {
+            core.command(Command::Hidden(is_hidden));
+        }
         if ctx.input(|input| input.viewport().close_requested()) && !core.state().closing {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             core.command(Command::Quit);

@@ -6,17 +6,19 @@ use eframe::egui;
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
 use meshbench::app::adapters::{
-    AdapterCommand, AdapterLink, AdapterStands, Found, OperationQuestion, Prepared, Reported,
+    AdapterCommand, AdapterLink, AdapterStands, Found, OperationQuestion, Ping, Prepared, Rehearsal,
 };
+use meshbench::app::clusters::{Aim, ClusterCommand};
 use meshbench::app::state::{Question, StoreState};
 use meshbench::app::{Command, Page, State, operations};
 use meshbench::model::adapter::book::{
-    AdapterId, AdapterPlace, KnownAdapter, OperationRecord, OperationState, Report,
+    AdapterId, AdapterPlace, KnownAdapter, OperationRecord, OperationState, Report, Reported,
 };
 use meshbench::model::adapter::{
-    AdapterEvent, AdapterFacts, Category, Operation, OperationRequest, Severity,
+    AdapterEvent, AdapterFacts, Category, Change, Changed, FieldChange, Operation, OperationRequest, Severity,
 };
 use meshbench::model::cluster::{ClusterContext, ContextKey, Login};
+use meshbench::model::plan::TargetKind;
 
 use crate::picture;
 use crate::window_clusters::{Faceless, window};
@@ -109,7 +111,7 @@ fn state() -> State {
     )];
     for event in done.iter().chain(&failed) {
         let adapter_name = "Istio".to_owned();
-        adapters.events.push(Reported {
+        adapters.book.events.push(Reported {
             adapter: istio(),
             adapter_name,
             at: at(2),
@@ -119,12 +121,47 @@ fn state() -> State {
     }
     adapters.now = Some(at(900));
     adapters.book.operations = vec![
+        record("Take the rule back", OperationState::Waiting, Vec::new()),
         record("Custom manifest", OperationState::Failed, failed),
         record("Demand mutual TLS of every connection", OperationState::Succeeded, done),
         record("Install Istio", OperationState::Running, Vec::new()),
     ];
+    let mut sample =
+        record("httpbin: answers that say what was asked", OperationState::Succeeded, Vec::new());
+    sample.operation.key = "istio.sample.httpbin".to_owned();
+    adapters.book.operations.push(sample);
+    adapters.pings.insert(istio(), Ping::Answered(std::time::Duration::from_micros(420)));
     state
 }
+
+fn rehearsal() -> Rehearsal {
+    let field = |path: &str, old: Option<&str>, new: Option<&str>| FieldChange {
+        path: path.to_owned(),
+        old: old.map(str::to_owned),
+        new: new.map(str::to_owned),
+    };
+    let change = |object: &str, how| Change { object: object.to_owned(), how };
+    Rehearsal::Told(vec![
+        change("PeerAuthentication shop/default", Changed::Created),
+        change(
+            "Namespace shop",
+            Changed::Fields(vec![field("metadata.labels.istio-injection", None, Some("enabled"))]),
+        ),
+        change(
+            "Deployment shop/checkout",
+            Changed::Fields(vec![
+                field("spec.replicas", Some("2"), Some("3")),
+                field("spec.template.spec.containers[web].image", Some("checkout:1.4"), Some("checkout:1.5")),
+            ]),
+        ),
+        change("ConfigMap shop/old", Changed::Removed),
+        change("Service shop/checkout", Changed::Unchanged),
+    ])
+}
+
+const MANIFEST: &str = "# Who may call the checkout\napiVersion: networking.istio.io/v1\nkind: VirtualService\n\
+                        metadata:\n  name: checkout\nspec:\n  hosts: [\"checkout\"]\n  http:\n  - timeout: 2s\n    \
+                        retries: {attempts: 3}\n";
 
 fn asked(window: &Harness<'_, Faceless>) -> Vec<AdapterCommand> {
     let adapters = window.state().asked.iter().filter_map(|command| match command {
@@ -139,7 +176,7 @@ fn show(window: &mut Harness<'_, Faceless>, words: &str) {
     window.run();
 }
 
-fn question(must_type: Option<&str>) -> Question {
+fn question(must_type: Option<&str>, rehearsals: Vec<(ContextKey, Rehearsal)>) -> Question {
     let facts = operations::facts(operations::mesh(istio()).expect("a mesh"));
     let operation = facts.operations[0].clone();
     let request = OperationRequest {
@@ -155,6 +192,8 @@ fn question(must_type: Option<&str>) -> Question {
         words,
         must_type: must_type.map(str::to_owned),
         in_the_clear: None,
+        rehearsals,
+        number: 1,
     }))
 }
 
@@ -173,10 +212,20 @@ fn the_page_looks_as_it_should() {
         show(&mut lost, "Adapter localhost:10001, not reached");
         picture::compare(&mut results, &mut lost, &format!("adapters_lost_{word}"));
         let mut asking = state();
-        asking.question = Some(question(Some("shop production")));
+        asking.question = Some(question(Some("shop production"), Vec::new()));
         let mut asking = window(theme, asking);
         asking.run();
         picture::compare(&mut results, &mut asking, &format!("adapters_question_{word}"));
+        let mut asking = state();
+        asking.question = Some(question(None, vec![(key(), rehearsal())]));
+        let mut asking = window(theme, asking);
+        asking.run();
+        picture::compare(&mut results, &mut asking, &format!("adapters_changes_{word}"));
+        let mut writing = state();
+        writing.adapters.manifest = Some((1, MANIFEST.to_owned()));
+        let mut writing = window(theme, writing);
+        writing.run();
+        picture::compare(&mut results, &mut writing, &format!("adapters_editor_{word}"));
     }
 }
 
@@ -204,7 +253,7 @@ fn an_operation_is_asked_for_with_what_was_chosen() {
 #[test]
 fn production_is_carried_out_only_once_its_name_was_typed() {
     let mut asking = state();
-    asking.question = Some(question(Some("shop")));
+    asking.question = Some(question(Some("shop"), Vec::new()));
     let mut window = window(egui::Theme::Light, asking);
     window.run();
     show(&mut window, "Carry out");
@@ -237,4 +286,91 @@ fn adapters_are_added_by_address_and_by_what_was_found_and_removed() {
             AdapterCommand::Remove(id),
         ]
     );
+}
+
+#[test]
+fn an_adapter_is_pinged_and_called_otherwise() {
+    let mut window = window(egui::Theme::Light, state());
+    window.run();
+    show(&mut window, "Ping");
+    show(&mut window, "Adapter localhost:10001, not reached");
+    show(&mut window, "Rename…");
+    let field = window.get_by_label("Name of the adapter");
+    field.focus();
+    window.run();
+    window.get_by_label("Name of the adapter").type_text(" of ours");
+    window.run();
+    show(&mut window, "Rename");
+    let id = AdapterId(uuid::Uuid::from_u128(1 << 100));
+    assert_eq!(
+        asked(&window),
+        [AdapterCommand::Ping(istio()), AdapterCommand::Rename(id, "localhost:10001 of ours".to_owned())]
+    );
+}
+
+#[test]
+fn a_service_of_a_cluster_is_added_and_a_wrong_one_is_explained() {
+    let mut window = window(egui::Theme::Dark, state());
+    window.run();
+    let mut write = |words: &str| {
+        window.get_by_label("Address of an adapter").focus();
+        window.run();
+        window.get_by_label("Address of an adapter").type_text(words);
+        window.run();
+        show(&mut window, "Add");
+    };
+    write("svc/meshery");
+    write("/meshery-istio:10000");
+    let place = AdapterPlace::Service {
+        context: key(),
+        namespace: "meshery".to_owned(),
+        name: "meshery-istio".to_owned(),
+        port: 10000,
+    };
+    assert_eq!(asked(&window), [AdapterCommand::Add(place)]);
+}
+
+#[test]
+fn what_waits_is_withdrawn_and_a_sample_that_is_there_is_sent_load() {
+    let mut window = window(egui::Theme::Dark, state());
+    window.run();
+    show(&mut window, "Operations");
+    show(&mut window, "Do not wait");
+    show(&mut window, "Withdraw");
+    show(&mut window, "Load test this");
+    let id = "Take the rule back".to_owned();
+    assert_eq!(asked(&window), [AdapterCommand::DoNotWait(id.clone()), AdapterCommand::Withdraw(id)]);
+    let aim = Aim {
+        context: key(),
+        kind: TargetKind::Service,
+        namespace: "shop".to_owned(),
+        name: "httpbin".to_owned(),
+        port: 8000,
+        url: None,
+    };
+    assert!(window.state().asked.contains(&Command::Cluster(ClusterCommand::Aim(aim))));
+}
+
+#[test]
+fn a_manifest_that_is_missing_is_asked_for_where_it_is_written() {
+    let mut window = window(egui::Theme::Dark, state());
+    window.run();
+    let facts = operations::facts(operations::mesh(istio()).expect("a mesh"));
+    let custom = facts.operations.iter().find(|it| it.category == Category::Custom).expect("one").clone();
+    window.get_by_label("Search operations").focus();
+    window.run();
+    window.get_by_label("Search operations").type_text(&custom.key);
+    window.run();
+    show(&mut window, &format!("Apply {}", custom.text));
+    assert_eq!(asked(&window), []);
+    window.get_by_label("Manifest, values or parameters").focus();
+    window.run();
+    window.get_by_label("Manifest, values or parameters").type_text("kind: Service");
+    window.run();
+    window.get_by_label_contains("has no apiVersion");
+    show(&mut window, "Open a file…");
+    show(&mut window, &format!("Apply {}", custom.text));
+    let asked = asked(&window);
+    assert_eq!(asked[0], AdapterCommand::PickManifest);
+    assert!(matches!(&asked[1], AdapterCommand::Prepare(it) if it.request.body == "kind: Service"));
 }

@@ -39,6 +39,16 @@ impl Sample {
         }
     }
 
+    /// The Service and its port by which people come to it.
+    pub(super) fn front(self) -> (&'static str, u16) {
+        match self {
+            Self::Bookinfo => ("productpage", 9080),
+            Self::Echo => ("echo", 80),
+            Self::Emojivoto => ("web-svc", 80),
+            Self::Httpbin => ("httpbin", 8000),
+        }
+    }
+
     fn manifest(self) -> &'static str {
         match self {
             Self::Bookinfo => include_str!("../../../assets/samples/bookinfo.yaml"),

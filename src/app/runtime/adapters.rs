@@ -11,13 +11,14 @@ use tokio::task::AbortHandle;
 
 use super::builtin::BuiltIn;
 use super::{Outbox, clusters};
+use crate::adapter::builtin;
 use crate::adapter::{AtStep, Client, KNOWN_PORTS, Login, Way, WireError, in_memory};
-use crate::app::adapters::{Access, AdapterNews, AdapterStands, Found};
+use crate::app::adapters::{Access, AdapterNews, AdapterStands, Found, Ping, Rehearsal, Versions};
 use crate::app::event::Event;
 use crate::app::operations;
-use crate::cluster::{Refused, Tokens};
-use crate::model::adapter::AdapterEvent;
+use crate::cluster::{Means, Refused, Tokens, chart_versions};
 use crate::model::adapter::book::{AdapterId, AdapterPlace, OperationRecord};
+use crate::model::adapter::{AdapterEvent, Step};
 use crate::model::cluster::ContextKey;
 use crate::model::plan::ServiceTarget;
 
@@ -26,6 +27,8 @@ const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// An operation waits so long for a connection that is being made.
 const CLIENT_MAX: Duration = Duration::from_secs(10);
+/// The longest that a cluster may take to say what an operation would do to it.
+const REHEARSAL_MAX: Duration = Duration::from_secs(60);
 /// The time is told this often once an operation was asked for: how long it is silent is shown.
 const CLOCK_EVERY: Duration = Duration::from_secs(15);
 
@@ -34,6 +37,8 @@ const CLOCK_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Adapters {
     links: BTreeMap<AdapterId, Kept>,
     clock: Option<AbortHandle>,
+    /// Clusters that are asked what an operation would do.
+    rehearsal: Vec<AbortHandle>,
 }
 
 struct Kept {
@@ -69,6 +74,51 @@ impl Adapters {
         }
     }
 
+    /// Asks each cluster what the steps would do, side by side; who was asked before is not waited for any more.
+    pub(super) fn rehearse(
+        &mut self,
+        number: u64,
+        steps: &Arc<Vec<Step>>,
+        contexts: Vec<ContextKey>,
+        access: &Arc<Access>,
+        around: &Around,
+    ) {
+        self.stop_rehearsal();
+        for context in contexts {
+            let (steps, access, around) = (Arc::clone(steps), Arc::clone(access), around.clone());
+            let handle = around.handle.clone();
+            let task = handle.spawn(async move {
+                let asked = rehearsed(&context, &steps, &access, &around.tokens);
+                let told = match tokio::time::timeout(REHEARSAL_MAX, asked).await {
+                    Ok(Ok(changes)) => Rehearsal::Told(changes),
+                    Ok(Err(reason)) => Rehearsal::Failed(reason),
+                    Err(_) => Rehearsal::Failed(format!("no answer within {} s", REHEARSAL_MAX.as_secs())),
+                };
+                around.outbox.post(Event::Adapter(AdapterNews::Rehearsed { number, context, told })).await;
+            });
+            self.rehearsal.push(task.abort_handle());
+        }
+    }
+
+    pub(super) fn stop_rehearsal(&mut self) {
+        self.rehearsal.drain(..).for_each(|task| task.abort());
+    }
+
+    pub(super) fn ping(&self, id: AdapterId, around: &Around) {
+        let client = self.links.get(&id).and_then(|kept| kept.client.borrow().clone());
+        let outbox = around.outbox.clone();
+        around.handle.spawn(async move {
+            let ping = match client {
+                Some(client) => match client.ping().await {
+                    Ok(took) => Ping::Answered(took),
+                    Err(error) => Ping::Failed(error.to_string()),
+                },
+                None => Ping::Failed("it is not connected".to_owned()),
+            };
+            outbox.post(Event::Adapter(AdapterNews::Pinged(id, ping))).await;
+        });
+    }
+
     pub(super) fn apply(
         &mut self,
         record: OperationRecord,
@@ -91,6 +141,35 @@ impl Adapters {
             around.outbox.post(Event::Adapter(news)).await;
         });
     }
+}
+
+/// # Errors
+/// Why it would not work, or is not known, in words.
+async fn rehearsed(
+    context: &ContextKey,
+    steps: &[Step],
+    access: &Access,
+    tokens: &Tokens,
+) -> Result<Vec<crate::model::adapter::Change>, String> {
+    let link = clusters::open(context, &access.sources, &access.consents, tokens).await;
+    let link = link.map_err(|refused| refused_words(&context.name, refused))?;
+    let told = link.rehearse(steps).await;
+    told.map_err(|trouble| format!("{}: {}. {}", trouble.title, trouble.cause, trouble.advice))
+}
+
+/// The versions of a built-in adapter's mesh, of what its makers publish.
+pub(super) async fn ask_versions(id: AdapterId, outbox: Outbox) {
+    let chart = operations::mesh(id).and_then(builtin::chart);
+    let versions = match chart {
+        None => Versions::Failed("its makers publish no chart".to_owned()),
+        Some((repository, chart)) => match chart_versions(repository, chart, &Means::default()).await {
+            Ok(known) => Versions::Known(known.into_iter().map(|it| (it.chart, it.app)).collect()),
+            Err(trouble) => {
+                Versions::Failed(format!("{}: {}. {}", trouble.title, trouble.cause, trouble.advice))
+            }
+        },
+    };
+    outbox.post(Event::Adapter(AdapterNews::Versions(id, versions))).await;
 }
 
 async fn tell_time(outbox: Outbox) {

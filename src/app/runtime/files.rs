@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
+use crate::app::adapters::{AdapterNews, MANIFEST_BYTES_MAX};
 use crate::app::event::Event;
 use crate::model::Plan;
 use crate::model::plan::PLAN_BYTES_MAX;
@@ -11,10 +12,23 @@ use crate::model::plan::PLAN_BYTES_MAX;
 use super::Outbox;
 
 pub(super) fn import_plan(path: &Path, outbox: &Outbox) {
-    let read = read_text(path).and_then(|text| Plan::from_toml(&text));
+    let read = read_text(path, PLAN_BYTES_MAX).and_then(|text| Plan::from_toml(&text));
     outbox.send(match read {
         Ok(plan) => Event::PlanImported(Box::new(plan)),
         Err(reason) => Event::Failed { title: format!("{} was not imported", path.display()), reason },
+    });
+}
+
+/// A manifest for the editor. Whether it is one is said there.
+pub(super) fn read_manifest(path: &Path, outbox: &Outbox) {
+    let too_large = |text: &String| text.len() as u64 > MANIFEST_BYTES_MAX;
+    outbox.send(match read_text(path, MANIFEST_BYTES_MAX) {
+        Ok(text) if too_large(&text) => Event::Failed {
+            title: format!("{} was not opened", path.display()),
+            reason: format!("It is larger than {} MiB", MANIFEST_BYTES_MAX >> 20),
+        },
+        Ok(text) => Event::Adapter(AdapterNews::ManifestRead(text)),
+        Err(reason) => Event::Failed { title: format!("{} was not opened", path.display()), reason },
     });
 }
 
@@ -49,9 +63,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     result
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
+/// One byte more than `most`, where there are more.
+fn read_text(path: &Path, most: u64) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(PLAN_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "the file is not text in UTF-8".to_owned())
 }

@@ -318,10 +318,10 @@ impl Shelf {
     }
 
     pub(super) fn save_adapters(&mut self, book: &AdapterBook, outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.save_adapters(book)) {
-            Ok(()) => Event::Adapter(AdapterNews::BookSaved),
-            Err(reason) => failed("What is known of adapters was not kept", reason),
-        });
+        if let Err(reason) = self.with(|store| store.save_adapters(book)) {
+            outbox.send(failed("What is known of adapters was not kept", reason));
+        }
+        outbox.send(Event::Adapter(AdapterNews::BookSaved));
     }
 
     pub(super) fn save_settings(&mut self, settings: Settings, outbox: &Outbox) {

@@ -5,17 +5,19 @@ use uuid::Uuid;
 
 use crate::adapter::Way;
 use crate::app::adapters::{
-    Access, AdapterCommand, AdapterJob, AdapterLink, AdapterNews, AdapterStands, Adapters, EVENTS_KEPT_MAX,
-    OperationQuestion, Prepared, Reported,
+    Access, AdapterCommand, AdapterJob, AdapterLink, AdapterNews, AdapterStands, Adapters, Keeping,
+    OperationQuestion, Ping, Prepared, Rehearsal, Versions, WAITING_MAX,
 };
 use crate::app::command::Page;
 use crate::app::job::Job;
 use crate::app::operations;
-use crate::app::state::{Question, State, StoreState};
+use crate::app::state::{NoticeAction, Question, State, StoreState};
 use crate::model::adapter::book::{
-    ADAPTERS_MAX, AdapterBook, AdapterId, AdapterPlace, KnownAdapter, OperationRecord, OperationState, Report,
+    ADAPTERS_MAX, AdapterBook, AdapterId, AdapterPlace, GOING_ON, KnownAdapter, OperationRecord,
+    OperationState, Report, Reported,
 };
 use crate::model::adapter::{AdapterEvent, Severity};
+use crate::model::cluster::ContextKey;
 
 use super::Fresh;
 
@@ -30,17 +32,29 @@ impl State {
             AdapterCommand::Add(place) => self.add_adapter(place, fresh.id),
             AdapterCommand::Rename(id, name) => self.rename_adapter(id, &name),
             AdapterCommand::Remove(id) => self.remove_adapter(id),
+            AdapterCommand::UndoRemove => self.undo_remove_adapter(),
             AdapterCommand::Connect(id) => self.connect_adapter(id),
             AdapterCommand::Find => vec![Job::Adapter(AdapterJob::Find)],
             AdapterCommand::Prepare(prepared) => self.prepare_operation(*prepared),
             AdapterCommand::Agree(typed) => self.agree_to_operation(&typed, fresh.id),
             AdapterCommand::Decline => {
                 self.question.take_if(|question| matches!(question, Question::Operation(_)));
-                Vec::new()
+                vec![Job::Adapter(AdapterJob::StopRehearsal)]
             }
+            AdapterCommand::DoNotWait(operation) => self.begin_waiting(&operation),
+            AdapterCommand::Withdraw(operation) => self.withdraw_operation(&operation),
+            AdapterCommand::Ping(id) => {
+                self.adapters.pings.insert(id, Ping::Asked);
+                vec![Job::Adapter(AdapterJob::Ping(id))]
+            }
+            AdapterCommand::AskVersions(id) => {
+                self.adapters.versions.insert(id, Versions::Asked);
+                vec![Job::Adapter(AdapterJob::AskVersions(id))]
+            }
+            AdapterCommand::PickManifest => vec![Job::Adapter(AdapterJob::PickManifest)],
             AdapterCommand::ReadEvents => {
-                self.adapters.events.iter_mut().for_each(|event| event.is_read = true);
-                Vec::new()
+                self.adapters.book.events.iter_mut().for_each(|event| event.is_read = true);
+                self.keep_adapters()
             }
         }
     }
@@ -61,10 +75,27 @@ impl State {
                     record.started = record.started.or(Some(at));
                 }
                 self.adapters.now = Some(at);
-                vec![self.keep_adapters()]
+                self.keep_adapters()
             }
             AdapterNews::NotBegun { operation, at, reason } => {
                 self.operation_not_begun(&operation, at, reason)
+            }
+            AdapterNews::Rehearsed { number, context, told } => {
+                self.operation_rehearsed(number, &context, told);
+                Vec::new()
+            }
+            AdapterNews::Pinged(id, ping) => {
+                self.adapters.pings.insert(id, ping);
+                Vec::new()
+            }
+            AdapterNews::Versions(id, versions) => {
+                self.adapters.versions.insert(id, versions);
+                Vec::new()
+            }
+            AdapterNews::ManifestPicked(path) => vec![Job::Adapter(AdapterJob::ReadManifest(path))],
+            AdapterNews::ManifestRead(manifest) => {
+                self.adapters.manifest = Some((self.number(), manifest));
+                Vec::new()
             }
             AdapterNews::Found(found) => {
                 let known =
@@ -74,9 +105,12 @@ impl State {
             }
             AdapterNews::Clock(at) => {
                 self.adapters.now = Some(at);
-                Vec::new()
+                self.begin_next()
             }
-            AdapterNews::BookSaved => Vec::new(),
+            AdapterNews::BookSaved => match std::mem::take(&mut self.adapters.keeping) {
+                Keeping::Behind => self.keep_adapters(),
+                Keeping::Writing | Keeping::Kept => Vec::new(),
+            },
         }
     }
 
@@ -99,8 +133,22 @@ impl State {
         jobs
     }
 
-    fn keep_adapters(&self) -> Job {
-        Job::Adapter(AdapterJob::Save(Box::new(self.adapters.book.clone())))
+    /// Writes the book, once at a time: what comes meanwhile is written together after that.
+    fn keep_adapters(&mut self) -> Vec<Job> {
+        if self.adapters.keeping != Keeping::Kept {
+            self.adapters.keeping = Keeping::Behind;
+            return Vec::new();
+        }
+        self.adapters.keeping = Keeping::Writing;
+        vec![Job::Adapter(AdapterJob::Save(Box::new(self.adapters.book.clone())))]
+    }
+
+    /// The last jobs of the program: what waits to be written is handed in before the store closes.
+    pub(in crate::app) fn last_jobs(&mut self) -> Vec<Job> {
+        match std::mem::take(&mut self.adapters.keeping) {
+            Keeping::Behind => self.keep_adapters(),
+            Keeping::Writing | Keeping::Kept => Vec::new(),
+        }
     }
 
     fn access(&self) -> Access {
@@ -120,7 +168,7 @@ impl State {
         let id = AdapterId(id);
         self.adapters.found.retain(|found| found.place != place);
         book.adapters.push(KnownAdapter { id, name: String::new(), place, may_have_logins: false });
-        let mut jobs = vec![self.keep_adapters()];
+        let mut jobs = self.keep_adapters();
         jobs.extend(self.connect_adapter(id));
         jobs
     }
@@ -131,13 +179,46 @@ impl State {
             return Vec::new();
         };
         name.trim().clone_into(&mut known.name);
-        vec![self.keep_adapters()]
+        self.keep_adapters()
     }
 
     fn remove_adapter(&mut self, id: AdapterId) -> Vec<Job> {
-        self.adapters.book.adapters.retain(|known| known.id != id);
+        let title = format!("{} is removed", self.adapters.name(id));
+        let known = &mut self.adapters.book.adapters;
+        let Some(at) = known.iter().position(|known| known.id == id) else { return Vec::new() };
+        self.adapters.removed = Some(known.remove(at));
+        self.forget_undo_of_adapter();
+        self.inform(title, Some(NoticeAction::UndoRemoveAdapter));
         self.adapters.links.remove(&id);
-        vec![self.keep_adapters(), Job::Adapter(AdapterJob::Disconnect(id))]
+        self.adapters.pings.remove(&id);
+        self.adapters.versions.remove(&id);
+        let waits: Vec<String> = self
+            .adapters
+            .waiting
+            .iter()
+            .filter(|(record, _)| record.adapter == id)
+            .map(|(record, _)| record.request.id.clone())
+            .collect();
+        let mut jobs: Vec<Job> =
+            waits.iter().flat_map(|operation| self.withdraw_operation(operation)).collect();
+        jobs.extend(self.keep_adapters());
+        jobs.push(Job::Adapter(AdapterJob::Disconnect(id)));
+        jobs
+    }
+
+    fn undo_remove_adapter(&mut self) -> Vec<Job> {
+        let Some(known) = self.adapters.removed.take() else { return Vec::new() };
+        self.forget_undo_of_adapter();
+        let id = known.id;
+        self.adapters.book.adapters.push(known);
+        let mut jobs = self.keep_adapters();
+        jobs.extend(self.connect_adapter(id));
+        jobs
+    }
+
+    /// Only the last one can be brought back.
+    fn forget_undo_of_adapter(&mut self) {
+        self.notices.retain(|notice| notice.action != Some(NoticeAction::UndoRemoveAdapter));
     }
 
     fn connect_adapter(&mut self, id: AdapterId) -> Vec<Job> {
@@ -175,13 +256,32 @@ impl State {
                 AdapterPlace::Address(address) if !Way::is_private(address) => Some(address.clone()),
                 _ => None,
             });
+        let number = self.number();
+        let steps = operations::rehearsed(prepared.adapter, &prepared.operation, &prepared.request);
+        let contexts = if steps.is_empty() { Vec::new() } else { prepared.contexts.clone() };
+        let rehearsals = contexts.iter().map(|key| (key.clone(), Rehearsal::Asked)).collect();
         self.question = Some(Question::Operation(Box::new(OperationQuestion {
             prepared,
             words,
             must_type,
             in_the_clear,
+            rehearsals,
+            number,
         })));
-        Vec::new()
+        if contexts.is_empty() {
+            return Vec::new();
+        }
+        let access = self.access();
+        vec![Job::Adapter(AdapterJob::Rehearse { number, steps, contexts, access })]
+    }
+
+    fn operation_rehearsed(&mut self, number: u64, context: &ContextKey, told: Rehearsal) {
+        let Some(Question::Operation(question)) = &mut self.question else { return };
+        if question.number == number
+            && let Some((_, rehearsal)) = question.rehearsals.iter_mut().find(|(key, _)| key == context)
+        {
+            *rehearsal = told;
+        }
     }
 
     /// What an operation will do, a line each.
@@ -230,19 +330,69 @@ impl State {
             operation,
             contexts,
             started: None,
-            state: OperationState::Running,
+            state: OperationState::Waiting,
             reports: Vec::new(),
         };
+        if self.adapters.waiting.len() >= WAITING_MAX {
+            let detail = format!("{WAITING_MAX} operations wait for others to end; withdraw one first");
+            return self.failed("The operation was not begun".to_owned(), detail);
+        }
         let mut kept = record.clone();
         if kept.request.body.chars().count() > BODY_CHARS_KEPT_MAX {
             kept.request.body = kept.request.body.chars().take(BODY_CHARS_KEPT_MAX).chain(['…']).collect();
         }
         self.adapters.book.begin(kept);
-        let access = self.access();
-        vec![
-            self.keep_adapters(),
-            Job::Adapter(AdapterJob::Apply { record: Box::new(record), agreed, access }),
-        ]
+        self.adapters.waiting.push((record, agreed));
+        let mut jobs = vec![Job::Adapter(AdapterJob::StopRehearsal)];
+        jobs.extend(self.begin_next());
+        jobs.extend(self.keep_adapters());
+        jobs
+    }
+
+    /// Asks for each operation that waits and whose adapter has nothing else to do. Most adapters keep one kubeconfig for
+    /// all, so that two operations at once would end in each other's clusters.
+    fn begin_next(&mut self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        loop {
+            let adapters = &self.adapters;
+            let is_free = |record: &OperationRecord| !adapters.book.is_busy(record.adapter, adapters.now);
+            let next = adapters.waiting.iter().find(|(record, _)| is_free(record));
+            let Some(id) = next.map(|(record, _)| record.request.id.clone()) else { return jobs };
+            jobs.extend(self.begin_waiting(&id));
+        }
+    }
+
+    fn begin_waiting(&mut self, operation: &str) -> Vec<Job> {
+        let Some(mut record) = self.no_more_waiting(operation, OperationState::Running) else {
+            return Vec::new();
+        };
+        record.0.state = OperationState::Running;
+        let (record, agreed) = (Box::new(record.0), record.1);
+        let mut jobs = vec![Job::Adapter(AdapterJob::Apply { record, agreed, access: self.access() })];
+        jobs.extend(self.keep_adapters());
+        jobs
+    }
+
+    fn withdraw_operation(&mut self, operation: &str) -> Vec<Job> {
+        match self.no_more_waiting(operation, OperationState::Withdrawn) {
+            Some(_) => self.keep_adapters(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes an operation from those that wait; from then on it stands so.
+    fn no_more_waiting(
+        &mut self,
+        operation: &str,
+        state: OperationState,
+    ) -> Option<(OperationRecord, Option<String>)> {
+        let adapters = &mut self.adapters;
+        let at = adapters.waiting.iter().position(|(record, _)| record.request.id == operation)?;
+        let kept = adapters.book.operations.iter_mut().find(|record| record.request.id == operation);
+        if let Some(record) = kept {
+            record.state = state;
+        }
+        Some(adapters.waiting.remove(at))
     }
 
     fn adapter_reported(&mut self, id: AdapterId, at: Timestamp, event: AdapterEvent) -> Vec<Job> {
@@ -250,18 +400,20 @@ impl State {
         let is_ours = adapters.book.report(id, at, &event);
         adapters.now = Some(at);
         let reported = Reported { adapter: id, adapter_name: adapters.name(id), at, event, is_read: false };
-        let is_error = reported.event.severity == Severity::Error;
+        let (severity, code) = (reported.event.severity, reported.event.code.clone());
         let words = (reported.event.summary.clone(), reported.event.details.clone());
-        adapters.events.push(reported);
-        let beyond = adapters.events.len().saturating_sub(EVENTS_KEPT_MAX);
-        adapters.events.drain(..beyond);
+        let name = reported.adapter_name.clone();
+        adapters.book.hear(reported);
         let mut jobs = Vec::new();
-        if is_error {
+        let is_end = is_ours && severity == Severity::Info && code != GOING_ON;
+        if severity == Severity::Error || is_end {
+            jobs.extend(self.tell_desktop(&name, &words.0));
+        }
+        if severity == Severity::Error {
             jobs.extend(self.failed(words.0, words.1));
         }
-        if is_ours {
-            jobs.push(self.keep_adapters());
-        }
+        jobs.extend(self.begin_next());
+        jobs.extend(self.keep_adapters());
         jobs
     }
 
@@ -278,8 +430,14 @@ impl State {
             ..AdapterEvent::default()
         };
         record.take(Report { at, event });
-        let mut jobs = self.failed("The operation was not begun".to_owned(), reason);
-        jobs.push(self.keep_adapters());
+        let name = record.adapter_name.clone();
+        let mut jobs = self.tell_desktop(&name, "The operation was not begun");
+        jobs.extend(self.failed("The operation was not begun".to_owned(), reason));
+        jobs.extend(self.begin_next());
+        jobs.extend(self.keep_adapters());
         jobs
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Kubeconfigs, contexts and connections.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::app::aim;
 use crate::app::clusters::{
@@ -12,6 +13,7 @@ use crate::app::state::{Question, State};
 use crate::model::cluster::{
     ALIAS_CHARS_MAX, ClusterBook, Connection, Consent, ContextChoice, ContextKey, FILES_MAX,
 };
+use crate::model::inventory::Service;
 
 impl State {
     pub(super) fn cluster_command(&mut self, command: ClusterCommand) -> Vec<Job> {
@@ -44,7 +46,7 @@ impl State {
                     link.seen = Some(seen);
                     link.revision += 1;
                 }
-                Vec::new()
+                self.aim_now(&key)
             }
             ClusterEvent::BookSaved => Vec::new(),
         }
@@ -172,7 +174,10 @@ impl State {
         {
             self.question = Some(Question::Login(ask.clone()));
         }
+        let is_lost = matches!(connection, Connection::Failed(_));
         link.connection = connection;
+        // Why is told where the connection stands.
+        self.clusters.aimed.take_if(|aim| is_lost && aim.context == *key);
         Vec::new()
     }
 
@@ -213,7 +218,41 @@ impl State {
 
 impl State {
     /// Puts load at a Service into the form.
+    /// Load is sent at what was seen; a cluster that was not yet is connected first.
     fn aim(&mut self, aim: &Aim) -> Vec<Job> {
+        let link = self.clusters.links.get(&aim.context);
+        if link.is_none_or(|link| link.seen.is_none()) && self.clusters.context(&aim.context).is_some() {
+            let title = self.clusters.book.title(&aim.context);
+            self.inform(format!("Connecting {title}; the Load page opens then"), None);
+            self.clusters.aimed = Some(aim.clone());
+            let is_going = self.clusters.links.get(&aim.context).is_some_and(|link| {
+                matches!(
+                    link.connection,
+                    Connection::Connecting | Connection::Connected(_) | Connection::NeedsConsent(_)
+                )
+            });
+            return if is_going { Vec::new() } else { self.connect_context(aim.context.clone()) };
+        }
+        self.aim_at(aim)
+    }
+
+    /// What was waited for, once it is among what was seen, or all was.
+    fn aim_now(&mut self, key: &ContextKey) -> Vec<Job> {
+        let Some(seen) = self.clusters.links.get(key).and_then(|link| link.seen.as_ref()) else {
+            return Vec::new();
+        };
+        let is_there = |aim: &mut Aim| {
+            let named =
+                |service: &Arc<Service>| service.namespace == aim.namespace && service.name == aim.name;
+            aim.context == *key && (seen.is_whole || seen.services.iter().any(named))
+        };
+        match self.clusters.aimed.take_if(is_there) {
+            Some(aim) => self.aim_at(&aim),
+            None => Vec::new(),
+        }
+    }
+
+    fn aim_at(&mut self, aim: &Aim) -> Vec<Job> {
         match aim::plan(&self.clusters, aim) {
             Ok(plan) => self.edit_plan(Box::new(plan)),
             Err(reason) => self.failed("The Service cannot be sent load".to_owned(), reason),

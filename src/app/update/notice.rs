@@ -34,6 +34,14 @@ impl State {
         Vec::new()
     }
 
+    /// Tells on the desktop what a person who looks elsewhere would miss.
+    pub(super) fn tell_desktop(&self, title: &str, words: &str) -> Vec<Job> {
+        match self.is_hidden {
+            true => vec![Job::TellDesktop { title: title.to_owned(), words: words.to_owned() }],
+            false => Vec::new(),
+        }
+    }
+
     pub(super) fn dismiss_notice(&mut self, id: NoticeId) -> Vec<Job> {
         self.notices.retain(|notice| notice.id != id);
         Vec::new()

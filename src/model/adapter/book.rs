@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{AdapterEvent, Operation, OperationRequest, Severity};
 use crate::model::cluster::ContextKey;
+use crate::model::plan::ServiceTarget;
 
 /// The version of [`AdapterBook`] that is written.
 pub const ADAPTER_BOOK_VERSION: u32 = 1;
@@ -13,6 +14,10 @@ pub const ADAPTER_BOOK_VERSION: u32 = 1;
 pub const ADAPTERS_MAX: usize = 64;
 /// The most operations that are kept, the latest.
 pub const OPERATIONS_MAX: usize = 200;
+/// The most events of adapters that are kept, the latest.
+pub const EVENTS_MAX: usize = 500;
+/// Longer details of an event are cut before they are kept, in characters.
+pub const DETAILS_CHARS_KEPT_MAX: usize = 4000;
 /// The most reports of one operation that are kept, the latest.
 pub const REPORTS_MAX: usize = 100;
 /// What our own adapter reports while an operation goes on, by this code: it is not its end.
@@ -30,6 +35,24 @@ pub struct AdapterBook {
     pub adapters: Vec<KnownAdapter>,
     /// Operations, the latest first.
     pub operations: Vec<OperationRecord>,
+    /// What adapters reported, the latest last.
+    pub events: Vec<Reported>,
+}
+
+/// Something that an adapter reported, and whether a person has seen it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Which adapter.
+    pub adapter: AdapterId,
+    /// What it was called.
+    pub adapter_name: String,
+    /// When it came.
+    pub at: Timestamp,
+    /// What.
+    pub event: AdapterEvent,
+    /// Whether it was on show since.
+    #[serde(default)]
+    pub is_read: bool,
 }
 
 /// Which adapter.
@@ -97,6 +120,8 @@ pub struct OperationRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationState {
+    /// Another operation of the same adapter goes on: it is asked for after that.
+    Waiting,
     /// It is going on, as far as is known.
     #[default]
     Running,
@@ -104,6 +129,8 @@ pub enum OperationState {
     Succeeded,
     /// The adapter said that it is not.
     Failed,
+    /// It was never asked for: withdrawn, or the program ended before its turn.
+    Withdrawn,
     /// The program ended, or the adapter was lost, before it was heard how it ended.
     Unknown,
 }
@@ -119,7 +146,12 @@ pub struct Report {
 
 impl Default for AdapterBook {
     fn default() -> Self {
-        Self { version: ADAPTER_BOOK_VERSION, adapters: Vec::new(), operations: Vec::new() }
+        Self {
+            version: ADAPTER_BOOK_VERSION,
+            adapters: Vec::new(),
+            operations: Vec::new(),
+            events: Vec::new(),
+        }
     }
 }
 
@@ -136,16 +168,49 @@ impl AdapterBook {
         true
     }
 
+    /// Keeps what an adapter reported, as many as are kept, and not more of its details than are.
+    pub fn hear(&mut self, mut reported: Reported) {
+        let details = &mut reported.event.details;
+        if let Some((end, _)) = details.char_indices().nth(DETAILS_CHARS_KEPT_MAX) {
+            details.truncate(end);
+            details.push('…');
+        }
+        self.events.push(reported);
+        let beyond = self.events.len().saturating_sub(EVENTS_MAX);
+        self.events.drain(..beyond);
+    }
+
+    /// Events that were not on show yet.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.events.iter().filter(|event| !event.is_read).count()
+    }
+
+    /// Whether an operation of this adapter goes on, and was heard of lately: another must wait.
+    #[must_use]
+    pub fn is_busy(&self, adapter: AdapterId, now: Option<Timestamp>) -> bool {
+        let is_silent = |record: &OperationRecord| {
+            now.and_then(|now| record.silent_s(now)).is_some_and(|silent| silent >= SILENT_S)
+        };
+        self.operations.iter().any(|record| {
+            record.adapter == adapter && record.state == OperationState::Running && !is_silent(record)
+        })
+    }
+
     /// Keeps an operation, the latest first, and as many as are kept.
     pub fn begin(&mut self, record: OperationRecord) {
         self.operations.insert(0, record);
         self.operations.truncate(OPERATIONS_MAX);
     }
 
-    /// What was going on when the program ended: nobody will tell how it ended.
+    /// What was going on when the program ended: nobody will tell how it ended. What was waiting never began.
     pub fn lose_track(&mut self) {
-        for record in self.operations.iter_mut().filter(|record| record.state == OperationState::Running) {
-            record.state = OperationState::Unknown;
+        for record in &mut self.operations {
+            record.state = match record.state {
+                OperationState::Running => OperationState::Unknown,
+                OperationState::Waiting => OperationState::Withdrawn,
+                ended => ended,
+            };
         }
     }
 }
@@ -174,7 +239,26 @@ impl OperationRecord {
     }
 }
 
+/// What begins a Service that is written as one.
+const SERVICE: &str = "svc/";
+
 impl AdapterPlace {
+    /// Reads `localhost:10000`, `https://adapter.test`, or `svc/NAMESPACE/NAME:PORT` for a Service of this context.
+    ///
+    /// # Errors
+    /// How a Service is written, or that no context was chosen.
+    pub fn parse(text: &str, context: Option<&ContextKey>) -> Result<Self, String> {
+        let text = text.trim();
+        let Some(service) = text.strip_prefix(SERVICE) else { return Ok(Self::Address(text.to_owned())) };
+        let (namespace, name, port) = ServiceTarget::place(service).ok_or(
+            "Write a Service as svc/NAMESPACE/NAME:PORT, for example svc/meshery/meshery-istio:10000",
+        )?;
+        let context =
+            context.ok_or("Choose a context first, on the Clusters page: the Service is in that cluster")?;
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Ok(Self::Service { context: context.clone(), namespace, name, port })
+    }
+
     /// As people write it.
     #[must_use]
     pub fn words(&self) -> String {
@@ -269,9 +353,54 @@ mod tests {
             book.begin(record);
         }
         assert_eq!(book.operations.len(), OPERATIONS_MAX);
+        book.operations[0].state = OperationState::Waiting;
         book.lose_track();
-        assert!(book.operations.iter().all(|record| record.state == OperationState::Unknown));
+        assert_eq!(book.operations[0].state, OperationState::Withdrawn);
+        assert!(book.operations[1..].iter().all(|record| record.state == OperationState::Unknown));
         let text = serde_json::to_string(&book).expect("JSON");
         assert_eq!(serde_json::from_str::<AdapterBook>(&text).expect("a book"), book);
+    }
+    #[test]
+    fn an_address_and_a_service_are_read() {
+        let context = ContextKey { file: "/a".into(), name: "staging".to_owned() };
+        let read = |text| AdapterPlace::parse(text, Some(&context));
+        assert_eq!(read(" localhost:10000 "), Ok(AdapterPlace::Address("localhost:10000".to_owned())));
+        let service = read("svc/meshery/meshery-istio:10000").expect("a Service");
+        assert_eq!(service.words(), "svc/meshery/meshery-istio:10000 in staging");
+        for wrong in ["svc/", "svc/a:1", "svc/a/b", "svc/a/b:0", "svc/a/b:70000", "svc//b:1", "svc/a/b/c:1"] {
+            assert!(read(wrong).is_err_and(|why| why.contains("svc/NAMESPACE/NAME:PORT")), "{wrong}");
+        }
+        assert!(AdapterPlace::parse("svc/a/b:1", None).is_err_and(|why| why.contains("Choose a context")));
+    }
+
+    #[test]
+    fn events_are_bounded_in_number_and_in_length_and_counted_until_they_are_read() {
+        let mut book = AdapterBook::default();
+        for second in 0..(EVENTS_MAX as i64 + 5) {
+            let event =
+                AdapterEvent { details: "ä".repeat(DETAILS_CHARS_KEPT_MAX + 1), ..AdapterEvent::default() };
+            let adapter_name = "istio".to_owned();
+            book.hear(Reported {
+                adapter: AdapterId::default(),
+                adapter_name,
+                at: at(second),
+                event,
+                is_read: second % 2 == 0,
+            });
+        }
+        assert_eq!((book.events.len(), book.events[0].at), (EVENTS_MAX, at(5)));
+        assert_eq!(book.events[0].event.details.chars().count(), DETAILS_CHARS_KEPT_MAX + 1);
+        assert!(book.events[0].event.details.ends_with("ä…"));
+        assert_eq!(book.unread(), EVENTS_MAX / 2);
+    }
+
+    #[test]
+    fn an_adapter_is_busy_until_its_operation_ends_or_is_silent() {
+        let mut book = book();
+        let (ours, other) = (AdapterId::default(), AdapterId(Uuid::from_u128(7)));
+        assert!(book.is_busy(ours, Some(at(101))) && !book.is_busy(other, Some(at(101))));
+        assert!(!book.is_busy(ours, Some(at(100 + SILENT_S))));
+        book.report(ours, at(110), &event(Severity::Info, ""));
+        assert!(!book.is_busy(ours, Some(at(111))));
     }
 }

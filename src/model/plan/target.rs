@@ -67,6 +67,17 @@ pub struct ServiceTarget {
     pub cluster: ClusterNote,
 }
 
+impl ServiceTarget {
+    /// Reads `NAMESPACE/NAME:PORT`; none where it is no such thing.
+    #[must_use]
+    pub fn place(text: &str) -> Option<(&str, &str, u16)> {
+        let (namespace, rest) = text.split_once('/')?;
+        let (name, port) = rest.split_once(':')?;
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then_some((namespace, name, port))
+    }
+}
+
 /// Of what kind the target in a cluster is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,9 +2,12 @@
 
 use eframe::egui::{CollapsingHeader, Label, RichText, ScrollArea, Ui};
 
-use crate::app::adapters::{AdapterCommand, Reported};
-use crate::model::adapter::book::{AdapterId, OperationRecord, OperationState, Report, SILENT_S};
+use crate::app::adapters::AdapterCommand;
+use crate::app::clusters::{Aim, ClusterCommand};
+use crate::app::operations;
+use crate::model::adapter::book::{AdapterId, OperationRecord, OperationState, Report, Reported, SILENT_S};
 use crate::model::adapter::{AdapterEvent, Severity};
+use crate::model::plan::TargetKind;
 use crate::ui::clusters::name;
 use crate::ui::icon::Icon;
 use crate::ui::theme::SPACE;
@@ -13,7 +16,7 @@ use crate::ui::{Cx, widgets};
 const ICON: f32 = 14.0;
 
 /// The operations of one adapter, the latest first.
-pub(super) fn operations(cx: &Cx<'_>, ui: &mut Ui, id: AdapterId) {
+pub(super) fn operations(cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId) {
     let records = &cx.state.adapters.book.operations;
     let of: Vec<&OperationRecord> = records.iter().filter(|record| record.adapter == id).collect();
     if of.is_empty() {
@@ -28,7 +31,7 @@ pub(super) fn operations(cx: &Cx<'_>, ui: &mut Ui, id: AdapterId) {
     });
 }
 
-fn operation(cx: &Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
+fn operation(cx: &mut Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
     let (icon, ink, words) = state(cx, record);
     let verb = if record.request.removes { "Remove: " } else { "" };
     let contexts: Vec<&str> = record.contexts.iter().map(|key| cx.state.clusters.book.title(key)).collect();
@@ -39,6 +42,7 @@ fn operation(cx: &Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
     let when = record.started.map(widgets::when).unwrap_or_default();
     let about = format!("{words} · {} in {} · {when}", record.request.namespace, contexts.join(", "));
     ui.add(Label::new(RichText::new(about).small().color(cx.theme.text_muted)).wrap());
+    buttons(cx, ui, record);
     if !record.reports.is_empty() {
         let is_last = cx.state.adapters.book.operations.first() == Some(record);
         let title = match record.reports.len() {
@@ -55,6 +59,47 @@ fn operation(cx: &Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
     ui.add_space(SPACE[1]);
 }
 
+/// What can be done about an operation that waits, and with a sample application that is there.
+fn buttons(cx: &mut Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
+    let id = &record.request.id;
+    if record.state == OperationState::Waiting {
+        ui.horizontal(|ui| {
+            let now = ui.button("Do not wait");
+            if now.on_hover_text("Most adapters keep one kubeconfig for all that they do").clicked() {
+                cx.adapter(AdapterCommand::DoNotWait(id.clone()));
+            }
+            if ui.button("Withdraw").clicked() {
+                cx.adapter(AdapterCommand::Withdraw(id.clone()));
+            }
+        });
+    }
+    let tried = operations::tried_at(record).filter(|_| record.state == OperationState::Succeeded);
+    let Some((service, port)) = tried else { return };
+    ui.horizontal(|ui| {
+        for context in &record.contexts {
+            let title = cx.state.clusters.book.title(context);
+            let words = match record.contexts.len() {
+                1 => "Load test this".to_owned(),
+                _ => format!("Load test this in {title}"),
+            };
+            if ui
+                .button(words)
+                .on_hover_text(format!("svc/{}/{service}:{port}", record.request.namespace))
+                .clicked()
+            {
+                cx.cluster(ClusterCommand::Aim(Aim {
+                    context: context.clone(),
+                    kind: TargetKind::Service,
+                    namespace: record.request.namespace.clone(),
+                    name: service.to_owned(),
+                    port,
+                    url: None,
+                }));
+            }
+        }
+    });
+}
+
 fn state(cx: &Cx<'_>, record: &OperationRecord) -> (Icon, eframe::egui::Color32, String) {
     let theme = cx.theme;
     let silent =
@@ -64,6 +109,10 @@ fn state(cx: &Cx<'_>, record: &OperationRecord) -> (Icon, eframe::egui::Color32,
             (Icon::Warning, theme.warning, format!("No word for {} minutes", silent / 60))
         }
         (OperationState::Running, None) => (Icon::About, theme.text_muted, "Running".to_owned()),
+        (OperationState::Waiting, _) => {
+            (Icon::About, theme.text_muted, "Waits for the adapter’s other operation".to_owned())
+        }
+        (OperationState::Withdrawn, _) => (Icon::About, theme.text_muted, "Never begun".to_owned()),
         (OperationState::Succeeded, _) => (Icon::Good, theme.good, "Done".to_owned()),
         (OperationState::Failed, _) => (Icon::Error, theme.error, "Failed".to_owned()),
         (OperationState::Unknown, _) => {
@@ -73,16 +122,19 @@ fn state(cx: &Cx<'_>, record: &OperationRecord) -> (Icon, eframe::egui::Color32,
 }
 
 fn reported(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
-    event(cx, ui, &report.event);
+    event(cx, ui, &report.event, Some(report.at));
 }
 
-fn event(cx: &Cx<'_>, ui: &mut Ui, event: &AdapterEvent) {
+fn event(cx: &Cx<'_>, ui: &mut Ui, event: &AdapterEvent, at: Option<jiff::Timestamp>) {
     let (icon, ink) = match event.severity {
         Severity::Info => (Icon::About, cx.theme.text_muted),
         Severity::Warning => (Icon::Warning, cx.theme.warning),
         Severity::Error => (Icon::Error, cx.theme.error),
     };
     ui.horizontal_top(|ui| {
+        if let Some(at) = at {
+            ui.label(RichText::new(widgets::time(at)).small().color(cx.theme.text_muted));
+        }
         icon.show(ui, ICON, ink);
         ui.vertical(|ui| {
             ui.add(Label::new(&event.summary).wrap());
@@ -123,10 +175,10 @@ impl View {
                     .split_whitespace()
                     .all(|word| texts.iter().any(|text| text.to_lowercase().contains(word)))
         };
-        let shown: Vec<&Reported> = cx.state.adapters.events.iter().rev().filter(fits).collect();
+        let shown: Vec<&Reported> = cx.state.adapters.book.events.iter().rev().filter(fits).collect();
         if shown.is_empty() {
-            let (title, words) = match cx.state.adapters.events.is_empty() {
-                true => ("No events yet", "What adapters report is listed here while Meshbench is open."),
+            let (title, words) = match cx.state.adapters.book.events.is_empty() {
+                true => ("No events yet", "What adapters report is kept here."),
                 false => ("No event fits", "Search for other words, or show all."),
             };
             widgets::empty_state(ui, cx.theme, title, words, None);
@@ -136,11 +188,11 @@ impl View {
                 let about = format!("{} · {}", reported.adapter_name, widgets::when(reported.at));
                 let words = RichText::new(about).small().color(cx.theme.text_muted);
                 ui.label(if reported.is_read { words } else { words.strong() });
-                event(cx, ui, &reported.event);
+                event(cx, ui, &reported.event, None);
                 ui.add_space(SPACE[0]);
             }
         });
-        if cx.state.adapters.unread() > 0 {
+        if cx.state.adapters.book.unread() > 0 {
             cx.adapter(AdapterCommand::ReadEvents);
         }
     }

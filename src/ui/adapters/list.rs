@@ -2,7 +2,7 @@
 
 use eframe::egui::{CornerRadius, FontId, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
-use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters};
+use crate::app::adapters::{AdapterCommand, AdapterStands, Adapters, KNOWN_PORTS};
 use crate::model::adapter::book::{AdapterId, AdapterPlace};
 use crate::ui::theme::{CORNER, SPACE};
 use crate::ui::{Cx, icon, widgets};
@@ -67,19 +67,42 @@ impl AdaptersPage {
         ui.add_space(SPACE[0]);
         ui.horizontal(|ui| {
             let width = (ui.available_width() - 64.0).max(80.0);
-            let line = widgets::line(&mut self.address).hint_text("localhost:10000").desired_width(width);
+            let hint = "localhost:10000";
+            let line = widgets::line(&mut self.address).hint_text(hint).desired_width(width);
             let field = widgets::edit(ui, cx.theme, line);
             crate::ui::clusters::name(ui, field.id, "Address of an adapter");
             let is_asked =
                 field.lost_focus() && ui.input(|input| input.key_pressed(eframe::egui::Key::Enter));
             let ready =
                 if self.address.trim().is_empty() { Err("Write host and port first") } else { Ok(()) };
+            if field.changed() {
+                self.wrong = None;
+            }
             if widgets::button_if(ui, "Add", ready) || (is_asked && ready.is_ok()) {
-                let address = std::mem::take(&mut self.address).trim().to_owned();
-                cx.adapter(AdapterCommand::Add(AdapterPlace::Address(address)));
+                match AdapterPlace::parse(&self.address, cx.state.clusters.chosen()) {
+                    Ok(place) => {
+                        self.address.clear();
+                        cx.adapter(AdapterCommand::Add(place));
+                    }
+                    Err(reason) => self.wrong = Some(reason),
+                }
             }
         });
-        widgets::caption(ui, cx.theme, "Meshery’s adapters listen at 10000 to 10012");
+        if let Some(reason) = &self.wrong {
+            widgets::warning(ui, cx.theme, reason);
+        }
+        let known = ui.menu_button("Known ports…", |ui| {
+            for (port, mesh) in KNOWN_PORTS {
+                if ui.button(format!("{mesh} · localhost:{port}")).clicked() {
+                    self.address = format!("localhost:{port}");
+                    self.wrong = None;
+                    ui.close();
+                }
+            }
+        });
+        let words =
+            "Where adapters of Meshery listen; one in a cluster is written as svc/NAMESPACE/NAME:PORT";
+        known.response.on_hover_text(words);
     }
 }
 

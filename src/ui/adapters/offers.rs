@@ -1,8 +1,8 @@
 //! What an adapter offers, grouped and searched, and with what it is asked.
 
-use eframe::egui::{Align, ComboBox, FontSelection, Layout, RichText, ScrollArea, TextEdit, TextStyle, Ui};
+use eframe::egui::{Align, ComboBox, Layout, RichText, ScrollArea, Ui};
 
-use crate::app::adapters::{AdapterCommand, Prepared};
+use crate::app::adapters::{AdapterCommand, Adapters, Prepared, Versions};
 use crate::model::adapter::book::AdapterId;
 use crate::model::adapter::{AdapterFacts, Category, Operation, OperationRequest};
 use crate::model::cluster::ContextKey;
@@ -10,8 +10,10 @@ use crate::ui::clusters::name;
 use crate::ui::theme::SPACE;
 use crate::ui::{Cx, widgets};
 
-/// The longest manifest or values that are written here.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+use super::editor::Editor;
+
+/// Height of the list of versions, in points.
+const VERSIONS_HEIGHT: f32 = 280.0;
 
 /// What a person has chosen and written so far.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ pub(super) struct Draft {
     contexts: Option<Vec<ContextKey>>,
     namespace: Option<String>,
     version: String,
-    body: String,
+    editor: Editor,
     shows_body: bool,
 }
 
@@ -29,7 +31,7 @@ impl Draft {
     pub(super) fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, facts: &AdapterFacts) {
         let contexts = self.contexts(cx);
         let namespace = self.namespace.clone().unwrap_or_else(|| usual_namespace(cx, &contexts));
-        self.with(cx, ui, &contexts, &namespace);
+        self.with(cx, ui, (id, facts), &contexts, &namespace);
         ui.add_space(SPACE[1]);
         let query = self.query.trim().to_lowercase();
         let fits = |operation: &&Operation| {
@@ -76,7 +78,14 @@ impl Draft {
     }
 
     /// Where, and with what.
-    fn with(&mut self, cx: &Cx<'_>, ui: &mut Ui, contexts: &[ContextKey], namespace: &str) {
+    fn with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        ui: &mut Ui,
+        of: (AdapterId, &AdapterFacts),
+        contexts: &[ContextKey],
+        namespace: &str,
+    ) {
         ui.horizontal(|ui| {
             widgets::caption(ui, cx.theme, "In");
             self.context_menu(cx, ui, contexts);
@@ -91,6 +100,7 @@ impl Draft {
             let line = widgets::line(&mut self.version).hint_text("newest").desired_width(80.0);
             let field = widgets::edit(ui, cx.theme, line);
             name(ui, field.id, "Version of the mesh");
+            self.version_menu(cx, ui, of);
         });
         ui.add_space(SPACE[0]);
         ui.horizontal(|ui| {
@@ -102,17 +112,56 @@ impl Draft {
                     "YAML: the manifest of a custom operation, values of a chart, parameters of a rule",
                 );
         });
+        if self.editor.take(cx.state.adapters.manifest.as_ref()) {
+            self.shows_body = true;
+        }
         if self.shows_body {
             ui.add_space(SPACE[0]);
-            let text = TextEdit::multiline(&mut self.body)
-                .font(FontSelection::from(TextStyle::Monospace))
-                .char_limit(BODY_BYTES_MAX)
-                .desired_rows(6)
-                .desired_width(f32::INFINITY)
-                .hint_text("YAML");
-            let shown = ScrollArea::vertical().id_salt("body").max_height(160.0).show(ui, |ui| ui.add(text));
-            name(ui, shown.inner.id, "Manifest, values or parameters");
+            self.editor.ui(cx, ui);
         }
+    }
+
+    /// Versions to choose from: what the adapter says, or what a built-in one's mesh publishes.
+    fn version_menu(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, (id, facts): (AdapterId, &AdapterFacts)) {
+        if !Adapters::is_built_in(id) && facts.mesh_versions.is_empty() {
+            return;
+        }
+        let menu = ui.menu_button("Versions…", |ui| {
+            ui.set_min_width(180.0);
+            ScrollArea::vertical().max_height(VERSIONS_HEIGHT).show(ui, |ui| {
+                let mut choose = |ui: &mut Ui, version: &str, words: &str| {
+                    if ui.button(words).clicked() {
+                        version.clone_into(&mut self.version);
+                        ui.close();
+                    }
+                };
+                choose(ui, "", "newest");
+                facts.mesh_versions.iter().for_each(|version| choose(ui, version, version));
+                if !Adapters::is_built_in(id) {
+                    return;
+                }
+                match cx.state.adapters.versions.get(&id) {
+                    None => cx.adapter(AdapterCommand::AskVersions(id)),
+                    Some(Versions::Asked) => widgets::waiting(ui, cx, "Asking helm…"),
+                    Some(Versions::Failed(reason)) => {
+                        widgets::warning(ui, cx.theme, reason);
+                        if ui.button("Ask again").clicked() {
+                            cx.adapter(AdapterCommand::AskVersions(id));
+                        }
+                    }
+                    Some(Versions::Known(known)) => {
+                        for (chart, app) in known {
+                            let words = match app.is_empty() || app.trim_start_matches('v') == chart {
+                                true => chart.clone(),
+                                false => format!("{chart} (installs {app})"),
+                            };
+                            choose(ui, chart, &words);
+                        }
+                    }
+                }
+            });
+        });
+        name(ui, menu.response.id, "Versions to choose from");
     }
 
     fn context_menu(&mut self, cx: &Cx<'_>, ui: &mut Ui, contexts: &[ContextKey]) {
@@ -141,7 +190,7 @@ impl Draft {
     }
 
     fn row(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         ui: &mut Ui,
         (adapter, operation): (AdapterId, &Operation),
@@ -171,12 +220,21 @@ impl Draft {
                 if carry_out.clicked() {
                     asked = Some(false);
                 }
+                let needs_manifest = operation.category == Category::Custom;
+                if asked.is_some()
+                    && needs_manifest
+                    && (!self.shows_body || self.editor.text.trim().is_empty())
+                {
+                    // There is nothing to do it with yet: here is where it is written.
+                    self.shows_body = true;
+                    asked = None;
+                }
                 if let Some(removes) = asked {
                     let request = OperationRequest {
                         key: operation.key.clone(),
                         namespace: namespace.trim().to_owned(),
                         removes,
-                        body: if self.shows_body { self.body.clone() } else { String::new() },
+                        body: if self.shows_body { self.editor.text.clone() } else { String::new() },
                         version: self.version.trim().to_owned(),
                         ..OperationRequest::default()
                     };

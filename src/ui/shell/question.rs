@@ -1,21 +1,30 @@
 //! Questions that must be answered before anything is lost or much load is sent. The only modal dialogs.
 
-use eframe::egui::{Area, Context, Frame, Id, Label, Margin, Modal, Role, ScrollArea, Ui, vec2};
+use eframe::egui::{Area, Context, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, Ui, vec2};
 
 use crate::app::Command;
-use crate::app::adapters::{AdapterCommand, OperationQuestion};
+use crate::app::adapters::{AdapterCommand, OperationQuestion, Rehearsal};
 use crate::app::clusters::{ClusterCommand, ask_words};
 use crate::app::state::Question;
+use crate::model::adapter::{Change, Changed};
 use crate::model::number;
-use crate::ui::theme::{CONTROL_HEIGHT, SPACE};
+use crate::ui::theme::{CONTROL_HEIGHT, SIZE_SMALL, SPACE};
 use crate::ui::{Cx, widgets};
 
 const WIDTH: f32 = 440.0;
+/// Of one that lists what would change.
+const WIDTH_OF_CHANGES: f32 = 620.0;
+/// The most objects of a cluster that are named; of more the count is told.
+const OBJECTS_MAX: usize = 60;
+/// The most fields of an object that are shown.
+const FIELDS_MAX: usize = 12;
 
 /// The words of a question and what its answers ask for.
 struct Dialog {
     title: &'static str,
     words: String,
+    /// What an operation would do in each context, by its title.
+    changes: Vec<(String, Rehearsal)>,
     /// What must be typed before the answer can be yes.
     must_type: Option<String>,
     yes: (&'static str, Command),
@@ -53,6 +62,7 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
         Question::Quit => Dialog {
             title: "Stop the run and close?",
             words: quit_words(cx),
+            changes: Vec::new(),
             must_type: None,
             yes: ("Stop and close", Command::QuitConfirmed),
             no: ("Keep running", Command::DismissQuitQuestion),
@@ -60,6 +70,7 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
         Question::Login(ask) => Dialog {
             title: "Agree to this login?",
             words: ask_words(ask),
+            changes: Vec::new(),
             must_type: None,
             yes: ("Agree and connect", Command::Cluster(ClusterCommand::Agree)),
             no: ("Cancel", Command::Cluster(ClusterCommand::Decline)),
@@ -67,6 +78,11 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
         Question::Operation(question) => Dialog {
             title: "Carry this out?",
             words: operation_words(question),
+            changes: question
+                .rehearsals
+                .iter()
+                .map(|(key, told)| (cx.state.clusters.book.title(key).to_owned(), told.clone()))
+                .collect(),
             must_type: question.must_type.clone(),
             yes: ("Carry out", Command::Adapter(AdapterCommand::Agree(String::new()))),
             no: ("Cancel", Command::Adapter(AdapterCommand::Decline)),
@@ -74,10 +90,64 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
         Question::HeavyLoad { plan, reason, .. } => Dialog {
             title: "Send this much load?",
             words: format!("{reason}\n\nTarget: {}", plan.target.url),
+            changes: Vec::new(),
             must_type: None,
             yes: ("Run test", Command::AgreeToLoad),
             no: ("Cancel", Command::DismissLoadQuestion),
         },
+    }
+}
+
+/// What would change in one cluster, as its API server says.
+fn changes(ui: &mut Ui, cx: &Cx<'_>, context: &str, told: &Rehearsal) {
+    ui.spacing_mut().item_spacing.y = SPACE[0];
+    ui.add_space(SPACE[1]);
+    widgets::section(ui, &format!("What would change in {context}"));
+    match told {
+        Rehearsal::Asked => widgets::waiting(ui, cx, "Asking the cluster; nothing is changed by that…"),
+        Rehearsal::Failed(reason) => widgets::warning(ui, cx.theme, reason),
+        Rehearsal::Told(changes) if changes.iter().all(|change| change.how == Changed::Unchanged) => {
+            widgets::caption(ui, cx.theme, "Nothing: all of it is there already");
+        }
+        Rehearsal::Told(changes) => {
+            for change in changes.iter().take(OBJECTS_MAX) {
+                one_change(ui, cx, change);
+            }
+            if changes.len() > OBJECTS_MAX {
+                widgets::caption(ui, cx.theme, &format!("and {} more objects", changes.len() - OBJECTS_MAX));
+            }
+        }
+    }
+}
+
+fn one_change(ui: &mut Ui, cx: &Cx<'_>, change: &Change) {
+    let theme = cx.theme;
+    let (sign, ink, words) = match &change.how {
+        Changed::Created => ("+", theme.good, "new"),
+        Changed::Fields(_) => ("~", theme.warning, "changed"),
+        Changed::Removed => ("−", theme.error, "taken away"),
+        Changed::Released => ("−", theme.warning, "was there before: stays, without what was set in it"),
+        Changed::Restarted => ("~", theme.warning, "its pods start anew"),
+        Changed::Unchanged => ("=", theme.text_muted, "stays as it is"),
+    };
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(sign).monospace().color(ink));
+        ui.add(Label::new(&*change.object).truncate());
+        ui.label(RichText::new(words).small().color(theme.text_muted));
+    });
+    let Changed::Fields(fields) = &change.how else { return };
+    for field in fields.iter().take(FIELDS_MAX) {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let words = format!("{}: {} → {}", field.path, value(&field.old), value(&field.new));
+        ui.indent("field", |ui| {
+            ui.add(
+                Label::new(RichText::new(words).monospace().size(SIZE_SMALL).color(theme.text_muted)).wrap(),
+            );
+        });
+    }
+    if fields.len() > FIELDS_MAX {
+        let words = format!("and {} more fields", fields.len() - FIELDS_MAX);
+        ui.indent("more", |ui| widgets::caption(ui, theme, &words));
     }
 }
 
@@ -119,11 +189,16 @@ fn typed(ui: &mut Ui, cx: &Cx<'_>, name: &str) -> bool {
 
 /// Whether the answer was yes or no; none until one is given. The safe answer has the focus.
 fn content(ui: &mut Ui, cx: &Cx<'_>, dialog: &Dialog) -> Option<bool> {
-    ui.set_width(WIDTH);
+    ui.set_width(if dialog.changes.is_empty() { WIDTH } else { WIDTH_OF_CHANGES });
     ui.spacing_mut().item_spacing.y = SPACE[2];
     widgets::heading(ui, dialog.title);
     let most = ui.ctx().content_rect().height() * 0.5;
-    ScrollArea::vertical().max_height(most).show(ui, |ui| ui.add(Label::new(&dialog.words).wrap()));
+    ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        ui.add(Label::new(&dialog.words).wrap());
+        for (context, told) in &dialog.changes {
+            changes(ui, cx, context, told);
+        }
+    });
     let is_typed = dialog.must_type.as_ref().is_none_or(|name| typed(ui, cx, name));
     ui.add_space(SPACE[0]);
     ui.horizontal(|ui| {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meshbench::app::adapters::{AdapterCommand, AdapterStands, Prepared};
+use meshbench::app::adapters::{AdapterCommand, AdapterStands, Ping, Prepared, Rehearsal};
 use meshbench::app::clusters::ClusterCommand;
 use meshbench::app::state::{Question, StoreState};
 use meshbench::app::{Command, Core, Dialogs, Keep, Options, Page, State};
 use meshbench::model::adapter::book::{AdapterId, AdapterPlace, OperationRecord, OperationState};
-use meshbench::model::adapter::{Category, Era, OperationRequest, Severity};
+use meshbench::model::adapter::{Category, Changed, Era, OperationRequest, Severity};
 use meshbench::model::cluster::{ContextChoice, ContextKey};
 
 use super::peers::{Library, Served};
@@ -91,7 +91,8 @@ impl App {
         self.ask(AdapterCommand::Agree(String::new()));
         self.until("the end of the operation", |state| {
             let operations = &state.adapters.book.operations;
-            operations.len() > before && operations[0].state != OperationState::Running
+            let goes_on = [OperationState::Waiting, OperationState::Running];
+            operations.len() > before && !goes_on.contains(&operations[0].state)
         });
         self.state().adapters.book.operations[0].clone()
     }
@@ -118,6 +119,20 @@ fn a_built_in_adapter_applies_and_removes_on_a_real_cluster_and_says_what_it_did
     };
     let said = question.words.join("\n");
     assert!(said.contains("made-here") || said.contains(&namespace), "{said}");
+    app.until("what the cluster says of it", |state| match &state.question {
+        Some(Question::Operation(question)) => {
+            matches!(question.rehearsals.as_slice(), [(_, Rehearsal::Told(_))])
+        }
+        _ => false,
+    });
+    let Some(Question::Operation(question)) = app.state().question.clone() else {
+        panic!("it is still asked")
+    };
+    let [(_, Rehearsal::Told(changes))] = question.rehearsals.as_slice() else { panic!("waited for") };
+    assert!(
+        changes.iter().any(|it| it.object.ends_with("/made-here") && it.how == Changed::Created),
+        "{changes:?}"
+    );
     app.ask(AdapterCommand::Decline);
     assert!(app.state().question.is_none() && app.state().adapters.book.operations.is_empty());
     let place = format!("/api/v1/namespaces/{namespace}/configmaps");
@@ -156,12 +171,48 @@ fn who_may_not_is_told_and_what_was_done_is_kept_over_a_restart() {
     assert_eq!(last.severity, Severity::Error);
     assert!(last.cause.contains("configmaps") || last.cause.contains("may not"), "{last:?}");
     assert!(app.state().notices.iter().any(|notice| notice.title == last.summary));
-    app.until("the disk", |state| state.adapters.book.operations.len() == 1);
     let App { core, folder } = app;
     core.end();
     let app = App::in_folder(folder, Keep::Here);
     let kept = &app.state().adapters.book.operations;
     assert_eq!((kept.len(), kept[0].state), (1, OperationState::Failed));
+    let events = &app.state().adapters.book.events;
+    assert!(events.iter().any(|it| it.event.severity == Severity::Error && !it.is_read), "{events:?}");
+}
+
+#[test]
+fn one_operation_is_carried_out_in_two_contexts_with_the_login_of_each() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace("two-contexts");
+    let mut app = App::start(Keep::Nowhere);
+    let admin = app.cluster(cluster, Person::Admin);
+    let viewer = app.cluster(cluster, Person::Viewer);
+    let consul = app.built_in("Consul");
+    let mut prepared = app.prepared(consul, Category::Custom, &[admin.clone(), viewer.clone()]);
+    prepared.request.namespace.clone_from(&namespace);
+    prepared.request.body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: in-both}\n".to_owned();
+    app.ask(AdapterCommand::Prepare(Box::new(prepared.clone())));
+    app.until("what both clusters say", |state| match &state.question {
+        Some(Question::Operation(question)) => {
+            question.rehearsals.iter().all(|(_, told)| *told != Rehearsal::Asked)
+        }
+        _ => false,
+    });
+    let Some(Question::Operation(question)) = app.state().question.clone() else { panic!("it is asked") };
+    let told = |key: &ContextKey| question.rehearsals.iter().find(|(of, _)| of == key).map(|(_, told)| told);
+    assert!(matches!(told(&admin), Some(Rehearsal::Told(_))), "{:?}", question.rehearsals);
+    assert!(
+        matches!(told(&viewer), Some(Rehearsal::Failed(why)) if why.contains("configmaps")),
+        "{:?}",
+        question.rehearsals
+    );
+    app.ask(AdapterCommand::Decline);
+    let done = app.carry_out(prepared);
+    assert_eq!(done.state, OperationState::Failed, "in one of them it may not be");
+    let place = format!("/api/v1/namespaces/{namespace}/configmaps/in-both");
+    assert_eq!(cluster.get(&place)["metadata"]["name"], "in-both", "and in the other it was");
+    let last = &done.reports.last().expect("a reason").event;
+    assert!(last.summary.contains("tests") || !last.cause.is_empty(), "{last:?}");
 }
 
 #[test]
@@ -196,6 +247,8 @@ fn an_adapter_by_address_is_lost_and_found_again_and_asked_anew() {
     let id = app.state().adapters.book.adapters[0].id;
     app.until("the adapter", |state| is_ready(state, id));
     assert_eq!(app.state().adapters.name(id), "LINKERD");
+    app.ask(AdapterCommand::Ping(id));
+    app.until("its answer", |state| matches!(state.adapters.pings.get(&id), Some(Ping::Answered(_))));
     runtime.block_on(served.until_heard());
     let mut prepared = app.prepared(id, Category::Install, std::slice::from_ref(&key));
     prepared.request.namespace = "linkerd".to_owned();
