@@ -1,7 +1,7 @@
 //! The real program in a real window, from the first click to history and over a restart.
 //!
 //! Needs the Debian packages xvfb, openbox, xdotool and the libraries of the window; the smoke test with a
-//! screen reader's eyes also needs dbus, at-spi2-core and python3-pyatspi.
+//! screen reader's eyes also needs dbus, at-spi2-core and python3-pyatspi, and that of notifications dunst.
 
 mod machine;
 mod relay;
@@ -130,6 +130,57 @@ fn used(window: &mut Window) -> Duration {
         }
     }
     slowest
+}
+
+#[test]
+fn who_looks_elsewhere_is_told_on_the_desktop_how_an_operation_ended() {
+    let display = Display::with_bus();
+    // An API server that takes connections and says nothing: the operation ends when we do not wait any more.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let kube = display.home().join(".kube");
+    std::fs::create_dir(&kube).unwrap();
+    let config = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {{server: \"https://{}\"}}\n\
+         users:\n- name: u\n  user: {{token: t}}\ncontexts:\n- name: silent\n  context: {{cluster: c, user: u}}\n\
+         current-context: silent\n",
+        silent.local_addr().unwrap()
+    );
+    std::fs::write(kube.join("config"), config).unwrap();
+    let told = display.home().join("told");
+    let output = std::fs::File::create(&told).unwrap();
+    let settings = display.home().join("dunstrc");
+    std::fs::write(&settings, "[global]\n").unwrap();
+    let mut desktop = start("dunst", "dunst", |command| {
+        display.clothe(command);
+        command.arg("-conf").arg(&settings).arg("-print").stdin(Stdio::null());
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+    });
+    let data = tempfile::tempdir().unwrap();
+    let mut window = open(&display, data.path());
+    window.click(Role::Tab, "Clusters");
+    window.click(Role::Button, "Use kubectl’s contexts");
+    window.wait_for("the context", PAGE_MAX, |seen| seen.says("silent"));
+    window.click(Role::ListItem, "Context silent, not connected");
+    window.click(Role::Tab, "Adapters");
+    window.wait_for("what is offered", PAGE_MAX, |seen| seen.says("Search operations"));
+    window.fill("Search operations", "validate");
+    let offered = window.wait_for("one operation", PAGE_MAX, |seen| {
+        seen.things().iter().filter(|it| it.role == Role::Button && it.name.starts_with("Check ")).count()
+            == 1
+    });
+    let check = offered.things().iter().find(|it| it.name.starts_with("Check ")).unwrap().name.clone();
+    window.click(Role::Button, &check);
+    window.click(Role::Button, "Carry out");
+    window.minimize(&display);
+    let said = || std::fs::read_to_string(&told).unwrap();
+    let begun = Instant::now();
+    while !said().contains("The API server does not answer") {
+        assert!(begun.elapsed() < SILENT_MAX, "the desktop was told: {}", said());
+        assert!(desktop.ended().is_none(), "dunst ended: {}", said());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(said().contains("Istio") && said().contains("Meshbench"), "{}", said());
+    window.kill();
 }
 
 #[test]

@@ -98,6 +98,7 @@ pub(super) fn until<T>(awaited: &str, max: Duration, mut look: impl FnMut() -> O
 /// An X display of our own with a window manager, on this machine's processor alone.
 pub(super) struct Display {
     // In the order in which they must end.
+    bus: Option<(Process, String)>,
     _manager: Process,
     _server: Process,
     name: String,
@@ -121,7 +122,21 @@ impl Display {
             command.env("DISPLAY", &name).env("HOME", folder.path());
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         });
-        Self { _manager: manager, _server: server, name, folder }
+        Self { bus: None, _manager: manager, _server: server, name, folder }
+    }
+
+    /// As [`Self::start`], with a session bus, as a desktop has one.
+    pub(super) fn with_bus() -> Self {
+        let mut display = Self::start();
+        let mut bus = start("dbus-daemon", "dbus-daemon", |command| {
+            display.clothe(command);
+            command.args(["--session", "--nofork", "--print-address=1"]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        });
+        let address = bus.first_line();
+        assert!(!address.is_empty(), "dbus-daemon ended with {:?}", bus.ended());
+        display.bus = Some((bus, address));
+        display
     }
 
     /// Points a program at this display, and away from everything of the person who runs the tests.
@@ -135,6 +150,9 @@ impl Display {
             ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "MESHBENCH_DATA_DIR"]
         {
             command.env_remove(inherited);
+        }
+        if let Some((_, address)) = &self.bus {
+            command.env("DBUS_SESSION_BUS_ADDRESS", address);
         }
     }
 

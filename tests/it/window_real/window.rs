@@ -142,6 +142,15 @@ impl Window {
         display.xdotool(&["key", "--clearmodifiers", "alt+F4"]).expect("xdotool presses Alt+F4");
     }
 
+    /// Minimizes the window, as a person does who looks elsewhere.
+    pub(super) fn minimize(&self, display: &Display) {
+        let own = self.process.id().to_string();
+        until("the window is out of sight", START_MAX, || {
+            let window = display.xdotool(&["search", "--onlyvisible", "--pid", &own])?;
+            display.xdotool(&["windowminimize", "--sync", window.lines().next()?])
+        });
+    }
+
     /// Waits for the program's end.
     pub(super) fn wait_for_end(mut self) -> ExitStatus {
         self.process.wait_for_end(END_MAX)
