@@ -19,6 +19,7 @@ mod facts;
 #[cfg(unix)]
 mod forward;
 mod helm;
+mod identity;
 mod kubeconfig;
 mod look;
 mod minified;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Link;
 use super::apply::Tell;
+use super::identity::with_identity;
 use super::kubeconfig::Secret;
 use super::private::PrivateFolder;
 use super::program::{self, Said};
@@ -87,8 +88,16 @@ pub(super) async fn install(
     if !release.version.is_empty() {
         arguments.push(format!("--version={}", release.version));
     }
-    if !release.values.trim().is_empty() {
-        let file = helm.folder.write("values.yaml", &release.values).map_err(|error| unwritten(&error))?;
+    let values = match release.makes_identity {
+        true => {
+            let (values, told) = with_identity(link, release).await?;
+            tell(News::Told(told));
+            values
+        }
+        false => release.values.clone(),
+    };
+    if !values.trim().is_empty() {
+        let file = helm.folder.write("values.yaml", &values).map_err(|error| unwritten(&error))?;
         arguments.push(format!("--values={}", file.display()));
     }
     let what = format!("helm installs {}", release.release);

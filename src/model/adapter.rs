@@ -205,6 +205,8 @@ pub struct HelmRelease {
     pub namespace: String,
     /// Values as YAML; empty for the chart's own.
     pub values: String,
+    /// Whether certificates for identities of workloads are put into the values, as Linkerd's chart wants them.
+    pub makes_identity: bool,
 }
 
 /// News of steps that are carried out.
@@ -323,7 +325,7 @@ impl fmt::Debug for OperationRequest {
 
 impl fmt::Debug for HelmRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { release, repository, chart, version, namespace, values } = self;
+        let Self { release, repository, chart, version, namespace, values, makes_identity: _ } = self;
         let words = format!(
             "{release} in {namespace}: {chart} “{version}” of “{repository}”, {} bytes of values",
             values.len()

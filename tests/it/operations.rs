@@ -851,6 +851,67 @@ async fn a_chart_is_installed_upgraded_and_removed_with_the_real_helm() {
     }
 }
 
+#[tokio::test]
+async fn certificates_are_made_for_a_mesh_that_wants_them_once_and_used_again() {
+    let (cluster, means) = (Cluster::shared(), real_helm());
+    let link = admin(cluster).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let chart = chart(folder.path(), "1.0.0");
+    let template = "{{ $tls := .Values.identity.issuer.tls }}apiVersion: v1\nkind: Secret\n\
+        metadata: {name: linkerd-identity-issuer}\ndata:\n  crt.pem: {{ $tls.crtPEM | b64enc }}\n  \
+        key.pem: {{ required \"a key\" $tls.keyPEM | b64enc }}\n---\napiVersion: v1\nkind: ConfigMap\n\
+        metadata: {name: linkerd-identity-trust-roots}\ndata:\n  ca-bundle.crt: {{ required \"anchors\" .Values.identityTrustAnchorsPEM | quote }}\n  \
+        cores: {{ .Values.proxy.cores | quote }}\n";
+    std::fs::write(std::path::Path::new(&chart).join("templates/identity.yaml"), template).expect("a file");
+    let namespace = "of-identity";
+    let mut seen = Vec::new();
+    for (cores, words) in [("1", "Certificates were made"), ("2", "are used again")] {
+        let Step::Helm(release) = release(chart.clone(), namespace, &format!("proxy: {{cores: {cores}}}\n"))
+        else {
+            panic!("a release")
+        };
+        let step = Step::Helm(HelmRelease { makes_identity: true, ..release });
+        let (told, ended) = carried_by(&link, step, &means).await;
+        assert_eq!(ended, Ok(()), "{told:?}");
+        assert!(told.iter().any(|it| matches!(it, News::Told(said) if said.contains(words))), "{told:?}");
+        assert!(!format!("{told:?}").contains("PRIVATE KEY"));
+        let secret = cluster.get(&format!("/api/v1/namespaces/{namespace}/secrets/linkerd-identity-issuer"));
+        let roots =
+            cluster.get(&format!("/api/v1/namespaces/{namespace}/configmaps/linkerd-identity-trust-roots"));
+        assert_eq!(roots["data"]["cores"], cores);
+        seen.push((secret["data"].clone(), roots["data"]["ca-bundle.crt"].clone()));
+    }
+    assert_eq!(seen[0], seen[1], "proxies that trust the first would not know a second");
+    verified(folder.path(), &seen[0]);
+    let unhelm = Step::Unhelm { release: "tests".to_owned(), namespace: namespace.to_owned() };
+    assert_eq!(carried_by(&link, unhelm, &means).await.1, Ok(()));
+}
+
+/// The issuer is one by its authority, and the key is its own: openssl says so.
+fn verified(folder: &Path, (secret, anchors): &(Value, Value)) {
+    use base64::Engine as _;
+    let decoded = |name: &str| {
+        let text = secret[name].as_str().expect("text");
+        base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
+    };
+    let place = |name: &str| folder.join(name).display().to_string();
+    std::fs::write(place("ca"), anchors.as_str().expect("PEM")).expect("a file");
+    std::fs::write(place("crt"), decoded("crt.pem")).expect("a file");
+    std::fs::write(place("key"), decoded("key.pem")).expect("a file");
+    let openssl = |arguments: &[&str]| {
+        let done = std::process::Command::new("openssl").args(arguments).output();
+        let done = done.expect("openssl, a Debian package; ./test parts installs it");
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let said = openssl(&["verify", "-x509_strict", "-CAfile", &place("ca"), &place("crt")]);
+    assert!(said.ends_with("OK\n"), "{said}");
+    let own = openssl(&["x509", "-in", &place("crt"), "-noout", "-pubkey"]);
+    assert_eq!(own, openssl(&["pkey", "-in", &place("key"), "-pubout"]));
+    let said = openssl(&["x509", "-in", &place("crt"), "-noout", "-text"]);
+    assert!(said.contains("CA:TRUE, pathlen:0") && said.contains("identity.linkerd.cluster.local"), "{said}");
+}
+
 /// Serves the files of a folder until the tests end.
 fn serve(folder: &Path) -> String {
     use std::io::{Read as _, Write as _};
@@ -903,6 +964,7 @@ async fn a_chart_of_a_repository_is_installed_in_the_version_that_was_asked_for(
         version: versions[1].chart.clone(),
         namespace: "of-repository".to_owned(),
         values: String::new(),
+        makes_identity: false,
     };
     let (told, ended) = carried_by(&link, Step::Helm(release), &means).await;
     assert_eq!(ended, Ok(()), "{told:?}");

@@ -88,7 +88,7 @@ pub(super) fn steps(mesh: Operable, request: &OperationRequest) -> Result<Vec<St
         return Ok(charts.charts.iter().rev().map(release).collect());
     }
     check_version(&request.version)?;
-    check_values(mesh, &request.body)?;
+    manifest::mapping(&request.body).map_err(not_values)?;
     let release = |(release, chart, values): &(&str, &str, &str)| {
         let own = if *chart == charts.main && !request.body.trim().is_empty() {
             with_defaults(&request.body, values)
@@ -102,6 +102,7 @@ pub(super) fn steps(mesh: Operable, request: &OperationRequest) -> Result<Vec<St
             version: request.version.clone(),
             namespace: namespace.clone(),
             values: own?,
+            makes_identity: *chart == charts.main && wants_identity(mesh, &request.body)?,
         }))
     };
     let mut steps = charts.charts.iter().map(release).collect::<Result<Vec<_>, String>>()?;
@@ -153,19 +154,18 @@ fn check_version(version: &str) -> Result<(), String> {
     Err(format!("“{}” is no version of a chart; write for example 1.24.2", shown(version)))
 }
 
-fn check_values(mesh: Operable, body: &str) -> Result<(), String> {
-    let values = manifest::mapping(body).map_err(not_values)?;
-    let is_linkerd = mesh == Operable::Linkerd;
-    if is_linkerd && !values.contains_key("identityTrustAnchorsPEM") && !values.contains_key("identity") {
-        return Err(
-            "Linkerd's control plane needs certificates: put identityTrustAnchorsPEM and identity.issuer.tls.crtPEM and \
-             keyPEM into the values. Make them with: step certificate create root.linkerd.cluster.local ca.crt ca.key \
-             --profile root-ca --no-password --insecure, and an intermediate of it for identity.linkerd.cluster.local. \
-             The Gateway API's resource types must be in the cluster first"
-                .to_owned(),
-        );
-    }
-    Ok(())
+/// Whether certificates are to be made: Linkerd's control plane does not start without, and a person gave none.
+fn wants_identity(mesh: Operable, body: &str) -> Result<bool, String> {
+    let values = serde_json::Value::Object(manifest::mapping(body).map_err(not_values)?);
+    let is_given = [
+        "/identityTrustAnchorsPEM",
+        "/identity/externalCA",
+        "/identity/issuer/scheme",
+        "/identity/issuer/tls",
+    ]
+    .iter()
+    .any(|place| values.pointer(place).is_some());
+    Ok(mesh == Operable::Linkerd && !is_given)
 }
 
 #[cfg(test)]
@@ -182,6 +182,22 @@ mod tests {
             }
             assert_eq!(main_chart(mesh).is_none(), mesh == Operable::NetworkServiceMesh);
         }
+    }
+
+    #[test]
+    fn linkerds_certificates_are_made_unless_a_person_gives_them() {
+        for (body, is_made) in [
+            ("", true),
+            ("proxy: {cores: 2}", true),
+            ("identity: {issuer: {clockSkewAllowance: 30s}}", true),
+            ("identityTrustAnchorsPEM: PEM", false),
+            ("identity: {externalCA: true}", false),
+            ("identity: {issuer: {scheme: kubernetes.io/tls}}", false),
+        ] {
+            assert_eq!(wants_identity(Operable::Linkerd, body), Ok(is_made), "{body}");
+            assert_eq!(wants_identity(Operable::Istio, body), Ok(false));
+        }
+        assert!(wants_identity(Operable::Linkerd, "a: [").is_err());
     }
 
     #[test]

@@ -9,12 +9,8 @@ use super::*;
 use crate::model::adapter::HelmRelease;
 
 const CUSTOM: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine}\ndata: {a: b}\n";
-const LINKERD_VALUES: &str =
-    "identityTrustAnchorsPEM: PEM\nidentity: {issuer: {tls: {crtPEM: PEM, keyPEM: PEM}}}\n";
-
 fn request(operation: &Operation, removes: bool) -> OperationRequest {
     let body = match operation.key.as_str() {
-        "linkerd.install" => LINKERD_VALUES,
         key if key.ends_with(".custom") => CUSTOM,
         _ => "",
     };
@@ -179,7 +175,6 @@ fn what_is_wrong_with_a_request_is_said() {
         ("istio.sample.echo", "shop", "image: 'a b'", "", "no name of an image"),
         ("istio.install", "shop", "", "--debug", "no version"),
         ("istio.install", "shop", "- a", "", "cannot be read"),
-        ("linkerd.install", "shop", "", "", "step certificate create"),
         ("nsm.install", "shop", "", "", "kubectl apply -k"),
         ("istio.custom", "shop", "", "", "no objects"),
         ("istio.custom", "shop", "kind: [", "", "not YAML"),

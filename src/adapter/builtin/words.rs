@@ -83,7 +83,8 @@ fn install(mesh: Operable) -> String {
             "Install Network Service Mesh: it has no chart; says how to do it with kubectl".to_owned()
         }
         Operable::Linkerd => {
-            "Install or upgrade Linkerd with Helm; the values must have its certificates".to_owned()
+            "Install or upgrade Linkerd with Helm; makes its certificates where the values have none"
+                .to_owned()
         }
         _ => format!("Install or upgrade {} with Helm", mesh.name()),
     }
@@ -126,8 +127,12 @@ fn sentence(step: &Step) -> String {
                 repository => format!(" from {repository}"),
             };
             let values = if release.values.trim().is_empty() { "its own values" } else { "the values given" };
+            let identity = match release.makes_identity {
+                true => " and with certificates that the cluster has or that are made for it",
+                false => "",
+            };
             format!(
-                "Install or upgrade the chart {}{from} in {version} as {} in the namespace {}, with {values}",
+                "Install or upgrade the chart {}{from} in {version} as {} in the namespace {}, with {values}{identity}",
                 release.chart, release.release, release.namespace
             )
         }
