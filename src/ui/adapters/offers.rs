@@ -1,13 +1,13 @@
 //! What an adapter offers, grouped and searched, and with what it is asked.
 
-use eframe::egui::{Align, ComboBox, Layout, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, ComboBox, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
 
 use crate::app::adapters::{AdapterCommand, Adapters, Prepared, Versions};
 use crate::model::adapter::book::AdapterId;
 use crate::model::adapter::{AdapterFacts, Category, Operation, OperationRequest};
 use crate::model::cluster::ContextKey;
 use crate::ui::clusters::name;
-use crate::ui::theme::SPACE;
+use crate::ui::theme::{CONTROL_HEIGHT, SPACE};
 use crate::ui::{Cx, widgets};
 
 use super::editor::Editor;
@@ -242,13 +242,25 @@ impl Draft {
                     let prepared = Prepared { adapter, operation, request, contexts };
                     cx.adapter(AdapterCommand::Prepare(Box::new(prepared)));
                 }
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let words = RichText::new(&*operation.text);
-                    ui.add(eframe::egui::Label::new(words).truncate()).on_hover_text(&*operation.text);
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    let (words, note) = with_note(&operation.text);
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    ui.add_space((CONTROL_HEIGHT - ui.text_style_height(&TextStyle::Body)) / 2.0);
+                    ui.add(Label::new(words).truncate()).on_hover_text(&*operation.text);
+                    if let Some(note) = note {
+                        let note = RichText::new(note).small().color(cx.theme.text_muted);
+                        ui.add(Label::new(note).truncate()).on_hover_text(&*operation.text);
+                    }
                 });
             });
         });
     }
+}
+
+/// What an operation does, and what it takes where that is said at its end in brackets.
+fn with_note(text: &str) -> (&str, Option<&str>) {
+    let note = text.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
+    note.map_or((text, None), |(words, note)| (words, Some(note)))
 }
 
 /// Of the first context, or else what Kubernetes calls so.

@@ -106,6 +106,9 @@ fn changes(ui: &mut Ui, cx: &Cx<'_>, context: &str, told: &Rehearsal) {
     match told {
         Rehearsal::Asked => widgets::waiting(ui, cx, "Asking the cluster; nothing is changed by that…"),
         Rehearsal::Failed(reason) => widgets::warning(ui, cx.theme, reason),
+        Rehearsal::Told(changes) if changes.is_empty() => {
+            widgets::caption(ui, cx.theme, "Nothing: it has nothing of this");
+        }
         Rehearsal::Told(changes) if changes.iter().all(|change| change.how == Changed::Unchanged) => {
             widgets::caption(ui, cx.theme, "Nothing: all of it is there already");
         }
