@@ -16,6 +16,8 @@ use super::operations;
 
 /// Services of adapters that Meshery runs in a cluster are called so.
 const MESHERY: &str = "meshery-";
+/// What is reported of an operation that could not be asked for.
+pub const NOT_BEGUN: &str = "The operation was not begun";
 /// The most events that are kept, the latest.
 pub const EVENTS_KEPT_MAX: usize = 500;
 
@@ -26,8 +28,12 @@ pub struct Adapters {
     pub book: AdapterBook,
     /// How those stand that are connected, or are to be; the built-in ones are among them.
     pub links: BTreeMap<AdapterId, AdapterLink>,
+    /// Adapters for as long as the program runs: not kept.
+    pub passing: Vec<KnownAdapter>,
     /// What adapters reported, the latest last.
     pub events: Vec<Reported>,
+    /// How much was reported in all, also what is not among the events any more.
+    pub reported: u64,
     /// Adapters that were found and that nobody has added.
     pub found: Vec<Found>,
     /// The time, while something goes on.
@@ -95,6 +101,8 @@ pub struct Found {
 pub enum AdapterCommand {
     /// Keep an adapter in mind, and connect it.
     Add(AdapterPlace),
+    /// Connect an adapter for as long as the program runs, without keeping it in mind.
+    Use(AdapterPlace),
     /// Call it so; empty for its own name.
     Rename(AdapterId, String),
     /// Forget it.
@@ -251,10 +259,10 @@ impl super::State {
 }
 
 impl Adapters {
-    /// An adapter that a person added.
+    /// An adapter that a person named.
     #[must_use]
     pub fn known(&self, id: AdapterId) -> Option<&KnownAdapter> {
-        self.book.adapters.iter().find(|known| known.id == id)
+        self.book.adapters.iter().chain(&self.passing).find(|known| known.id == id)
     }
 
     /// All, the built-in ones first.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::adapter::Way;
 use crate::app::adapters::{
     Access, AdapterCommand, AdapterJob, AdapterLink, AdapterNews, AdapterStands, Adapters, EVENTS_KEPT_MAX,
-    OperationQuestion, Prepared, Reported,
+    NOT_BEGUN, OperationQuestion, Prepared, Reported,
 };
 use crate::app::command::Page;
 use crate::app::job::Job;
@@ -18,6 +18,7 @@ use crate::model::adapter::book::{
 use crate::model::adapter::{AdapterEvent, Severity};
 
 use super::Fresh;
+use super::passing::namespace_words;
 
 /// A longer body of a request is not kept with the operation.
 const BODY_CHARS_KEPT_MAX: usize = 4000;
@@ -28,6 +29,7 @@ impl State {
     pub(super) fn adapter_command(&mut self, command: AdapterCommand, fresh: Fresh) -> Vec<Job> {
         match command {
             AdapterCommand::Add(place) => self.add_adapter(place, fresh.id),
+            AdapterCommand::Use(place) => self.use_adapter(place, fresh.id),
             AdapterCommand::Rename(id, name) => self.rename_adapter(id, &name),
             AdapterCommand::Remove(id) => self.remove_adapter(id),
             AdapterCommand::Connect(id) => self.connect_adapter(id),
@@ -140,7 +142,7 @@ impl State {
         vec![self.keep_adapters(), Job::Adapter(AdapterJob::Disconnect(id))]
     }
 
-    fn connect_adapter(&mut self, id: AdapterId) -> Vec<Job> {
+    pub(super) fn connect_adapter(&mut self, id: AdapterId) -> Vec<Job> {
         let place = self.adapters.known(id).map(|known| known.place.clone());
         if place.is_none() && !Adapters::is_built_in(id) {
             return Vec::new();
@@ -153,8 +155,7 @@ impl State {
     }
 
     fn prepare_operation(&mut self, prepared: Prepared) -> Vec<Job> {
-        let failed =
-            |state: &mut Self, reason: String| state.failed("The operation was not begun".to_owned(), reason);
+        let failed = |state: &mut Self, reason: String| state.failed(NOT_BEGUN.to_owned(), reason);
         let link = self.adapters.links.get(&prepared.adapter);
         if !link.is_some_and(|link| link.stands == AdapterStands::Ready) {
             return failed(self, "Its adapter is not connected; connect it first".to_owned());
@@ -190,12 +191,9 @@ impl State {
         let names: Vec<&str> = contexts.iter().map(|key| self.clusters.book.title(key)).collect();
         let name = self.adapters.name(*adapter);
         let verb = if request.removes { "Undo" } else { "Do" };
-        let namespace = &request.namespace;
-        let mut words = vec![format!(
-            "{verb} “{}” in the namespace {namespace} of {}.",
-            operation.text,
-            names.join(" and of ")
-        )];
+        let place = namespace_words(operation, &request.namespace);
+        let mut words =
+            vec![format!("{verb} “{}” in {place} of {}.", operation.text, names.join(" and of "))];
         if let Some(mesh) = operations::mesh(*adapter) {
             words.extend(operations::words(mesh, request)?);
         } else {
@@ -216,7 +214,7 @@ impl State {
         let OperationQuestion { prepared, in_the_clear, .. } = *question;
         let Prepared { adapter, operation, mut request, contexts } = prepared;
         if in_the_clear.is_some()
-            && let Some(known) = self.adapters.book.adapters.iter_mut().find(|known| known.id == adapter)
+            && let Some(known) = self.adapters.known_mut(adapter)
         {
             known.may_have_logins = true;
         }
@@ -253,6 +251,7 @@ impl State {
         let is_error = reported.event.severity == Severity::Error;
         let words = (reported.event.summary.clone(), reported.event.details.clone());
         adapters.events.push(reported);
+        adapters.reported += 1;
         let beyond = adapters.events.len().saturating_sub(EVENTS_KEPT_MAX);
         adapters.events.drain(..beyond);
         let mut jobs = Vec::new();
@@ -272,13 +271,13 @@ impl State {
         };
         let event = AdapterEvent {
             severity: Severity::Error,
-            summary: "The operation was not begun".to_owned(),
+            summary: NOT_BEGUN.to_owned(),
             details: reason.clone(),
             operation_id: operation.to_owned(),
             ..AdapterEvent::default()
         };
         record.take(Report { at, event });
-        let mut jobs = self.failed("The operation was not begun".to_owned(), reason);
+        let mut jobs = self.failed(NOT_BEGUN.to_owned(), reason);
         jobs.push(self.keep_adapters());
         jobs
     }
