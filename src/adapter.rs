@@ -12,15 +12,19 @@
 
 pub mod builtin;
 mod client;
+mod door;
 mod events;
 mod login;
+mod running;
+mod secrets;
 mod server;
 mod text;
 mod way;
 
 pub use client::{AtStep, Client, WireError};
+pub use door::ServerTls;
 pub use login::Login;
-pub use server::{Backend, Reporter, ServeError, ServerTls, in_memory, serve};
+pub use server::{Backend, Reporter, ServeError, in_memory, serve};
 pub use way::Way;
 
 /// The longest message either side takes: an adapter that offers much offers kilobytes.

@@ -27,6 +27,7 @@ mod place;
 mod record;
 mod runtime;
 mod search;
+pub mod serving;
 pub mod state;
 pub mod target;
 mod try_it;

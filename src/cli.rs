@@ -7,7 +7,9 @@
 //! | 2 | the input was not usable; nothing was done |
 //! | 3 | it could not be carried out; or nothing at all was answered, the run could not be kept, or it has goals and is void |
 
+mod adapter;
 mod args;
+mod args_adapter;
 mod capacity;
 mod cluster;
 mod history;
@@ -80,6 +82,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Try(options) => run::try_it(&options, data_dir, &screen),
         What::Run(options) => run::run(&options, data_dir, &screen),
         What::History(what) => history::history(what, data_dir, &screen),
+        What::Adapter(what) => adapter::adapter(*what, data_dir, &screen),
         What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
         What::Target(options) => target::serve(&options, &screen),
     };

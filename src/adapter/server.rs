@@ -4,15 +4,19 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use super::door::{self, ServerTls};
+use super::running::{RUNNING_MAX, Running, Work};
 use super::{Login, MESSAGE_BYTES_MAX};
 use crate::model::adapter::{AdapterEvent, AdapterFacts, Category, OperationRequest, Severity};
 use crate::proto::MESHES_DESCRIPTORS;
@@ -31,8 +35,21 @@ const EVENTS_WAITING_MAX: usize = 256;
 const LOGINS_MAX: usize = 16;
 /// Bytes on the way in memory.
 const MEMORY_BYTES: usize = 64 * 1024;
-/// Calls in flight on one connection.
+/// Calls in flight on one connection, event streams among them.
 const CALLS_MAX: u32 = 64;
+/// The most who listen to events at once.
+const LISTENERS_MAX: usize = 256;
+/// The longest that a call may take until it is answered; what it began goes on.
+const CALL_MAX: Duration = Duration::from_secs(30);
+/// The longest names and values of a call's header, together.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// A connection that says nothing for so long is asked whether it is still there, and has as long to say so as the second.
+const ALIVE_EVERY: Duration = Duration::from_secs(30);
+const ALIVE_MAX: Duration = Duration::from_secs(10);
+/// After the word to stop: for operations that go on, then for connections to end by themselves, then for them to be cut.
+const OPERATIONS_END_MAX: Duration = Duration::from_secs(5);
+const CONNECTIONS_END_MAX: Duration = Duration::from_secs(1);
+const CUT_MAX: Duration = Duration::from_millis(300);
 
 /// What does the work.
 pub trait Backend: Send + Sync + 'static {
@@ -49,6 +66,8 @@ pub struct Reporter {
     events: broadcast::Sender<AdapterEvent>,
     operation_id: String,
     component_name: String,
+    /// The operation goes on for as long as someone may report of it.
+    _work: Option<Arc<Work>>,
 }
 
 impl Reporter {
@@ -65,28 +84,35 @@ impl Reporter {
     }
 }
 
-/// Certificate and key of a server, PEM.
-#[derive(Clone)]
-pub struct ServerTls {
-    /// The certificate, and those up to the authority.
-    pub certificate: Vec<u8>,
-    /// Its key.
-    pub key: Vec<u8>,
-}
-
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 #[error("the adapter cannot be served")]
 pub struct ServeError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// Not at all.
+    Served,
+    /// No operation is begun any more.
+    Announced,
+    /// Event streams end, and connections with their last call.
+    Begun,
+    /// Connections are cut.
+    Forced,
+}
 
 struct Service {
     backend: Arc<dyn Backend>,
     events: broadcast::Sender<AdapterEvent>,
     /// What a client of 2019 handed over.
     handed: Mutex<Option<Login>>,
+    running: Running,
+    end: watch::Receiver<End>,
 }
 
-/// Serves on a listener until `stop`: reflection and health too.
+/// Serves on a listener until `stop`: reflection and health too. Then operations have a few seconds to end, event streams
+/// end, and what is left is cut. Which operations still went on is answered.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -95,29 +121,59 @@ pub async fn serve(
     tls: Option<ServerTls>,
     backend: Arc<dyn Backend>,
     stop: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError> {
+) -> Result<Vec<String>, ServeError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| ServeError(error);
-    let mut server = Server::builder().concurrency_limit_per_connection(CALLS_MAX as usize);
-    if let Some(tls) = tls {
-        let identity = Identity::from_pem(tls.certificate, tls.key);
-        server = server
-            .tls_config(ServerTlsConfig::new().identity(identity))
-            .map_err(|error| failed(error.into()))?;
-    }
+    let tls = tls.map(|tls| tls.acceptor()).transpose().map_err(|error| failed(error.into()))?;
     let described = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(MESHES_DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<MeshServiceServer<Service>>().await;
-    server
-        .add_service(service(backend))
+    let (end, ending) = watch::channel(End::Served);
+    let (service, running) = service(backend, ending.clone());
+    let cut = ending.clone();
+    let guests = door::guests(listener, tls, move || Box::pin(reached(cut.clone(), End::Forced)));
+    let served = bounded()
+        .add_service(service)
         .add_service(described().build_v1().map_err(|error| failed(error.into()))?)
         .add_service(described().build_v1alpha().map_err(|error| failed(error.into()))?)
         .add_service(health)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
-        .await
-        .map_err(|error| failed(error.into()))
+        .serve_with_incoming_shutdown(guests, reached(ending, End::Begun));
+    let orderly = async {
+        stop.await;
+        end.send_replace(End::Announced);
+        // Who listens hears how they end.
+        let _ = timeout(OPERATIONS_END_MAX, running.none()).await;
+        end.send_replace(End::Begun);
+        tokio::time::sleep(CONNECTIONS_END_MAX).await;
+        end.send_replace(End::Forced);
+        tokio::time::sleep(CUT_MAX).await;
+    };
+    tokio::select! {
+        ended = served => ended.map_err(|error| failed(error.into()))?,
+        () = orderly => {}
+    }
+    Ok(running.names())
+}
+
+/// Nobody can make it hold much for long.
+fn bounded() -> Server {
+    Server::builder()
+        .concurrency_limit_per_connection(CALLS_MAX as usize)
+        .max_concurrent_streams(CALLS_MAX)
+        .timeout(CALL_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(ALIVE_EVERY))
+        .http2_keepalive_timeout(Some(ALIVE_MAX))
+}
+
+/// Ready once the end has come so far; never where nobody can end it any more.
+async fn reached(mut end: watch::Receiver<End>, so_far: End) {
+    if end.wait_for(|end| *end >= so_far).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Serves one client in this process: the stream's other end. Ends with it.
@@ -126,24 +182,41 @@ pub fn in_memory(backend: Arc<dyn Backend>) -> DuplexStream {
     let (here, there) = tokio::io::duplex(MEMORY_BYTES);
     // The server itself is over at once; what it began with the one client goes on for as long as that stays.
     let incoming = stream::once(async { Ok::<_, io::Error>(there) });
-    tokio::spawn(Server::builder().add_service(service(backend)).serve_with_incoming(incoming));
+    let (service, _) = service(backend, watch::channel(End::Served).1);
+    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
     here
 }
 
-fn service(backend: Arc<dyn Backend>) -> MeshServiceServer<Service> {
+fn service(backend: Arc<dyn Backend>, end: watch::Receiver<End>) -> (MeshServiceServer<Service>, Running) {
     let (events, _) = broadcast::channel(EVENTS_WAITING_MAX);
-    MeshServiceServer::new(Service { backend, events, handed: Mutex::new(None) })
+    let running = Running::new();
+    let service = Service { backend, events, handed: Mutex::new(None), running: running.clone(), end };
+    let service = MeshServiceServer::new(service)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    (service, running)
 }
 
 impl Service {
-    fn report(&self, operation_id: &str) -> Reporter {
+    fn report(&self, operation_id: &str, work: Option<Arc<Work>>) -> Reporter {
         Reporter {
             events: self.events.clone(),
             operation_id: operation_id.to_owned(),
             component_name: self.backend.facts().name,
+            _work: work,
         }
+    }
+
+    /// Room for one more operation.
+    fn begin(&self, name: &str) -> Result<Arc<Work>, Status> {
+        if *self.end.borrow() != End::Served {
+            return Err(Status::unavailable("the adapter is about to stop"));
+        }
+        self.running.begin(name.to_owned()).ok_or_else(|| {
+            Status::resource_exhausted(format!(
+                "{RUNNING_MAX} operations go on; ask again when one has ended"
+            ))
+        })
     }
 
     /// Those of the request, or else what was handed over before.
@@ -192,23 +265,24 @@ impl MeshService for Service {
             return Err(Status::invalid_argument(format!("more than {LOGINS_MAX} kubeconfigs")));
         }
         let answer = ApplyRuleResponse { error: String::new(), operation_id: request.operation_id.clone() };
-        let report = self.report(&request.operation_id);
-        let is_offered =
-            self.backend.facts().operations.iter().any(|operation| operation.key == request.op_name);
-        if !is_offered {
-            report.tell(AdapterEvent {
+        let offered = self.backend.facts().operations;
+        let Some(offered) = offered.into_iter().find(|operation| operation.key == request.op_name) else {
+            self.report(&request.operation_id, None).tell(AdapterEvent {
                 severity: Severity::Error,
                 summary: format!("Operation is not supported: {}", request.op_name),
                 remedy: "Ask for what SupportedOperations lists".to_owned(),
                 ..AdapterEvent::default()
             });
             return Ok(Response::new(answer));
-        }
+        };
+        let report = self.report(&request.operation_id, Some(self.begin(&offered.text)?));
         let logins = self.logins(request.kube_configs);
+        // Mistakes are looked for in the whole cluster where nothing else is said.
+        let is_said = !request.namespace.is_empty() || offered.category == Category::Validate;
         let asked = OperationRequest {
             id: request.operation_id,
             key: request.op_name,
-            namespace: if request.namespace.is_empty() { "default".to_owned() } else { request.namespace },
+            namespace: if is_said { request.namespace } else { "default".to_owned() },
             removes: request.delete_op,
             body: request.custom_body,
             version: request.version,
@@ -231,8 +305,18 @@ impl MeshService for Service {
     }
 
     async fn stream_events(&self, _: Request<EventsRequest>) -> Answer<Self::StreamEventsStream> {
-        let heard = stream::unfold(self.events.subscribe(), |mut events| async {
-            let event = match events.recv().await {
+        if self.events.receiver_count() >= LISTENERS_MAX {
+            return Err(Status::resource_exhausted(format!("{LISTENERS_MAX} listen already")));
+        }
+        let ended: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(reached(self.end.clone(), End::Begun));
+        let heard = stream::unfold((self.events.subscribe(), ended), |(mut events, mut ended)| async {
+            let heard = tokio::select! {
+                // What was reported before the end is heard.
+                biased;
+                heard = events.recv() => heard,
+                () = &mut ended => return None,
+            };
+            let event = match heard {
                 Ok(event) => event,
                 Err(RecvError::Lagged(count)) => AdapterEvent {
                     severity: Severity::Warning,
@@ -242,7 +326,7 @@ impl MeshService for Service {
                 },
                 Err(RecvError::Closed) => return None,
             };
-            Some((Ok(response(event)), events))
+            Some((Ok(response(event)), (events, ended)))
         });
         Ok(Response::new(Box::pin(heard)))
     }

@@ -1,9 +1,10 @@
 //! How an adapter is reached: its streams of bytes.
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -71,7 +72,31 @@ pub(super) struct Road {
     pub(super) name: String,
     /// Whether nobody on the way can read along.
     pub(super) is_private: bool,
+    first: Arc<Mutex<First>>,
 }
+
+/// How the other side of the latest stream began: it tells what is there, when that is no adapter.
+#[derive(Debug, Default)]
+struct First {
+    bytes: Vec<u8>,
+    /// Nothing more came.
+    is_over: bool,
+    /// What went wrong with TLS.
+    tls: Option<BadTls>,
+}
+
+/// What goes wrong with TLS where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BadTls {
+    NotSpoken,
+    Closed,
+}
+
+/// As many bytes are looked at.
+const FIRST_BYTES: usize = 8;
+
+/// What is there instead of an adapter, and what to do.
+pub(super) type Odd = (&'static str, &'static str);
 
 enum Kind {
     Tcp { host: String, port: u16, tls: Option<tokio_rustls::TlsConnector> },
@@ -79,8 +104,13 @@ enum Kind {
     Memory(Mutex<Option<DuplexStream>>),
 }
 
-/// A stream of bytes to an adapter.
-pub(super) enum Stream {
+/// A stream of bytes to an adapter, whose first are noted.
+pub(super) struct Stream {
+    wire: Wire,
+    first: Arc<Mutex<First>>,
+}
+
+enum Wire {
     Tcp(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
     #[cfg(unix)]
@@ -94,12 +124,11 @@ impl Road {
     pub(super) fn of(way: Way) -> Result<Self, String> {
         match way {
             Way::Memory(stream) => {
-                let kind = Arc::new(Kind::Memory(Mutex::new(Some(stream))));
-                Ok(Self { kind, name: "built in".to_owned(), is_private: true })
+                Ok(Self::new(Kind::Memory(Mutex::new(Some(stream))), "built in".to_owned(), true))
             }
             Way::Socket(path) => {
                 let name = path.display().to_string();
-                Ok(Self { kind: Arc::new(Kind::Socket(path)), name, is_private: true })
+                Ok(Self::new(Kind::Socket(path), name, true))
             }
             Way::Address { address, authorities } => Self::tcp(address.trim(), authorities.as_deref()),
         }
@@ -109,27 +138,141 @@ impl Road {
         let Place { host, port, is_tls } = Place::of(address)?;
         let is_private = is_tls || is_here(&host);
         let tls = if is_tls { Some(connector(authorities)?) } else { None };
-        Ok(Self { kind: Arc::new(Kind::Tcp { host, port, tls }), name: address.to_owned(), is_private })
+        Ok(Self::new(Kind::Tcp { host, port, tls }, address.to_owned(), is_private))
+    }
+
+    fn new(kind: Kind, name: String, is_private: bool) -> Self {
+        Self { kind: Arc::new(kind), name, is_private, first: Arc::default() }
+    }
+
+    /// What is there where the latest stream led, if that can be told and it is no adapter.
+    pub(super) fn odd(&self) -> Option<Odd> {
+        let is_tls = matches!(&*self.kind, Kind::Tcp { tls: Some(_), .. });
+        noted(&self.first).odd(is_tls)
     }
 
     pub(super) async fn open(&self) -> io::Result<Stream> {
-        match &*self.kind {
+        *noted(&self.first) = First::default();
+        let wire = match &*self.kind {
             Kind::Tcp { host, port, tls } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                let stream = connect(host, *port).await?;
                 stream.set_nodelay(true)?;
-                let Some(tls) = tls else { return Ok(Stream::Tcp(stream)) };
-                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                Ok(Stream::Tls(Box::new(tls.connect(name, stream).await?)))
+                match tls {
+                    None => Wire::Tcp(stream),
+                    Some(tls) => Wire::Tls(Box::new(self.agree(tls, host, stream).await?)),
+                }
             }
             #[cfg(unix)]
-            Kind::Socket(path) => Ok(Stream::Socket(tokio::net::UnixStream::connect(path).await?)),
+            Kind::Socket(path) => Wire::Socket(tokio::net::UnixStream::connect(path).await?),
             #[cfg(not(unix))]
-            Kind::Socket(_) => Err(io::Error::other("this system has no Unix sockets")),
+            Kind::Socket(_) => return Err(io::Error::other("this system has no Unix sockets")),
             Kind::Memory(stream) => {
                 let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
-                stream.map(Stream::Memory).ok_or_else(|| io::Error::other("it has ended"))
+                Wire::Memory(stream.ok_or_else(|| io::Error::other("it has ended"))?)
             }
+        };
+        Ok(Stream { wire, first: Arc::clone(&self.first) })
+    }
+
+    async fn agree(
+        &self,
+        tls: &tokio_rustls::TlsConnector,
+        host: &str,
+        stream: TcpStream,
+    ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let agreed = tls.connect(name, stream).await;
+        if let Err(error) = &agreed {
+            noted(&self.first).tls = BadTls::of(error);
         }
+        agreed
+    }
+}
+
+fn noted(first: &Mutex<First>) -> MutexGuard<'_, First> {
+    first.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This machine's name is never asked of a resolver: what it answers would be trusted as this machine is.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    if !host.eq_ignore_ascii_case("localhost") {
+        return TcpStream::connect((host, port)).await;
+    }
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(stream) => Ok(stream),
+        // Of the usual one it is said why, where both refuse.
+        Err(error) => TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.map_err(|_| error),
+    }
+}
+
+impl BadTls {
+    fn of(error: &io::Error) -> Option<Self> {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(rustls::Error::InvalidMessage(_)) => Some(Self::NotSpoken),
+            Some(_) => None,
+            None => Some(Self::Closed).filter(|_| is_end(error)),
+        }
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
+impl First {
+    fn odd(&self, is_tls: bool) -> Option<Odd> {
+        const TLS_ALERT: &[u8] = &[0x15, 0x03];
+        match self.tls {
+            Some(BadTls::NotSpoken) => {
+                return Some((
+                    "what listens there does not speak TLS",
+                    "Write http:// before the address, where nobody else can read along; or check its port",
+                ));
+            }
+            Some(BadTls::Closed) => {
+                return Some((
+                    "the connection was closed while agreeing on TLS",
+                    "Check its port; write http:// before the address if it does not speak TLS",
+                ));
+            }
+            None => {}
+        }
+        if self.bytes.starts_with(b"HTTP/") {
+            return Some((
+                "a web server listens there: it answered in HTTP/1.1, which no adapter speaks",
+                "Check the port; adapters of known meshes listen at 10000 to 10012",
+            ));
+        }
+        if self.bytes.first() == Some(&b'<') {
+            return Some((
+                "what listens there answered with a page, and not as an adapter",
+                "Check the port; adapters of known meshes listen at 10000 to 10012",
+            ));
+        }
+        if !is_tls && self.bytes.starts_with(TLS_ALERT) {
+            return Some(("what listens there speaks TLS", "Write https:// before the address"));
+        }
+        if self.is_over && self.bytes.is_empty() {
+            return Some((
+                "what listens there closed the connection at once, without a word",
+                match is_tls {
+                    true => "Check that it is an adapter that listens there",
+                    false => {
+                        "Check that it is an adapter that listens there; if it speaks TLS, write https:// before the address"
+                    }
+                },
+            ));
+        }
+        None
+    }
+
+    fn note(&mut self, read: &[u8]) {
+        let room = FIRST_BYTES.saturating_sub(self.bytes.len()).min(read.len());
+        self.bytes.extend_from_slice(&read[..room]);
     }
 }
 
@@ -154,33 +297,54 @@ fn connector(authorities: Option<&[u8]>) -> Result<tokio_rustls::TlsConnector, S
 /// Does the same with the stream, whatever it is.
 macro_rules! with {
     ($stream:expr, $it:ident => $work:expr) => {
-        match $stream.get_mut() {
-            Stream::Tcp($it) => $work,
-            Stream::Tls($it) => $work,
+        match &mut $stream.get_mut().wire {
+            Wire::Tcp($it) => $work,
+            Wire::Tls($it) => $work,
             #[cfg(unix)]
-            Stream::Socket($it) => $work,
-            Stream::Memory($it) => $work,
+            Wire::Socket($it) => $work,
+            Wire::Memory($it) => $work,
         }
     };
 }
 
+impl Stream {
+    /// Who closes at once may be noticed by writing first.
+    fn note_end<T>(&self, polled: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(error)) = polled {
+            noted(&self.first).is_over |= is_end(error);
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        with!(self, it => Pin::new(it).poll_read(cx, buffer))
+        let before = buffer.filled().len();
+        let polled = with!(self.as_mut(), it => Pin::new(it).poll_read(cx, buffer));
+        if let Poll::Ready(read) = &polled {
+            let mut first = noted(&self.first);
+            let read_nothing = read.as_ref().map_or_else(is_end, |()| buffer.filled().len() == before);
+            first.is_over |= read_nothing;
+            first.note(&buffer.filled()[before..]);
+        }
+        polled
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        with!(self, it => Pin::new(it).poll_write(cx, bytes))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = with!(self.as_mut(), it => Pin::new(it).poll_write(cx, bytes));
+        self.note_end(&polled);
+        polled
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self, it => Pin::new(it).poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = with!(self.as_mut(), it => Pin::new(it).poll_flush(cx));
+        self.note_end(&polled);
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -209,6 +373,33 @@ mod tests {
             assert_eq!(road(address).map(|road| road.is_private), Ok(is_private), "{address}");
             assert_eq!(Way::is_private(address), is_private, "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_name_of_this_machine_is_reached_at_either_address() {
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = tokio::net::TcpListener::bind(loopback).await.expect("loopback");
+            let address = listener.local_addr().expect("an address");
+            let stream = connect("LocalHost", address.port()).await.expect("it listens");
+            assert_eq!(stream.peer_addr().expect("a peer"), address);
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_tell_what_is_there() {
+        let first = |bytes: &[u8]| {
+            let mut first = First::default();
+            bytes.chunks(3).for_each(|chunk| first.note(chunk));
+            first
+        };
+        let words = |first: First, is_tls| first.odd(is_tls).map(|(cause, _)| cause).unwrap_or_default();
+        assert!(words(first(b"HTTP/1.1 404 Not Found"), false).contains("web server"));
+        assert!(words(first(b"<html>"), true).contains("a page"));
+        assert!(words(first(&[0x15, 3, 1, 0, 2, 2, 22]), false).contains("speaks TLS"));
+        assert!(words(First { is_over: true, ..First::default() }, false).contains("closed"));
+        // Settings of HTTP/2, as every adapter begins; and one that says nothing yet.
+        assert_eq!(words(First { is_over: true, ..first(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0]) }, false), "");
+        assert_eq!(words(First::default(), false), "");
     }
 
     #[test]

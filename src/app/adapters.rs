@@ -21,6 +21,8 @@ const MESHERY: &str = "meshery-";
 pub const WAITING_MAX: usize = 32;
 /// A larger file is no manifest that is written in an editor, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+/// What is reported of an operation that could not be asked for.
+pub const NOT_BEGUN: &str = "The operation was not begun";
 
 /// All that is known of adapters.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,10 @@ pub struct Adapters {
     pub versions: BTreeMap<AdapterId, Versions>,
     /// A manifest that the page should take into its editor; each has a new number.
     pub manifest: Option<(u64, String)>,
+    /// Adapters for as long as the program runs: not kept.
+    pub passing: Vec<KnownAdapter>,
+    /// How much was reported in all, also what is not among the events any more.
+    pub reported: u64,
     /// Adapters that were found and that nobody has added.
     pub found: Vec<Found>,
     /// The time, while something goes on.
@@ -138,6 +144,8 @@ pub struct Found {
 pub enum AdapterCommand {
     /// Keep an adapter in mind, and connect it.
     Add(AdapterPlace),
+    /// Connect an adapter for as long as the program runs, without keeping it in mind.
+    Use(AdapterPlace),
     /// Call it so; empty for its own name.
     Rename(AdapterId, String),
     /// Forget it.
@@ -348,10 +356,10 @@ impl super::State {
 }
 
 impl Adapters {
-    /// An adapter that a person added.
+    /// An adapter that a person named.
     #[must_use]
     pub fn known(&self, id: AdapterId) -> Option<&KnownAdapter> {
-        self.book.adapters.iter().find(|known| known.id == id)
+        self.book.adapters.iter().chain(&self.passing).find(|known| known.id == id)
     }
 
     /// All, the built-in ones first.

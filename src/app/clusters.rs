@@ -21,6 +21,8 @@ pub const CONNECTED_MAX: usize = 16;
 pub struct Clusters {
     /// What a person has said of them.
     pub book: ClusterBook,
+    /// Kubeconfigs for as long as the program runs: not kept.
+    pub passing: Vec<PathBuf>,
     /// What became of each kubeconfig.
     pub files: Vec<ClusterFile>,
     /// Every context of them, in their order.
@@ -61,6 +63,8 @@ pub enum ClusterCommand {
     PickFolder,
     /// Keep these kubeconfigs, or folders of them, in mind.
     Add(Vec<PathBuf>),
+    /// Use these kubeconfigs for as long as the program runs, without keeping them in mind.
+    Use(Vec<PathBuf>),
     /// Forget this kubeconfig or folder; the file stays as it is.
     Remove(PathBuf),
     /// Use the files that kubectl uses, or not.
@@ -278,7 +282,8 @@ impl Clusters {
     /// Where kubeconfigs are.
     #[must_use]
     pub fn sources(&self) -> Sources {
-        Sources { own: self.book.files.clone(), uses_kubectls: self.book.uses_kubectls }
+        let own = self.book.files.iter().chain(&self.passing).cloned().collect();
+        Sources { own, uses_kubectls: self.book.uses_kubectls }
     }
 
     /// Whether kubectl's files are there, and nobody has said whether to use them.

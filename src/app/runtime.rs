@@ -15,6 +15,7 @@ mod desktop;
 mod files;
 mod forward;
 mod run;
+mod serving;
 mod store;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ use super::job::{Job, JobKey};
 use super::methods::ANSWER_MAX;
 use super::state::{Picked, Slot};
 
+pub use serving::{Serving, ServingError, ServingOptions, meshes};
 pub use store::StartError;
 
 /// The most events that wait for the face.

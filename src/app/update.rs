@@ -6,6 +6,7 @@ mod clusters;
 mod history;
 mod methods;
 mod notice;
+mod passing;
 mod plan;
 mod run;
 

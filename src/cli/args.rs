@@ -10,6 +10,8 @@ use crate::app::target::{Delay, Stall, parse_size};
 use crate::model::plan::Stage;
 use crate::model::{Goal, Timer, duration, plan};
 
+use super::args_adapter::AdapterArgs;
+
 /// Send load to a service, measure what users wait, keep every result.
 ///
 /// Without a command, the window opens.
@@ -44,6 +46,8 @@ pub(super) enum What {
     /// Kubeconfigs and contexts, and which meshes and services a cluster has
     #[command(subcommand)]
     Cluster(ClusterArgs),
+    /// Adapters of service meshes: what they offer, what they are asked, what they report; and to serve a built-in one
+    Adapter(Box<AdapterArgs>),
     /// Serve HTTP/1.1 with known delays and faults, to test against
     Target(TargetArgs),
 }

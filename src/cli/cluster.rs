@@ -125,14 +125,19 @@ fn read(session: &mut Session, named: &[PathBuf]) {
         session.wait();
     }
     let command = if !named.is_empty() {
-        ClusterCommand::Add(named.to_vec())
+        ClusterCommand::Use(named.to_vec())
     } else if session.state().clusters.files.is_empty() && !session.state().clusters.kubectls.is_empty() {
         ClusterCommand::UseKubectls(true)
     } else {
         return;
     };
     session.command(Command::Cluster(command));
-    while session.state().clusters.files.is_empty() {
+    let is_told = |session: &Session| {
+        let files = &session.state().clusters.files;
+        !files.is_empty()
+            && named.iter().all(|path| path.is_dir() || files.iter().any(|file| file.path == *path))
+    };
+    while !is_told(session) {
         session.wait();
     }
 }

@@ -41,12 +41,18 @@ impl Screen {
 
     /// A result, to standard output.
     pub(super) fn print(&self, text: &str) -> Result<(), Failure> {
+        self.stream(text).map(drop)
+    }
+
+    /// A part of a result, to standard output; whether somebody still reads it.
+    pub(super) fn stream(&self, text: &str) -> Result<bool, Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => {
                 Err(Failure::NotCarriedOut(format!("standard output cannot be written to: {error}")))
             }
-            _ => Ok(()),
         }
     }
 
@@ -76,11 +82,17 @@ impl Screen {
 
     /// Asks a question that is answered with y or n; no answer is a no.
     pub(super) fn ask(&self, question: &str) -> bool {
+        matches!(self.ask_words(&format!("{question} [y/N]")).as_str(), "y" | "Y" | "yes")
+    }
+
+    /// Asks for words; none where nobody answers.
+    pub(super) fn ask_words(&self, question: &str) -> String {
         let mut err = io::stderr().lock();
-        let _ = write!(err, "{} [y/N] ", plain(question)).and_then(|()| err.flush());
+        let _ = write!(err, "{} ", plain(question)).and_then(|()| err.flush());
         let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+        // What cannot be read is no answer.
+        let _ = io::stdin().lock().read_line(&mut answer);
+        answer.trim().to_owned()
     }
 }
 

@@ -323,12 +323,37 @@ fn find<'a, T>(entries: impl Iterator<Item = &'a Named<T>>, name: &str) -> Optio
     found.next().map(|entry| &entry.is)
 }
 
+impl Kubeconfig {
+    /// # Errors
+    /// What it needs beside itself.
+    fn stands_alone(&self) -> Result<(), &'static str> {
+        for user in self.users.iter().map(|entry| &entry.is) {
+            let User { token_file, client_certificate, client_key, exec, auth_provider, .. } = user;
+            if exec.is_some() {
+                return Err("logs in with a program");
+            }
+            if auth_provider.is_some() {
+                return Err("logs in by a provider (auth-provider)");
+            }
+            if token_file.is_some() || client_certificate.is_some() || client_key.is_some() {
+                return Err("logs in with a file");
+            }
+        }
+        match self.clusters.iter().any(|entry| entry.is.certificate_authority.is_some()) {
+            true => Err("names a file with authorities"),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Files {
     /// # Errors
-    /// Why it is no kubeconfig.
+    /// Why it is no kubeconfig, or none that stands alone: whoever hands one over could name any program or file of ours, or
+    /// have a login of ours renewed.
     pub(super) fn handed_over(text: &str) -> Result<Self, String> {
         let path = Path::new("/handed over/kubeconfig");
         let config = Kubeconfig::parse(text.as_bytes(), path)?;
+        config.stands_alone().map_err(|why| format!("it {why}"))?;
         Ok(Self { groups: vec![vec![config]], ..Self::default() })
     }
 

@@ -119,6 +119,8 @@ pub struct AdapterFacts {
     pub era: Era,
     /// What it offers; sorted.
     pub operations: Vec<Operation>,
+    /// How many more it offers that are not listed: too many, or of keys by which nobody can ask.
+    pub left_out: usize,
 }
 
 /// A part of an operation of the built-in adapter, carried out in one cluster, in order.

@@ -2,6 +2,8 @@
 
 mod app;
 mod peers;
+mod served;
+mod terminal;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use self::peers::{First, Hostile, Library, Served, raw};
+use self::peers::{First, Hostile, Library, Served, closing, raw};
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -248,19 +250,32 @@ fn own_address() -> std::net::IpAddr {
 async fn where_no_adapter_is_the_step_and_the_answer_are_told() {
     let html =
         raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><script>alert(1)</script></html>")
-            .await;
+            .await
+            .to_string();
+    let page = raw(b"<html>hello</html>").await;
     let silent = raw(b"").await;
-    let closed = crate::peer::closed_port();
+    let plain = Served::start(Library::default()).await;
+    let tls = served::with_tls().await;
+    // An alert, as servers that speak TLS answer other things.
+    let alert = raw(&[0x15, 3, 1, 0, 2, 2, 22]).await;
+    let closing = closing().await;
     for (address, step, words) in [
-        (html, AtStep::Name, "it answered"),
-        (silent, AtStep::Name, "no answer within 5 s"),
-        (closed, AtStep::Dial, "refused"),
+        (html.clone(), AtStep::Name, "a web server listens there"),
+        (format!("https://{html}"), AtStep::Dial, "does not speak TLS"),
+        (page.to_string(), AtStep::Name, "answered with a page"),
+        (silent.to_string(), AtStep::Name, "no answer within 5 s"),
+        (crate::peer::closed_port().to_string(), AtStep::Dial, "refused"),
+        (format!("https://{}", plain.address), AtStep::Dial, "does not speak TLS"),
+        (format!("http://localhost:{}", tls.port()), AtStep::Name, "speaks TLS"),
+        (alert.to_string(), AtStep::Name, "what listens there speaks TLS"),
+        (closing.to_string(), AtStep::Name, "closed the connection at once"),
+        (format!("https://{closing}"), AtStep::Dial, "closed while agreeing on TLS"),
     ] {
         let begun = Instant::now();
         let refused =
-            within("a reason", Client::connect(at(address))).await.err().expect("no adapter is there");
-        assert_eq!(refused.step, step, "{refused}");
-        assert!(refused.cause.contains(words), "{refused}");
+            within("a reason", Client::connect(at(&address))).await.err().expect("no adapter is there");
+        assert_eq!(refused.step, step, "{address}: {refused}");
+        assert!(refused.to_string().contains(words), "{address}: {refused}");
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     }
 }
@@ -275,7 +290,9 @@ async fn an_adapter_that_floods_or_sends_too_much_is_bounded_and_that_is_said() 
     loop {
         let event = ear.next().await;
         told += 1;
-        if event.summary.contains("more events were left out") {
+        if let Some(count) = event.summary.strip_suffix(" more events were left out") {
+            let count: u64 = count.parse().expect("a number");
+            assert!((1..=1000).contains(&count), "it is read slowly: {count} in a second");
             break;
         }
     }
@@ -283,9 +300,55 @@ async fn an_adapter_that_floods_or_sends_too_much_is_bounded_and_that_is_said() 
     assert!(told <= 52 * seconds, "{told} events in {seconds} s");
     let served = Served::start(Hostile::Huge).await;
     let client = Client::connect(at(served.address)).await.expect("an adapter");
-    let refused = client.operations().await.expect_err("100 MB");
+    let refused = client.operations().await.map(|_| ()).expect_err("100 MB");
     assert_eq!(refused.step, AtStep::Operations);
     assert!(refused.cause.contains("too large"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_was_left_out_is_told_though_nothing_more_comes() {
+    let served = Served::start(Hostile::Burst).await;
+    let client = Arc::new(Client::connect(at(served.address)).await.expect("an adapter"));
+    let mut ear = Ear::of(&client);
+    let first = ear.next().await;
+    let begun = Instant::now();
+    let mut last = first;
+    while !last.summary.contains("left out") {
+        last = ear.next().await;
+    }
+    assert_eq!(last.summary, "150 more events were left out");
+    assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_adapter_that_says_again_what_it_was_handed_shows_no_login() {
+    let served = Served::start(Hostile::Parrot).await;
+    let client = Arc::new(Client::connect(at(served.address)).await.expect("an adapter"));
+    let mut ear = Ear::of(&client);
+    served.until_heard().await;
+    let kubeconfig = "users:\n- name: me\n  user:\n    token: CANARY.short\n    client-key-data: CANARYa2V5\n    \
+                      password: CANARY pass\n";
+    let login = || Login::new("dev".to_owned(), kubeconfig.to_owned());
+    client.apply(&request("five", "custom"), &[login()], None).await.expect("it takes it on");
+    let event = ear.next().await;
+    let shown = format!("{event:?}");
+    assert!(!shown.contains("CANARY") && shown.contains("it was handed users:"), "{shown}");
+    let refused = client.apply(&request("six", "refused"), &[login()], None).await.expect_err("it refuses");
+    let shown = format!("{refused} {refused:?}");
+    assert!(!shown.contains("CANARY") && shown.contains("cannot read users:"), "{shown}");
+}
+
+#[tokio::test]
+async fn mistakes_are_looked_for_in_the_whole_cluster_where_no_namespace_is_named() {
+    let adapter = Library::default();
+    let served = Served::start(adapter.clone()).await;
+    let client = Client::connect(at(served.address)).await.expect("an adapter");
+    client.ask().await.expect("its facts");
+    for key in ["smi_conformance", "linkerd"] {
+        client.apply(&request("seven", key), &[], None).await.expect("it takes it on");
+    }
+    let told = ["smi_conformance in , 0 logins, version ", "linkerd in default, 0 logins, version "];
+    assert_eq!(adapter.told(), told);
 }
 
 #[tokio::test]
@@ -295,6 +358,7 @@ async fn what_an_adapter_says_is_made_harmless_and_told_once() {
     let facts = client.ask().await.expect("its facts");
     assert_eq!(facts.name, "a[31mb");
     assert_eq!(facts.operations.len(), 1, "one of a key is enough: {:?}", facts.operations);
+    assert_eq!(facts.left_out, 1, "nobody could ask for that key");
     let mut ear = Ear::of(&client);
     assert_eq!(ear.next().await.summary, "same [2J");
     assert_eq!(ear.next().await.summary, "last");

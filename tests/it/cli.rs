@@ -49,9 +49,7 @@ impl Bench {
     }
 
     fn begin(&self, line: &str) -> Going {
-        let mut command = self.command(line);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        Going(child)
+        Going::start(self.command(line))
     }
 
     fn until_served(&self, count: u64) {
@@ -66,15 +64,31 @@ impl Bench {
 }
 
 /// A process that does not outlive its test.
-struct Going(Child);
+pub(crate) struct Going(Child);
 
 impl Going {
-    fn signal(&self, name: &str) {
+    /// With its output kept.
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts"))
+    }
+
+    /// The next line of its standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        let pipe = self.0.stdout.as_mut().expect("a pipe");
+        let mut byte = [0];
+        while pipe.read(&mut byte).expect("a pipe") == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).expect("UTF-8")
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
         assert!(sent.expect("kill (Debian package procps)").success());
     }
 
-    fn end(mut self) -> Output {
+    pub(crate) fn end(mut self) -> Output {
         until("the end of the process", || self.0.try_wait().expect("a child").is_some());
         let status = self.0.wait().expect("a child");
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -96,7 +110,7 @@ impl Drop for Going {
     }
 }
 
-fn command(dir: &Path, line: &str) -> Command {
+pub(crate) fn command(dir: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshbench"));
     command.args(line.split_whitespace()).stdin(Stdio::null()).env("MESHBENCH_DATA_DIR", dir);
     for inherited in ["NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY"] {
@@ -105,7 +119,7 @@ fn command(dir: &Path, line: &str) -> Command {
     command
 }
 
-fn until(what: &str, mut reached: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) {
     let start = Instant::now();
     while !reached() {
         assert!(start.elapsed() < PATIENCE, "{what} did not come");
@@ -113,15 +127,15 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-fn status(output: &Output) -> i32 {
+pub(crate) fn status(output: &Output) -> i32 {
     output.status.code().expect("it ended by itself")
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 

@@ -93,10 +93,14 @@ async fn work(
 
 /// A login that is handed over runs no program and reads no file: nobody is there to agree.
 async fn open(login: &Login) -> Result<Link, Trouble> {
-    let unusable = |cause: String| Trouble {
+    let unusable = |cause: String| {
+        Trouble {
         title: "The kubeconfig that was handed over cannot be used".to_owned(),
         cause,
-        advice: "Hand over one with a single context and a login in it".to_owned(),
+        advice: "Hand over one with a single context and everything in it: kubectl config view --minify --flatten, \
+                 with a token in the place of a program"
+            .to_owned(),
+    }
     };
     let files = Kubeconfigs::handed_over(login.expose()).map_err(unusable)?;
     let key = files.current().or_else(|| files.contexts().first().map(|context| context.key.clone()));

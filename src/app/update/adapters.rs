@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::adapter::Way;
 use crate::app::adapters::{
     Access, AdapterCommand, AdapterJob, AdapterLink, AdapterNews, AdapterStands, Adapters, Keeping,
-    OperationQuestion, Ping, Prepared, Rehearsal, Versions, WAITING_MAX,
+    NOT_BEGUN, OperationQuestion, Ping, Prepared, Rehearsal, Versions, WAITING_MAX,
 };
 use crate::app::command::Page;
 use crate::app::job::Job;
@@ -20,6 +20,7 @@ use crate::model::adapter::{AdapterEvent, Severity};
 use crate::model::cluster::ContextKey;
 
 use super::Fresh;
+use super::passing::namespace_words;
 
 /// A longer body of a request is not kept with the operation.
 const BODY_CHARS_KEPT_MAX: usize = 4000;
@@ -30,6 +31,7 @@ impl State {
     pub(super) fn adapter_command(&mut self, command: AdapterCommand, fresh: Fresh) -> Vec<Job> {
         match command {
             AdapterCommand::Add(place) => self.add_adapter(place, fresh.id),
+            AdapterCommand::Use(place) => self.use_adapter(place, fresh.id),
             AdapterCommand::Rename(id, name) => self.rename_adapter(id, &name),
             AdapterCommand::Remove(id) => self.remove_adapter(id),
             AdapterCommand::UndoRemove => self.undo_remove_adapter(),
@@ -221,7 +223,7 @@ impl State {
         self.notices.retain(|notice| notice.action != Some(NoticeAction::UndoRemoveAdapter));
     }
 
-    fn connect_adapter(&mut self, id: AdapterId) -> Vec<Job> {
+    pub(super) fn connect_adapter(&mut self, id: AdapterId) -> Vec<Job> {
         let place = self.adapters.known(id).map(|known| known.place.clone());
         if place.is_none() && !Adapters::is_built_in(id) {
             return Vec::new();
@@ -234,8 +236,7 @@ impl State {
     }
 
     fn prepare_operation(&mut self, prepared: Prepared) -> Vec<Job> {
-        let failed =
-            |state: &mut Self, reason: String| state.failed("The operation was not begun".to_owned(), reason);
+        let failed = |state: &mut Self, reason: String| state.failed(NOT_BEGUN.to_owned(), reason);
         let link = self.adapters.links.get(&prepared.adapter);
         if !link.is_some_and(|link| link.stands == AdapterStands::Ready) {
             return failed(self, "Its adapter is not connected; connect it first".to_owned());
@@ -290,12 +291,9 @@ impl State {
         let names: Vec<&str> = contexts.iter().map(|key| self.clusters.book.title(key)).collect();
         let name = self.adapters.name(*adapter);
         let verb = if request.removes { "Undo" } else { "Do" };
-        let namespace = &request.namespace;
-        let mut words = vec![format!(
-            "{verb} “{}” in the namespace {namespace} of {}.",
-            operation.text,
-            names.join(" and of ")
-        )];
+        let place = namespace_words(operation, &request.namespace);
+        let mut words =
+            vec![format!("{verb} “{}” in {place} of {}.", operation.text, names.join(" and of "))];
         if let Some(mesh) = operations::mesh(*adapter) {
             words.extend(operations::words(mesh, request)?);
         } else {
@@ -316,7 +314,7 @@ impl State {
         let OperationQuestion { prepared, in_the_clear, .. } = *question;
         let Prepared { adapter, operation, mut request, contexts } = prepared;
         if in_the_clear.is_some()
-            && let Some(known) = self.adapters.book.adapters.iter_mut().find(|known| known.id == adapter)
+            && let Some(known) = self.adapters.known_mut(adapter)
         {
             known.may_have_logins = true;
         }
@@ -335,7 +333,7 @@ impl State {
         };
         if self.adapters.waiting.len() >= WAITING_MAX {
             let detail = format!("{WAITING_MAX} operations wait for others to end; withdraw one first");
-            return self.failed("The operation was not begun".to_owned(), detail);
+            return self.failed(NOT_BEGUN.to_owned(), detail);
         }
         let mut kept = record.clone();
         if kept.request.body.chars().count() > BODY_CHARS_KEPT_MAX {
@@ -404,6 +402,7 @@ impl State {
         let words = (reported.event.summary.clone(), reported.event.details.clone());
         let name = reported.adapter_name.clone();
         adapters.book.hear(reported);
+        adapters.reported += 1;
         let mut jobs = Vec::new();
         let is_end = is_ours && severity == Severity::Info && code != GOING_ON;
         if severity == Severity::Error || is_end {
@@ -424,15 +423,15 @@ impl State {
         };
         let event = AdapterEvent {
             severity: Severity::Error,
-            summary: "The operation was not begun".to_owned(),
+            summary: NOT_BEGUN.to_owned(),
             details: reason.clone(),
             operation_id: operation.to_owned(),
             ..AdapterEvent::default()
         };
         record.take(Report { at, event });
         let name = record.adapter_name.clone();
-        let mut jobs = self.tell_desktop(&name, "The operation was not begun");
-        jobs.extend(self.failed("The operation was not begun".to_owned(), reason));
+        let mut jobs = self.tell_desktop(&name, NOT_BEGUN);
+        jobs.extend(self.failed(NOT_BEGUN.to_owned(), reason));
         jobs.extend(self.begin_next());
         jobs.extend(self.keep_adapters());
         jobs

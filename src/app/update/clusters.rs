@@ -21,6 +21,7 @@ impl State {
             ClusterCommand::PickFiles => vec![Job::Cluster(ClusterJob::PickFiles)],
             ClusterCommand::PickFolder => vec![Job::Cluster(ClusterJob::PickFolder)],
             ClusterCommand::Add(paths) => self.add_kubeconfigs(paths),
+            ClusterCommand::Use(paths) => self.use_kubeconfigs(paths),
             ClusterCommand::Remove(path) => self.remove_kubeconfig(&path),
             ClusterCommand::UseKubectls(uses) => self.use_kubectls(uses),
             ClusterCommand::Reread => self.read_kubeconfigs(),

@@ -10,9 +10,10 @@ use meshbench::app::{Command, Core, Dialogs, Keep, Options, Page, State};
 use meshbench::model::adapter::book::{AdapterId, AdapterPlace, OperationRecord, OperationState};
 use meshbench::model::adapter::{Category, Changed, Era, OperationRequest, Severity};
 use meshbench::model::cluster::{ContextChoice, ContextKey};
+use serde_json::json;
 
 use super::peers::{Library, Served};
-use crate::kube::{Cluster, Kubeconfig, Person};
+use crate::kube::{Cluster, Kubeconfig, Kubelet, Person};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -232,6 +233,50 @@ fn production_wants_its_name_typed() {
     app.ask(AdapterCommand::Agree(" shop ".to_owned()));
     assert_eq!(app.state().adapters.book.operations.len(), 1);
     app.until("its end", |state| state.adapters.book.operations[0].state == OperationState::Succeeded);
+}
+
+#[test]
+fn an_adapter_that_is_a_service_of_a_cluster_is_reached_through_its_api_server() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let cluster = Cluster::controlled();
+    let adapter = Library::default();
+    let served = runtime.block_on(Served::start(adapter.clone()));
+    let kubelet = Kubelet::join(cluster, "node-of-adapters");
+    let namespace = cluster.namespace("meshery");
+    kubelet.pod(cluster, &namespace, "adapter-1", "registry.test/adapter:1");
+    cluster.create(
+        &format!("/api/v1/namespaces/{namespace}/services"),
+        &json!({
+            "metadata": {"name": "meshery-linkerd"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"name": "grpc", "port": 10001, "targetPort": served.address.port()}]},
+        }),
+    );
+    let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    cluster.wait_for("the Service's endpoint", &slices, |listed| {
+        listed["items"][0]["endpoints"][0]["targetRef"]["name"].as_str().map(str::to_owned)
+    });
+    let mut app = App::start(Keep::Nowhere);
+    let key = app.cluster(cluster, Person::Admin);
+    app.core.command(Command::Cluster(ClusterCommand::Connect(key.clone())));
+    let is_it = |place: &AdapterPlace| matches!(place, AdapterPlace::Service { namespace: found, port: 10001, .. } if *found == namespace);
+    app.until("that it is found", |state| state.found_adapters().iter().any(|found| is_it(&found.place)));
+    let found =
+        app.state().found_adapters().into_iter().find(|found| is_it(&found.place)).expect("waited for");
+    assert_eq!(found.name, "meshery-linkerd");
+    app.ask(AdapterCommand::Add(found.place));
+    let id = app.state().adapters.book.adapters[0].id;
+    app.until("the adapter", |state| is_ready(state, id));
+    assert_eq!(app.state().adapters.name(id), "LINKERD");
+    assert!(!app.state().found_adapters().iter().any(|found| is_it(&found.place)), "it was added");
+    runtime.block_on(served.until_heard());
+    let prepared = app.prepared(id, Category::Install, std::slice::from_ref(&key));
+    let done = app.carry_out(prepared);
+    assert_eq!(
+        done.reports.last().expect("a report").event.remedy,
+        "try another",
+        "its events come the same way"
+    );
+    assert_eq!(adapter.told(), ["linkerd in default, 1 login, version "]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use meshbench::proto::meshes::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -27,6 +27,10 @@ pub(super) trait Adapter: Clone + Send + Sync + 'static {
     /// Whether it keeps what it is handed.
     fn is_handed(&self, _: CreateMeshInstanceRequest) -> bool {
         false
+    }
+    /// Why it refuses an operation at once.
+    fn refuses(&self, _: &ApplyRuleRequest) -> Option<Status> {
+        None
     }
     /// What it reports of an operation.
     fn apply(&self, request: &ApplyRuleRequest) -> Option<EventsResponse>;
@@ -44,6 +48,7 @@ pub(super) trait Adapter: Clone + Send + Sync + 'static {
 pub(super) struct Served {
     pub(super) address: SocketAddr,
     listeners: watch::Receiver<usize>,
+    asked: watch::Receiver<usize>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -51,6 +56,8 @@ struct Peer<A> {
     adapter: A,
     events: broadcast::Sender<EventsResponse>,
     heard: watch::Sender<usize>,
+    /// Operations that it took on.
+    asked: watch::Sender<usize>,
 }
 
 impl Served {
@@ -71,7 +78,8 @@ impl Served {
         let listener = bound.expect("an address");
         let address = listener.local_addr().expect("an address");
         let (heard, listeners) = watch::channel(0);
-        let peer = Peer { adapter, events: broadcast::channel(64).0, heard };
+        let (asking, asked) = watch::channel(0);
+        let peer = Peer { adapter, events: broadcast::channel(64).0, heard, asked: asking };
         let service = MeshServiceServer::new(peer).max_encoding_message_size(usize::MAX);
         // What is spawned for a connection dies with its runtime only, as with a process.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -82,7 +90,14 @@ impl Served {
             let _ =
                 Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener)).await;
         });
-        Self { address, listeners, runtime: Some(runtime) }
+        Self { address, listeners, asked, runtime: Some(runtime) }
+    }
+
+    /// Waits until it took so many operations on.
+    pub(super) async fn until_asked(&self, count: usize) {
+        let mut asked = self.asked.clone();
+        let asked = asked.wait_for(|asked| *asked >= count);
+        tokio::time::timeout(super::PATIENCE, asked).await.expect("it is asked").expect("it is served");
     }
 
     /// Waits until someone listens to its events: what is told before is lost, as with any adapter.
@@ -128,9 +143,13 @@ impl<A: Adapter> MeshService for Peer<A> {
 
     async fn apply_operation(&self, request: Request<ApplyRuleRequest>) -> Answer<ApplyRuleResponse> {
         let request = request.into_inner();
+        if let Some(status) = self.adapter.refuses(&request) {
+            return Err(status);
+        }
         if let Some(event) = self.adapter.apply(&request) {
             let _ = self.events.send(EventsResponse { operation_id: request.operation_id.clone(), ..event });
         }
+        self.asked.send_modify(|count| *count += 1);
         Ok(Response::new(ApplyRuleResponse { error: String::new(), operation_id: request.operation_id }))
     }
 
@@ -283,6 +302,10 @@ impl Adapter for Library {
 pub(super) enum Hostile {
     /// Reports without end.
     Flood,
+    /// Reports much at once, and then nothing.
+    Burst,
+    /// Says again what it was handed: of the operation `refused` in its refusal, of others in what it reports.
+    Parrot,
     /// Does not answer whoever listens before it has something to say.
     Late,
     /// Offers 100 MB.
@@ -304,13 +327,31 @@ impl Adapter for Hostile {
         let one = operation("custom", "Custom\u{7}", OpCategory::Custom);
         let ops = match self {
             Self::Huge => vec![operation("custom", &"x".repeat(100 << 20), OpCategory::Custom)],
+            Self::Controls => vec![one.clone(), one, operation("be\u{7}ll", "", OpCategory::Custom)],
             _ => vec![one.clone(), one],
         };
         SupportedOperationsResponse { ops, error: String::new() }
     }
 
-    fn apply(&self, _: &ApplyRuleRequest) -> Option<EventsResponse> {
-        None
+    fn is_handed(&self, _: CreateMeshInstanceRequest) -> bool {
+        matches!(self, Self::Parrot)
+    }
+
+    fn refuses(&self, request: &ApplyRuleRequest) -> Option<Status> {
+        let is_it = matches!(self, Self::Parrot) && request.op_name == "refused";
+        is_it.then(|| Status::internal(format!("cannot read {}", request.kube_configs.join("\n"))))
+    }
+
+    fn apply(&self, request: &ApplyRuleRequest) -> Option<EventsResponse> {
+        let said = request.kube_configs.join("\n");
+        matches!(self, Self::Parrot).then(|| EventsResponse {
+            event_type: EventType::Error.into(),
+            summary: format!("it was handed {said}"),
+            details: said.clone(),
+            probable_cause: said.replace('\n', " "),
+            suggested_remediation: "Authorization: Bearer CANARY-0123456789-of-someone-else".to_owned(),
+            ..EventsResponse::default()
+        })
     }
 
     fn says(&self) -> Events {
@@ -320,13 +361,28 @@ impl Adapter for Hostile {
                 let numbered = stream::iter(0_u64..).map(move |number| event(format!("event {number}")));
                 Box::pin(numbered)
             }
-            Self::Huge | Self::Late => Box::pin(stream::empty()),
+            Self::Burst => Box::pin(stream::iter(0..200).map(move |number| event(format!("event {number}")))),
+            Self::Huge | Self::Late | Self::Parrot => Box::pin(stream::empty()),
             Self::Controls => {
                 let said = ["same \u{1b}[2J", "same \u{1b}[2J", "last"];
                 Box::pin(stream::iter(said.map(|summary| event(summary.to_owned()))))
             }
         }
     }
+}
+
+/// A connection for clients that are not our own.
+pub(super) async fn channel(url: impl ToString) -> Channel {
+    let endpoint = Endpoint::from_shared(url.to_string()).expect("a URL");
+    endpoint.connect().await.expect("a connection")
+}
+
+/// Takes connections and closes each at once.
+pub(super) async fn closing() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    address
 }
 
 /// Takes connections and answers each with these bytes; with none it says nothing, and holds on.
