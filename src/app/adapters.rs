@@ -166,6 +166,8 @@ pub enum AdapterCommand {
     DoNotWait(String),
     /// Do not carry out an operation that waits.
     Withdraw(String),
+    /// End an operation of a built-in adapter; others know no such thing.
+    StopOperation(String),
     /// Ask how long an adapter takes to answer.
     Ping(AdapterId),
     /// Ask which versions of its mesh can be installed.
@@ -310,6 +312,8 @@ pub enum AdapterJob {
     },
     /// The answers of clusters are not waited for any more.
     StopRehearsal,
+    /// End an operation of a built-in adapter.
+    StopOperation(String),
     /// Ask how long it takes to answer.
     Ping(AdapterId),
     /// Ask which versions can be installed.

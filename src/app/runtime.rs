@@ -356,6 +356,7 @@ impl Runtime {
             handle: self.tokio.handle().clone(),
             outbox: self.outbox.clone(),
             tokens: self.clusters.tokens(),
+            stops: self.adapters.stops().clone(),
         };
         match job {
             AdapterJob::Save(book) => {
@@ -384,6 +385,7 @@ impl Runtime {
             AdapterJob::ReadManifest(path) => {
                 self.on_thread(move |outbox| files::read_manifest(&path, outbox));
             }
+            AdapterJob::StopOperation(id) => self.adapters.stops().stop(id),
             AdapterJob::Find => drop(self.tokio.spawn(adapters::find(around.outbox))),
         }
     }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use super::builtin::BuiltIn;
+use super::builtin::{BuiltIn, Stops};
 use super::{Outbox, clusters};
 use crate::adapter::builtin;
 use crate::adapter::{AtStep, Client, KNOWN_PORTS, Login, Way, WireError, in_memory};
@@ -39,6 +39,7 @@ pub(super) struct Adapters {
     clock: Option<AbortHandle>,
     /// Clusters that are asked what an operation would do.
     rehearsal: Vec<AbortHandle>,
+    stops: Stops,
 }
 
 struct Kept {
@@ -52,6 +53,7 @@ pub(super) struct Around {
     pub(super) handle: Handle,
     pub(super) outbox: Outbox,
     pub(super) tokens: Tokens,
+    pub(super) stops: Stops,
 }
 
 impl Adapters {
@@ -98,6 +100,11 @@ impl Adapters {
             });
             self.rehearsal.push(task.abort_handle());
         }
+    }
+
+    /// Ends operations of the built-in ones.
+    pub(super) fn stops(&self) -> &Stops {
+        &self.stops
     }
 
     pub(super) fn stop_rehearsal(&mut self) {
@@ -297,7 +304,7 @@ async fn way(
     match place {
         None => {
             let mesh = operations::mesh(id).ok_or_else(|| lost("there is no such adapter".to_owned()))?;
-            let backend = Arc::new(BuiltIn::new(mesh, around.handle.clone()));
+            let backend = Arc::new(BuiltIn::new(mesh, around.handle.clone(), around.stops.clone()));
             Ok((Way::Memory(in_memory(backend)), Held::default()))
         }
         Some(AdapterPlace::Address(address)) => {

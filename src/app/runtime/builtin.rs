@@ -1,6 +1,7 @@
 //! The built-in adapters: steps computed by the adapter's side, carried out by the cluster's.
 
 use tokio::runtime::Handle;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::account::Keyring;
 use crate::adapter::builtin::{self, Operable};
@@ -16,16 +17,48 @@ use crate::model::cluster::Trouble;
 /// The most objects of one step that are named one by one; of more the count is told.
 const NAMED_MAX: usize = 20;
 
+/// The most operations that are asked to stop at once.
+const STOPS_MAX: usize = 64;
+
 /// Operates one mesh.
 pub(super) struct BuiltIn {
     mesh: Operable,
     handle: Handle,
+    stops: Stops,
+}
+
+/// Ends operations that go on, by their ids.
+#[derive(Clone)]
+pub(super) struct Stops(broadcast::Sender<String>);
+
+impl Default for Stops {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(STOPS_MAX))
+    }
+}
+
+impl Stops {
+    pub(super) fn stop(&self, operation: String) {
+        // Nothing may go on.
+        let _ = self.0.send(operation);
+    }
+
+    /// Waits until this operation is to end.
+    async fn asked(mut heard: broadcast::Receiver<String>, operation: &str) {
+        loop {
+            match heard.recv().await {
+                Ok(asked) if asked == operation && !asked.is_empty() => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
 }
 
 impl BuiltIn {
     /// Works on this runtime.
-    pub(super) fn new(mesh: Operable, handle: Handle) -> Self {
-        Self { mesh, handle }
+    pub(super) fn new(mesh: Operable, handle: Handle, stops: Stops) -> Self {
+        Self { mesh, handle, stops }
     }
 }
 
@@ -36,11 +69,17 @@ impl Backend for BuiltIn {
 
     fn apply(&self, request: OperationRequest, logins: Vec<Login>, report: Reporter) {
         let mesh = self.mesh;
+        // Heard from now on: who asks for it may stop it at once.
+        let stops = self.stops.0.subscribe();
         self.handle.spawn(async move {
             let offered = builtin::operations(mesh);
             let text = offered.into_iter().find(|operation| operation.key == request.key);
             let text = text.map_or(request.key.clone(), |operation| operation.text);
-            let end = match work(mesh, &request, &logins, &report).await {
+            let ended = tokio::select! {
+                ended = work(mesh, &request, &logins, &report) => ended,
+                () = Stops::asked(stops, &request.id) => Err(stopped()),
+            };
+            let end = match ended {
                 Ok(()) => AdapterEvent {
                     summary: if request.removes {
                         format!("Undone: {text}")
@@ -59,6 +98,14 @@ impl Backend for BuiltIn {
             };
             report.tell(end);
         });
+    }
+}
+
+fn stopped() -> Trouble {
+    Trouble {
+        title: "It was stopped".to_owned(),
+        cause: "a person stopped it".to_owned(),
+        advice: "What was done until then stays: ask for it again, or take it away with Remove".to_owned(),
     }
 }
 

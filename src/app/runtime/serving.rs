@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::builtin::BuiltIn;
+use super::builtin::{BuiltIn, Stops};
 use crate::adapter::{ServeError, ServerTls, serve};
 use crate::app::operations;
 
@@ -65,7 +65,7 @@ impl Serving {
         let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let backend = Arc::new(BuiltIn::new(mesh, runtime.handle().clone()));
+        let backend = Arc::new(BuiltIn::new(mesh, runtime.handle().clone(), Stops::default()));
         let task = runtime.spawn(serve(listener, tls, backend, async {
             // Stopped, or dropped: the same.
             let _ = stopped.await;

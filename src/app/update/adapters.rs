@@ -45,6 +45,9 @@ impl State {
             }
             AdapterCommand::DoNotWait(operation) => self.begin_waiting(&operation),
             AdapterCommand::Withdraw(operation) => self.withdraw_operation(&operation),
+            AdapterCommand::StopOperation(operation) => {
+                vec![Job::Adapter(AdapterJob::StopOperation(operation))]
+            }
             AdapterCommand::Ping(id) => {
                 self.adapters.pings.insert(id, Ping::Asked);
                 vec![Job::Adapter(AdapterJob::Ping(id))]

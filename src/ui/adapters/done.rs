@@ -2,7 +2,7 @@
 
 use eframe::egui::{CollapsingHeader, Label, RichText, ScrollArea, Ui};
 
-use crate::app::adapters::AdapterCommand;
+use crate::app::adapters::{AdapterCommand, Adapters};
 use crate::app::clusters::{Aim, ClusterCommand};
 use crate::app::operations;
 use crate::model::adapter::book::{AdapterId, OperationRecord, OperationState, Report, Reported, SILENT_S};
@@ -72,6 +72,14 @@ fn buttons(cx: &mut Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
                 cx.adapter(AdapterCommand::Withdraw(id.clone()));
             }
         });
+    }
+    let is_ours = Adapters::is_built_in(record.adapter);
+    if record.state == OperationState::Running && is_ours {
+        let stop = ui.button("Stop").on_hover_text("What was done until now stays");
+        name(ui, stop.id, &format!("Stop {}", record.operation.text));
+        if stop.clicked() {
+            cx.adapter(AdapterCommand::StopOperation(id.clone()));
+        }
     }
     let tried = operations::tried_at(record).filter(|_| record.state == OperationState::Succeeded);
     let Some((service, port)) = tried else { return };

@@ -182,6 +182,35 @@ fn who_may_not_is_told_and_what_was_done_is_kept_over_a_restart() {
 }
 
 #[test]
+fn an_operation_that_waits_for_pods_is_stopped_and_what_it_did_stays() {
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace("stopped");
+    let mut app = App::start(Keep::Nowhere);
+    let key = app.cluster(cluster, Person::Admin);
+    let kuma = app.built_in("Kuma");
+    let mut prepared = app.prepared(kuma, Category::SampleApplication, std::slice::from_ref(&key));
+    prepared.request.namespace.clone_from(&namespace);
+    app.ask(AdapterCommand::Prepare(Box::new(prepared.clone())));
+    app.ask(AdapterCommand::Agree(String::new()));
+    let first = |state: &State| state.adapters.book.operations[0].clone();
+    app.until("pods that never come: no kubelet is there", |state| {
+        first(state).reports.iter().any(|report| report.event.summary.contains("pods are ready"))
+    });
+    let id = first(app.state()).request.id;
+    app.ask(AdapterCommand::StopOperation("of another".to_owned()));
+    app.ask(AdapterCommand::StopOperation(id));
+    app.until("its end", |state| first(state).state != OperationState::Running);
+    let ended = first(app.state());
+    assert_eq!(ended.state, OperationState::Failed);
+    let last = &ended.reports.last().expect("its end").event;
+    assert!(last.summary == "It was stopped" && last.remedy.contains("stays"), "{last:?}");
+    let deployments = cluster.get(&format!("/apis/apps/v1/namespaces/{namespace}/deployments"));
+    assert!(!deployments["items"].as_array().expect("a list").is_empty());
+    prepared.request.removes = true;
+    assert_eq!(app.carry_out(prepared).state, OperationState::Succeeded);
+}
+
+#[test]
 fn one_operation_is_carried_out_in_two_contexts_with_the_login_of_each() {
     let cluster = Cluster::shared();
     let namespace = cluster.namespace("two-contexts");
