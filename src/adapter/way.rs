@@ -308,11 +308,17 @@ macro_rules! with {
 }
 
 impl Stream {
-    /// Who closes at once may be noticed by writing first.
-    fn note_end<T>(&self, polled: &Poll<io::Result<T>>) {
-        if let Poll::Ready(Err(error)) = polled {
-            noted(&self.first).is_over |= is_end(error);
+    /// Who closes at once may be noticed by writing first; what it said before is still there to be read.
+    fn note_end<T>(mut self: Pin<&mut Self>, cx: &mut Context<'_>, polled: &Poll<io::Result<T>>) {
+        let Poll::Ready(Err(error)) = polled else { return };
+        if !is_end(error) {
+            return;
         }
+        let mut bytes = [0; FIRST_BYTES];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        // Noted by reading, whatever comes of it.
+        let _ = self.as_mut().poll_read(cx, &mut buffer);
+        noted(&self.first).is_over = true;
     }
 }
 
@@ -337,13 +343,13 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = with!(self.as_mut(), it => Pin::new(it).poll_write(cx, bytes));
-        self.note_end(&polled);
+        self.note_end(cx, &polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = with!(self.as_mut(), it => Pin::new(it).poll_flush(cx));
-        self.note_end(&polled);
+        self.note_end(cx, &polled);
         polled
     }
 
