@@ -308,11 +308,11 @@ macro_rules! with {
 }
 
 impl Stream {
-    /// Who closes at once may be noticed by writing first.
-    fn note_end<T>(&self, polled: &Poll<io::Result<T>>) {
-        if let Poll::Ready(Err(error)) = polled {
-            noted(&self.first).is_over |= is_end(error);
-        }
+    /// A connection that ends before its first word may show that in writing first. What the other side said before is still
+    /// there to be read and tells more: so writing goes on, to nobody, until reading has come to the end.
+    fn is_left_to_reading<T>(&self, polled: &Poll<io::Result<T>>) -> bool {
+        let Poll::Ready(Err(error)) = polled else { return false };
+        is_end(error) && noted(&self.first).bytes.is_empty()
     }
 }
 
@@ -337,14 +337,12 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = with!(self.as_mut(), it => Pin::new(it).poll_write(cx, bytes));
-        self.note_end(&polled);
-        polled
+        if self.is_left_to_reading(&polled) { Poll::Ready(Ok(bytes.len())) } else { polled }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = with!(self.as_mut(), it => Pin::new(it).poll_flush(cx));
-        self.note_end(&polled);
-        polled
+        if self.is_left_to_reading(&polled) { Poll::Ready(Ok(())) } else { polled }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -17,6 +17,7 @@ use super::event::Event;
 use super::job::Job;
 use super::state::{Question, State, StoreState};
 use crate::model::Settings;
+use crate::model::cluster::ClusterBook;
 
 /// What `update` may not make itself: a new identity.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +136,8 @@ impl State {
     fn store_failed(&mut self, reason: String) -> Vec<Job> {
         self.store = StoreState::Failed { reason: reason.clone() };
         let mut jobs = self.failed("Stored runs cannot be used".to_owned(), reason);
+        // What was chosen is not known, but kubeconfigs can be read all the same.
+        jobs.extend(self.book_opened(ClusterBook::default()));
         jobs.extend(self.adapters_shown());
         jobs
     }

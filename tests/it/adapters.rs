@@ -275,7 +275,7 @@ async fn where_no_adapter_is_the_step_and_the_answer_are_told() {
         let refused =
             within("a reason", Client::connect(at(&address))).await.err().expect("no adapter is there");
         assert_eq!(refused.step, step, "{address}: {refused}");
-        assert!(refused.to_string().contains(words), "{address}: {refused}");
+        assert!(refused.to_string().contains(words), "{address}, {words}: {refused}");
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     }
 }

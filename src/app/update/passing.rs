@@ -54,3 +54,48 @@ pub(super) fn namespace_words(operation: &Operation, namespace: &str) -> String 
         (name, _) => format!("the namespace {name}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::app::Command;
+    use crate::app::adapters::{AdapterCommand, AdapterJob};
+    use crate::app::clusters::ClusterCommand;
+    use crate::app::update::Fresh;
+
+    use super::*;
+
+    fn fresh(number: u128) -> Fresh {
+        Fresh { id: Uuid::from_u128(number) }
+    }
+
+    #[test]
+    fn what_is_used_once_is_connected_and_never_kept() {
+        let mut state = State::default();
+        let place = || AdapterPlace::Address("localhost:10000".to_owned());
+        let ask = |state: &mut State, number| {
+            state.command(Command::Adapter(AdapterCommand::Use(place())), fresh(number))
+        };
+        let jobs = ask(&mut state, 7);
+        assert!(matches!(jobs.as_slice(), [Job::Adapter(AdapterJob::Connect { .. })]), "{jobs:?}");
+        ask(&mut state, 8);
+        assert_eq!(state.adapters.passing.len(), 1, "the same is used again");
+        assert!(state.adapters.book.adapters.is_empty());
+        let id = state.adapters.passing[0].id;
+        assert_eq!(state.adapters.name(id), "localhost:10000");
+
+        let file = PathBuf::from("/somewhere/config");
+        let used = ClusterCommand::Use(vec![file.clone(), file.clone()]);
+        let jobs = state.command(Command::Cluster(used), fresh(9));
+        assert!(matches!(jobs.as_slice(), [Job::Cluster(ClusterJob::Read(_))]), "{jobs:?}");
+        assert_eq!(state.clusters.sources().own, [file]);
+        assert!(state.clusters.book.files.is_empty());
+    }
+
+    #[test]
+    fn where_an_operation_is_done_is_said_whatever_was_named() {
+        let of = |category| Operation { category, ..Operation::default() };
+        assert_eq!(namespace_words(&of(Category::Validate), ""), "all namespaces");
+        assert_eq!(namespace_words(&of(Category::Install), ""), "the namespace default");
+        assert_eq!(namespace_words(&of(Category::Validate), "shop"), "the namespace shop");
+    }
+}

@@ -3,9 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meshbench::adapter::{Client, Way};
+use meshbench::app::clusters::ClusterCommand;
+use meshbench::app::state::StoreState;
+use meshbench::app::{Core, Dialogs, Keep};
+use meshbench::model::cluster::{ContextChoice, ContextKey};
 use meshbench::proto::meshes::mesh_service_client::MeshServiceClient;
 use meshbench::proto::meshes::{ApplyRuleRequest, EventsRequest, EventsResponse};
 use serde_json::Value;
@@ -322,6 +327,74 @@ fn the_built_in_adapter_applies_validates_and_removes_from_a_terminal() {
     let bad =
         terminal.done(&format!("adapter apply istio istio.custom {with} --file {} --yes", bad.display()));
     assert_eq!(status(&bad), 2, "{}", err(&bad));
+}
+
+/// The window, as far as it keeps things, on the same data.
+fn window(terminal: &Terminal) -> Core {
+    let dialogs: Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+    let options = meshbench::app::Options { data_dir: terminal.dir.path().join("data"), keep: Keep::Here };
+    let mut core = Core::start(options, Arc::new(|| {}), dialogs).expect("a core");
+    let begun = Instant::now();
+    while core.state().store != StoreState::Open {
+        assert!(begun.elapsed() < PATIENCE, "the store did not open: {:?}", core.state().store);
+        core.wait(Duration::from_millis(50));
+    }
+    core
+}
+
+#[test]
+fn production_is_named_before_anything_is_done_there() {
+    let terminal = Terminal::new();
+    let kubeconfig = terminal.kubeconfig(Cluster::shared(), Person::Viewer, Login::Token);
+    let key = ContextKey { file: kubeconfig.clone(), name: "tests".to_owned() };
+    let choice = ContextChoice { is_production: true, alias: "shop".to_owned(), ..ContextChoice::default() };
+    let mut core = window(&terminal);
+    core.command(meshbench::app::Command::Cluster(ClusterCommand::Describe(key, choice)));
+    let library = Library::default();
+    let peer = terminal.peer(library.clone());
+    let line = format!(
+        "adapter apply {} linkerd --context tests --kubeconfig {} --yes",
+        peer.address,
+        kubeconfig.display()
+    );
+    // While the window has the data, what is production is not known: each may be.
+    let unknown = terminal.done(&line);
+    assert_eq!(status(&unknown), 2, "{}", err(&unknown));
+    assert!(err(&unknown).contains("tests may be production"), "{}", err(&unknown));
+    assert_eq!(core.end(), None);
+    for (more, words) in
+        [("", "shop is production"), (" --production tests", "it is shop that is production")]
+    {
+        let refused = terminal.done(&format!("{line}{more}"));
+        assert_eq!(status(&refused), 2, "{}", err(&refused));
+        assert!(err(&refused).contains(words), "{}", err(&refused));
+    }
+    assert_eq!(library.told(), [] as [String; 0]);
+    assert_eq!(status(&terminal.done(&format!("{line} --production shop"))), 1, "as that adapter says");
+    assert_eq!(library.told().len(), 1);
+}
+
+#[test]
+fn a_login_is_sent_where_others_can_read_it_only_when_that_was_said() {
+    let terminal = Terminal::new();
+    let kubeconfig = terminal.kubeconfig(Cluster::shared(), Person::Viewer, Login::Token);
+    let first = First::default();
+    let peer = terminal.runtime.block_on(Served::start_on("0.0.0.0:0", first.clone()));
+    let line = format!(
+        "adapter apply {}:{} istio_install --context tests --kubeconfig {} --yes",
+        own_address(),
+        peer.address.port(),
+        kubeconfig.display()
+    );
+    let refused = terminal.done(&line);
+    assert_eq!(status(&refused), 2, "{}", err(&refused));
+    assert!(
+        err(&refused).contains("everybody on the way") && err(&refused).contains("--agree-to-send-login")
+    );
+    assert_eq!(first.told(), [] as [String; 0]);
+    let done = terminal.done(&format!("{line} --agree-to-send-login"));
+    assert_eq!(status(&done), 0, "{}", err(&done));
+    assert_eq!(first.told().len(), 2, "handed over, and asked");
 }
 
 /// A built-in adapter that the binary serves.
