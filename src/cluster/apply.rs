@@ -175,7 +175,9 @@ impl<'a> Set<'a> {
     }
 
     fn params(&self) -> PatchParams {
-        PatchParams { dry_run: self.earnest == Earnest::Rehearsed, ..PatchParams::apply(MANAGER) }
+        // A field that its kind does not know is a mistake, not something to leave out without a word.
+        let params = PatchParams::apply(MANAGER).validation_strict();
+        PatchParams { dry_run: self.earnest == Earnest::Rehearsed, ..params }
     }
 
     /// What is remembered; none where there is no such set.

@@ -374,15 +374,7 @@ fn an_api_server_that_goes_and_comes_back_is_told_and_what_was_seen_stays() {
 #[test]
 fn every_known_mesh_is_found_by_what_it_leaves() {
     let cluster = Cluster::own(kube::Options::default());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
-    // Ambient is laid beside Istio.
-    files.sort();
-    files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
-    for file in &files {
-        cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
-    }
+    kube::crds::apply_meshes(&cluster);
     let mut app = App::start();
     let key = app.add(&Kubeconfig::of(&cluster, Person::Admin));
     app.connect(&key);

@@ -3,6 +3,7 @@
 
 mod asking;
 mod cluster;
+pub(crate) mod crds;
 mod kubeconfig;
 mod kubelet;
 mod parts;

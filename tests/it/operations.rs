@@ -15,7 +15,7 @@ use meshbench::model::cluster::{ContextKey, Trouble};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::kube::{Cluster, Kubeconfig, Login, Options, Person};
+use crate::kube::{Cluster, Kubeconfig, Login, Options, Person, crds};
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: \"1\"}\n";
 
@@ -29,15 +29,7 @@ fn with_meshes() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::own(Options::default());
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
-        // Ambient is laid beside Istio.
-        files.sort();
-        files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
-        for file in files {
-            cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
-        }
+        crds::apply_meshes(&cluster);
         cluster
     })
 }
@@ -645,6 +637,69 @@ async fn every_operation(
     }
     assert_eq!(objects(cluster, &namespace), left, "{}: something is left", mesh.name());
     count
+}
+
+#[tokio::test]
+async fn versions_that_look_like_numbers_are_words_to_every_mesh() {
+    let cluster = with_meshes();
+    let (link, namespace) = (admin(cluster).await, cluster.namespace("2026"));
+    for mesh in Operable::ALL {
+        let split = builtin::operations(mesh).into_iter().find(|it| it.key.ends_with("traffic-split"));
+        let Some(split) = split else { continue };
+        let body = "stable: \"1\"\ncanary: \"2e3\"\n".to_owned();
+        let of = |removes| {
+            let (key, namespace, body) = (split.key.clone(), namespace.clone(), body.clone());
+            let request = OperationRequest { key, namespace, body, removes, ..OperationRequest::default() };
+            builtin::steps(mesh, &request).expect("steps")
+        };
+        done(&link, &of(false)).await;
+        done(&link, &of(true)).await;
+    }
+    assert_eq!(objects(cluster, &namespace), Vec::<String>::new());
+}
+
+/// What is refused of a manifest with a misspelt field.
+async fn misspelt(link: &Link, namespace: &str, manifest: &str) -> Trouble {
+    let request = OperationRequest {
+        key: "istio.custom".to_owned(),
+        namespace: namespace.to_owned(),
+        body: manifest.to_owned(),
+        ..OperationRequest::default()
+    };
+    let steps = builtin::steps(Operable::Istio, &request).expect("steps");
+    assert!(link.rehearse(&steps).await.is_err(), "a rehearsal finds it");
+    refused(link, &steps).await
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_an_error_that_names_it_in_every_kind() {
+    let cluster = with_meshes();
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace("misspelt");
+    let rule = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: echo}\nspec: {hosts: [echo], \
+                http: [{timout: 1s, route: [{destination: {host: echo}}]}]}\n";
+    let policy = "apiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: {name: echo}\nspec: {podSelector: {}, \
+                  port: 1, acessPolicy: deny}\n";
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: echo}\nspec: {parentRef: []}\n";
+    let workload = deployment("web").replace("replicas:", "replica:");
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, lables: {a: b}}\n";
+    for (manifest, object, field) in [
+        (rule, "VirtualService", "timout"),
+        (policy, "Server", "acessPolicy"),
+        (route, "HTTPRoute", "parentRef"),
+        (&workload, "Deployment", "replica"),
+        (config, "ConfigMap", "lables"),
+    ] {
+        let trouble = misspelt(&link, &namespace, manifest).await;
+        assert!(trouble.title.contains("has fields that its kind does not know"), "{trouble:?}");
+        assert!(trouble.title.starts_with(object) && trouble.cause.contains(field), "{trouble:?}");
+    }
+    // A value that the kind's schema does not allow is another mistake.
+    let wrong = rule.replace("timout: 1s", "timeout: soon");
+    let trouble = misspelt(&link, &namespace, &wrong).await;
+    assert!(trouble.title.contains("does not take") && trouble.cause.contains("timeout"), "{trouble:?}");
+    let left = objects(cluster, &namespace);
+    assert!(left.iter().all(|it| it.starts_with("ConfigMap/meshbench-custom-")), "{left:?}");
 }
 
 #[tokio::test]
