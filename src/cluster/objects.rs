@@ -22,8 +22,7 @@ const PORTS_MAX: usize = 32;
 /// The most rules of one Ingress that are kept.
 const RULES_MAX: usize = 256;
 
-pub(super) fn namespace(object: core::Namespace) -> Namespace {
-    let meta = object.metadata;
+pub(super) fn namespace(meta: ObjectMeta) -> Namespace {
     Namespace {
         name: meta.name.unwrap_or_default(),
         labels: kept(meta.labels),
