@@ -1,5 +1,7 @@
 //! Clusters against a real API server: what the app connects to, sees and says.
 
+mod big;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -671,3 +673,45 @@ fn the_terminal_checks_lists_and_finds_meshes() {
     assert_eq!(run(&["cluster", "remove", &path]).0, Some(0));
     assert!(run(&["cluster", "list"]).2.contains("No context is known"));
 }
+
+#[test]
+fn of_namespaces_only_metadata_is_asked_for_and_of_what_is_looked_into_the_whole() {
+    let cluster = Cluster::own(kube::Options::default());
+    let recorder = kube::Recorder::start(&cluster);
+    let mut app = App::start();
+    let key = app.add(&Kubeconfig::of(&cluster, Person::Admin).server(&recorder.url()));
+    app.connect(&key);
+    app.seen(&key, "all of it", |seen| seen.is_whole);
+    let namespace = cluster.namespace("marked");
+    let injected = |seen: &Inventory, value: &str| {
+        let of = seen.namespaces.iter().find(|it| it.name == namespace);
+        of.is_some_and(|it| it.labels.get("istio-injection").is_some_and(|is| is == value))
+    };
+    // What metadata does not have is not missed: it is watched on.
+    for value in ["enabled", "disabled"] {
+        let labels = json!({"metadata": {"labels": {"istio-injection": value}}});
+        cluster.patch(&format!("/api/v1/namespaces/{namespace}"), &labels);
+        app.seen(&key, "its label", |seen| injected(seen, value));
+    }
+    let mut seen: Vec<(String, bool, bool)> = recorder
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.path.contains("watch=true") || !asked.path.contains("limit=1"))
+        .filter_map(|asked| {
+            let kind = asked.path.split(['?', '/']).find(|part| WATCHED.contains(part))?;
+            let is_metadata = asked.accept.contains("as=PartialObjectMetadata");
+            Some((kind.to_owned(), asked.path.contains("watch=true"), is_metadata))
+        })
+        .collect();
+    seen.sort();
+    seen.dedup();
+    let wanted: Vec<_> = WATCHED
+        .iter()
+        .flat_map(|kind| [false, true].map(|watches| ((*kind).to_owned(), watches, *kind == "namespaces")))
+        .collect();
+    assert_eq!(seen, wanted);
+}
+
+/// All kinds that are watched, in order.
+const WATCHED: [&str; 7] =
+    ["daemonsets", "deployments", "ingresses", "namespaces", "pods", "services", "statefulsets"];
