@@ -424,6 +424,29 @@ fn every_known_mesh_is_found_by_what_it_leaves() {
 }
 
 #[test]
+fn kinds_alone_tell_of_a_mesh_and_those_of_the_gateway_api_of_none() {
+    let cluster = Cluster::own(kube::Options::default());
+    kube::crds::apply_definitions(&cluster, &kube::crds::gateway_api("experimental"));
+    let mut app = App::start();
+    let key = app.add(&Kubeconfig::of(&cluster, Person::Viewer));
+    app.connect(&key);
+    let seen = app.seen(&key, "the groups", |seen| seen.is_whole && !seen.groups.is_empty());
+    for group in ["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"] {
+        assert!(seen.groups.iter().any(|it| it == group), "{:?}", seen.groups);
+    }
+    assert_eq!(*seen.meshes, []);
+    kube::crds::apply_definitions(&cluster, &kube::crds::istio());
+    app.connect(&key);
+    let seen = app.seen(&key, "the mesh", |seen| seen.is_whole && !seen.meshes.is_empty());
+    for group in ["extensions", "networking", "security", "telemetry"] {
+        assert!(seen.groups.contains(&format!("{group}.istio.io")), "{:?}", seen.groups);
+    }
+    let [istio] = seen.meshes.as_slice() else { panic!("{:?}", seen.meshes) };
+    assert_eq!((istio.kind.key(), istio.version(), istio.pods), ("istio", String::new(), 0));
+    assert!(istio.data_planes.is_empty() && istio.remarks[0].contains("no control plane"), "{istio:?}");
+}
+
+#[test]
 fn an_api_server_that_takes_connections_and_says_nothing_is_told_in_time() {
     let cluster = Cluster::own(kube::Options::default());
     let mut app = App::start();

@@ -658,6 +658,37 @@ async fn versions_that_look_like_numbers_are_words_to_every_mesh() {
     assert_eq!(objects(cluster, &namespace), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn routes_and_waypoints_are_taken_by_the_experimental_channel_of_the_gateway_api_too() {
+    let cluster = Cluster::own(Options::default());
+    crds::apply_definitions(&cluster, &crds::gateway_api("experimental"));
+    let (link, namespace) = (admin(&cluster).await, cluster.namespace("experimental"));
+    let served = served(&cluster);
+    let mut applied = 0;
+    for mesh in [Operable::IstioAmbient, Operable::Linkerd, Operable::Cilium] {
+        for operation in builtin::operations(mesh) {
+            let steps = match operation.category {
+                Category::Configure => asked(mesh, &operation.key, &namespace, false),
+                _ => continue,
+            };
+            for step in &steps {
+                let Step::Apply { manifest, .. } = step else { continue };
+                if manifest.contains("gateway.networking.k8s.io") {
+                    done(&link, std::slice::from_ref(step)).await;
+                    let (found, wanted) = there(&cluster, &served, &namespace, manifest);
+                    assert_eq!(found, wanted, "{}", operation.key);
+                    let back = asked(mesh, &operation.key, &namespace, true);
+                    let prune = back.into_iter().find(|it| matches!(it, Step::Prune { .. }));
+                    done(&link, &[prune.expect("it is taken back")]).await;
+                    applied += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(applied, 8, "splits, timeouts, retries and a waypoint");
+    assert_eq!(objects(&cluster, &namespace), Vec::<String>::new());
+}
+
 /// What is refused of a manifest with a misspelt field.
 async fn misspelt(link: &Link, namespace: &str, manifest: &str) -> Trouble {
     let request = OperationRequest {
