@@ -86,6 +86,7 @@ pub(super) fn pod(object: core::Pod) -> Pod {
         containers: object.spec.as_ref().map(containers).unwrap_or_default(),
         phase,
         is_ready,
+        has_host_network: object.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false),
         node: object.spec.and_then(|spec| spec.node_name).unwrap_or_default(),
         ip: status.pod_ip.unwrap_or_default(),
     }

@@ -508,6 +508,43 @@ async fn workloads_are_waited_for_and_who_is_late_is_named() {
     assert_eq!(told, [News::Begun, waits(0, &["Deployment/web"]), waits(1, &[]), News::Done]);
 }
 
+#[tokio::test]
+async fn why_a_sample_gets_no_pods_is_said_by_its_cluster() {
+    let cluster = Cluster::controlled();
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace("restricted");
+    let enforced = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    cluster.patch(&format!("/api/v1/namespaces/{namespace}"), &enforced);
+    let steps = asked(Operable::Istio, "istio.sample.echo", &namespace, false);
+    done(&link, &steps[..1]).await;
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/echo-v1");
+    cluster.wait_for("the refusal", &path, |deployment| {
+        let conditions = deployment["status"]["conditions"].as_array()?;
+        conditions.iter().any(|it| it["type"] == "ReplicaFailure").then_some(())
+    });
+    let ready = Step::Ready { namespace: namespace.clone(), seconds: 1 };
+    let trouble = refused(&link, &[ready]).await;
+    for words in
+        ["Deployment/echo-v1 (0 of 1 pods, no more are made:", "violates PodSecurity", "Deployment/echo-v2"]
+    {
+        assert!(trouble.cause.contains(words), "{trouble:?}");
+    }
+    done(&link, &asked(Operable::Istio, "istio.sample.echo", &namespace, true)).await;
+    // One that no node can take.
+    let namespace = cluster.namespace("unschedulable");
+    let nowhere = deployment("web").replace("containers:", "nodeSelector: {nowhere: here}, containers:");
+    done(&link, &[apply("one", &namespace, &nowhere)]).await;
+    cluster.wait_for("the scheduler", &format!("/api/v1/namespaces/{namespace}/pods"), |list| {
+        list["items"][0]["status"]["conditions"][0]["message"].as_str().map(str::to_owned)
+    });
+    let trouble = refused(&link, &[Step::Ready { namespace: namespace.clone(), seconds: 1 }]).await;
+    assert!(
+        trouble.cause.contains("its pods are Pending: ") && trouble.cause.contains("nodes"),
+        "{trouble:?}"
+    );
+    done(&link, &[prune("one", &namespace)]).await;
+}
+
 /// Where each kind is served, by version and kind: its plural, and whether it is of a namespace.
 fn served(cluster: &Cluster) -> BTreeMap<(String, String), (String, bool)> {
     let said = cluster.kubectl(Person::Admin, &["api-resources", "--no-headers"]);
@@ -850,6 +887,34 @@ async fn a_validation_finds_what_is_wrong_in_a_real_cluster() {
         ended.is_ok() && all.iter().any(|it| it.subject == "the validation" && it.summary.contains("Secret")),
         "{all:#?}"
     );
+}
+
+#[tokio::test]
+async fn a_validation_looks_at_every_object_where_there_are_thousands() {
+    const OTHERS: usize = 2500;
+    let cluster = Cluster::own(Options::default());
+    crds::apply_definitions(&cluster, &crds::istio());
+    let namespace = cluster.namespace("thousands");
+    let rule = |name: &str, host: &str| {
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": name},
+            "spec": {"host": host, "subsets": [{"name": "v1", "labels": {"version": "v1"}}]}})
+    };
+    let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}");
+    let other = cluster.create(&format!("{path}/destinationrules"), &rule("a", "*.example.com"));
+    let names: Vec<_> = (0..OTHERS).map(|at| (namespace.clone(), format!("b-{at}"))).collect();
+    cluster.copy("networking.istio.io/destinationrules", &other, &names);
+    // The last of the list is the one that matters.
+    cluster.create(&format!("{path}/destinationrules"), &rule("z", "echo"));
+    let service =
+        json!({"metadata": {"name": "echo"}, "spec": {"selector": {"app": "echo"}, "ports": [{"port": 80}]}});
+    cluster.create(&format!("/api/v1/namespaces/{namespace}/services"), &service);
+    let (told, ended) =
+        carried(&admin(&cluster).await, &[Step::Validate { namespace: namespace.clone() }]).await;
+    assert_eq!(ended, Ok(()));
+    let subject = format!("DestinationRule {namespace}/z");
+    let is_told = |news: &News| matches!(news, News::Found(it) if it.subject == subject && it.summary.contains("subset v1"));
+    assert!(told.iter().any(is_told), "{told:#?}");
+    assert!(!format!("{told:?}").contains("Not looked at"), "{told:#?}");
 }
 
 #[tokio::test]

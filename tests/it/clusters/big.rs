@@ -59,7 +59,7 @@ fn make_pods(cluster: &Cluster) {
     }
     let made = cluster.create("/api/v1/namespaces/default/pods", &pod());
     let names: Vec<_> = (0..PODS).map(|at| (namespace(at), format!("web-{at}"))).collect();
-    cluster.copy_pod(&made, &names);
+    cluster.copy("pods", &made, &names);
     cluster.kubectl(Person::Admin, &["delete", "pod", "web", "--grace-period=0", "--force"]);
 }
 

@@ -13,21 +13,22 @@ use super::cluster::Cluster;
 const AT_ONCE: usize = 100;
 
 impl Cluster {
-    /// Copies a pod, as the API server made it, under other names: each is a namespace that is there, and a name.
-    pub(crate) fn copy_pod(&self, pod: &Value, names: &[(String, String)]) {
+    /// Copies an object, as the API server made it, under other names: each is a namespace that is there, and a name.
+    /// `kind` is as in `pods` or `networking.istio.io/destinationrules`.
+    pub(crate) fn copy(&self, kind: &str, object: &Value, names: &[(String, String)]) {
         for (round, names) in names.chunks(AT_ONCE).enumerate() {
             let puts: Vec<Value> = names
                 .iter()
                 .enumerate()
                 .map(|(at, (namespace, name))| {
-                    let mut copy = pod.clone();
+                    let mut copy = object.clone();
                     let meta = &mut copy["metadata"];
                     meta["namespace"] = namespace.as_str().into();
                     meta["name"] = name.as_str().into();
                     meta["uid"] = format!("00000000-0000-4000-8000-{:012}", round * AT_ONCE + at).into();
                     // It is where it is kept.
                     meta.as_object_mut().expect("metadata").remove("resourceVersion");
-                    let key = STANDARD.encode(format!("/registry/pods/{namespace}/{name}"));
+                    let key = STANDARD.encode(format!("/registry/{kind}/{namespace}/{name}"));
                     json!({"request_put": {"key": key, "value": STANDARD.encode(copy.to_string())}})
                 })
                 .collect();

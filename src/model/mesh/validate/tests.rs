@@ -138,12 +138,15 @@ fn a_sound_mesh_has_no_findings() {
 #[test]
 fn pods_without_proxies_and_with_old_ones_are_told() {
     let mut off = pod("shop/off-1", &[("sidecar.istio.io/inject", "false")], &[]);
+    let mut of_node = pod("shop/agent-1", &[], &[]);
+    of_node.has_host_network = true;
     off.is_ready = false;
     let pods = vec![
         pod("shop/web-1", &[], &[]),
         pod("shop/web-2", &[], &[]),
         pod("shop/old-1", &[], &[("istio-proxy", "istio/proxyv2:1.22.0")]),
         off,
+        of_node,
     ];
     let seen = seen(vec![namespace("shop", &[("istio-injection", "enabled")], &[])], pods, vec![istiod(0)]);
     assert_told(
