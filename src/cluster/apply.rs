@@ -95,6 +95,7 @@ pub(super) async fn apply(
     set.refuse_unknown(&objects).await?;
     let made = set.make_namespace(&objects, tell).await?;
     let before = set.kept().await?;
+    let is_new = before.is_none() && earnest == Earnest::Done;
     let mut kept = set.plan(&objects).await?;
     kept.made_namespace = made || before.as_ref().is_some_and(|before| before.made_namespace);
     let before = before.unwrap_or_default();
@@ -107,7 +108,15 @@ pub(super) async fn apply(
     set.keep(&all).await?;
     let mut stays = BTreeSet::new();
     for object in &objects {
-        let (place, change) = set.apply_one(object).await?;
+        let (place, change) = match set.apply_one(object).await {
+            Ok(applied) => applied,
+            Err(trouble) => {
+                if is_new && stays.is_empty() {
+                    set.take_back(&kept).await;
+                }
+                return Err(trouble);
+            }
+        };
         stays.insert(place);
         tell(News::Changed(change));
     }
@@ -175,7 +184,9 @@ impl<'a> Set<'a> {
     }
 
     fn params(&self) -> PatchParams {
-        PatchParams { dry_run: self.earnest == Earnest::Rehearsed, ..PatchParams::apply(MANAGER) }
+        // A field that its kind does not know is a mistake, not something to leave out without a word.
+        let params = PatchParams::apply(MANAGER).validation_strict();
+        PatchParams { dry_run: self.earnest == Earnest::Rehearsed, ..params }
     }
 
     /// What is remembered; none where there is no such set.
@@ -384,6 +395,16 @@ impl<'a> Set<'a> {
         };
         let advice = "Look at its conditions with kubectl describe crd, and whether you may watch it";
         Err(trouble("It is not known whether a resource type is served", cause, advice))
+    }
+
+    /// Of a new set of which nothing could be applied, nothing stays; what cannot be taken back still belongs to it.
+    async fn take_back(&mut self, kept: &Kept) {
+        let mut untold = |_| {};
+        let is_empty = self.take_away(kept, &BTreeSet::new(), &mut untold).await.is_ok();
+        if is_empty && self.forget().await.is_ok() && kept.made_namespace {
+            // Who may not remove it keeps it.
+            let _ = self.remove_namespace_if_empty(&mut untold).await;
+        }
     }
 
     /// Takes away what bears the set's label and is not among what stays.

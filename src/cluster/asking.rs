@@ -126,6 +126,11 @@ fn of_refusal(status: &Status, doing: &Doing) -> Option<Trouble> {
             trouble(&format!("There is no namespace for {object}"), message, "Make it first")
         }
         (404, _) => trouble(&format!("{object} is not there"), message, "Check its name and namespace"),
+        (400 | 422 | 500, _) if is_of_fields(&message) => trouble(
+            &format!("{object} has fields that its kind does not know, or has twice"),
+            message,
+            "Put the manifest right, or install a version of the mesh that knows them",
+        ),
         (400 | 422, _) => {
             trouble(&format!("The cluster does not take {object}"), message, "Put the manifest right")
         }
@@ -137,6 +142,11 @@ fn of_refusal(status: &Status, doing: &Doing) -> Option<Trouble> {
         _ => return None,
     };
     Some(told)
+}
+
+/// Whether a server says that fields are not in a kind's schema.
+fn is_of_fields(message: &str) -> bool {
+    ["strict decoding error", "field not declared in schema"].iter().any(|words| message.contains(words))
 }
 
 /// Which right is missing. One question may need several: applying what is not there needs `create` too.

@@ -24,8 +24,9 @@ use crate::model::mesh::validate::{Certificate, Looked, MeshObject, is_looked_at
 
 /// The longest that seeing a whole cluster once may take.
 const LOOK_MAX: Duration = Duration::from_secs(60);
-/// The most objects of one kind that are looked at.
-const OBJECTS_MAX: u32 = 1000;
+/// The most objects of one kind that are looked at, and of one answer.
+const OBJECTS_MAX: usize = 10_000;
+const PAGE: u32 = 500;
 /// Secrets in which meshes' charts and control planes keep certificates: namespace, name, key.
 const SECRETS: [(&str, &str, &str); 8] = [
     ("istio-system", "istio-ca-secret", "ca-cert.pem"),
@@ -73,13 +74,12 @@ async fn objects(link: &Link, looked: &mut Looked) -> Result<(), Trouble> {
                 continue;
             }
             let api: Api<DynamicObject> = Api::all_with(link.client().clone(), &resource);
-            let few = ListParams::default().limit(OBJECTS_MAX);
-            let Some(Ok(listed)) = link.within_raw(api.list(&few)).await else {
-                looked.unseen.push(format!("{}.{}", resource.plural, resource.group));
-                continue;
-            };
             let is_namespaced = capabilities.scope == Scope::Namespaced;
-            looked.objects.extend(listed.items.into_iter().map(|mut object| MeshObject {
+            let (listed, is_whole) = pages(link, &api).await;
+            if !is_whole {
+                looked.unseen.push(format!("{}.{}", resource.plural, resource.group));
+            }
+            looked.objects.extend(listed.into_iter().map(|mut object| MeshObject {
                 group: resource.group.clone(),
                 kind: resource.kind.clone(),
                 namespace: object.namespace().filter(|_| is_namespaced).unwrap_or_default(),
@@ -89,6 +89,20 @@ async fn objects(link: &Link, looked: &mut Looked) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// All objects of a kind, and whether these are all.
+async fn pages(link: &Link, api: &Api<DynamicObject>) -> (Vec<DynamicObject>, bool) {
+    let (mut all, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    loop {
+        let Some(Ok(listed)) = link.within_raw(api.list(&page)).await else { return (all, false) };
+        all.extend(listed.items);
+        match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+            None => return (all, true),
+            Some(_) if all.len() >= OBJECTS_MAX => return (all, false),
+            Some(token) => page = page.continue_token(&token),
+        }
+    }
 }
 
 /// Only Secrets of known names are asked for, and of them only when certificates expire is kept.
@@ -111,7 +125,7 @@ async fn certificates(link: &Link, seen: &Inventory, looked: &mut Looked) {
         }
     }
     let api: Api<MutatingWebhookConfiguration> = Api::all(link.client().clone());
-    let few = ListParams::default().limit(OBJECTS_MAX);
+    let few = ListParams::default().limit(PAGE);
     let Some(Ok(listed)) = link.within_raw(api.list(&few)).await else {
         looked.unseen.push("mutatingwebhookconfigurations.admissionregistration.k8s.io".to_owned());
         return;

@@ -22,8 +22,7 @@ const PORTS_MAX: usize = 32;
 /// The most rules of one Ingress that are kept.
 const RULES_MAX: usize = 256;
 
-pub(super) fn namespace(object: core::Namespace) -> Namespace {
-    let meta = object.metadata;
+pub(super) fn namespace(meta: ObjectMeta) -> Namespace {
     Namespace {
         name: meta.name.unwrap_or_default(),
         labels: kept(meta.labels),
@@ -87,6 +86,7 @@ pub(super) fn pod(object: core::Pod) -> Pod {
         containers: object.spec.as_ref().map(containers).unwrap_or_default(),
         phase,
         is_ready,
+        has_host_network: object.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false),
         node: object.spec.and_then(|spec| spec.node_name).unwrap_or_default(),
         ip: status.pod_ip.unwrap_or_default(),
     }

@@ -25,6 +25,8 @@ use crate::model::inventory::WorkloadKind;
 const LISTED_MAX: u32 = 5000;
 /// The most workloads that are named as not ready.
 const NAMED_MAX: usize = 8;
+/// The longest reason of one workload, in characters.
+const WHY_CHARS_MAX: usize = 240;
 /// Between two looks at workloads that are not ready.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What says when pods were started anew last; kubectl's own word.
@@ -48,6 +50,8 @@ struct Workload {
     wanted: u32,
     /// Pods of any form that it has.
     has: u32,
+    /// Why no more pods are made: a quota, a policy, a webhook.
+    refused: Option<String>,
 }
 
 impl Workload {
@@ -82,7 +86,9 @@ fn is_seen(meta: &ObjectMeta, observed: Option<i64>) -> bool {
 
 fn of_deployment(object: Deployment) -> Workload {
     let (spec, status) = (object.spec.unwrap_or_default(), object.status.unwrap_or_default());
+    let failure = status.conditions.iter().flatten().find(|it| it.type_ == "ReplicaFailure");
     Workload {
+        refused: failure.filter(|it| it.status == "True").and_then(|it| it.message.clone()),
         kind: WorkloadKind::Deployment,
         is_seen: is_seen(&object.metadata, status.observed_generation),
         name: object.metadata.name.unwrap_or_default(),
@@ -109,6 +115,7 @@ fn of_stateful_set(object: StatefulSet) -> Workload {
         updated: if is_by_hand { wanted } else { count(status.updated_replicas) },
         wanted,
         has: wanted.min(count(Some(status.replicas))),
+        refused: None,
     }
 }
 
@@ -126,6 +133,7 @@ fn of_daemon_set(object: DaemonSet) -> Workload {
         updated: if is_by_hand { wanted } else { count(status.updated_number_scheduled) },
         wanted,
         has: wanted,
+        refused: None,
     }
 }
 
@@ -399,10 +407,14 @@ pub(super) async fn ready(
 async fn not_ready(link: &Link, namespace: &str, late: &[&Workload], limit: Duration) -> Trouble {
     // For a hint only.
     let pods = pods(link, namespace).await.unwrap_or_default();
-    let pods: Vec<_> = pods.into_iter().map(objects::pod).filter(|pod| !pod.is_ready).collect();
+    let pods: Vec<(String, String)> = pods.into_iter().filter_map(why).collect();
     let words = |workload: &&Workload| {
-        let why = pods.iter().find(|pod| pod.owner == workload.words()).map(|pod| bounded(&pod.phase));
-        let why = why.map_or_else(String::new, |why| format!(", its pods are {why}"));
+        let of_pods = pods.iter().find(|(owner, _)| *owner == workload.words());
+        let why = match (&workload.refused, of_pods) {
+            (Some(refusal), _) => format!(", no more are made: {}", short(refusal)),
+            (None, Some((_, why))) => format!(", its pods are {why}"),
+            (None, None) => String::new(),
+        };
         format!("{} ({} of {} pods{why})", workload.words(), workload.ready, workload.wanted)
     };
     let mut named: Vec<String> = late.iter().take(NAMED_MAX).map(words).collect();
@@ -414,4 +426,31 @@ async fn not_ready(link: &Link, namespace: &str, late: &[&Workload], limit: Dura
         named.join(", "),
         "Look at the pods' events: kubectl describe pods. What was done so far stays",
     )
+}
+
+/// The workload of a pod that is not ready, and why it is not.
+fn why(pod: core::Pod) -> Option<(String, String)> {
+    let status = pod.status.clone().unwrap_or_default();
+    let unscheduled = status.conditions.into_iter().flatten();
+    let unscheduled = unscheduled.filter(|it| it.type_ == "PodScheduled" && it.status == "False");
+    let containers = status
+        .init_container_statuses
+        .into_iter()
+        .flatten()
+        .chain(status.container_statuses.into_iter().flatten());
+    let waiting = containers.filter_map(|container| container.state?.waiting?.message);
+    let told = unscheduled.filter_map(|it| it.message).chain(waiting).next();
+    let pod = objects::pod(pod);
+    let phase = bounded(&pod.phase);
+    let words = told.map_or_else(|| phase.clone(), |told| format!("{phase}: {}", short(&told)));
+    (!pod.is_ready).then_some((pod.owner, words))
+}
+
+/// Of several workloads each has its words.
+fn short(text: &str) -> String {
+    let text = bounded(text);
+    match text.char_indices().nth(WHY_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }

@@ -137,6 +137,8 @@ pub struct Pod {
     pub owner: String,
     /// The node that it is on; empty while it is on none.
     pub node: String,
+    /// Whether it has its node's network, which no mesh injects.
+    pub has_host_network: bool,
     /// Its address; empty while it has none.
     pub ip: String,
 }

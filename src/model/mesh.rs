@@ -165,7 +165,67 @@ impl DataPlane {
 /// The meshes of a cluster, from what was seen of it; `settings` is Cilium's own configuration where it could be read.
 #[must_use]
 pub fn detect(seen: &Inventory, settings: Option<&Marks>) -> Vec<Mesh> {
-    RULES.iter().filter_map(|rule| find(rule, seen, settings)).collect()
+    detect_with(seen, &Parts::of(&seen.pods), settings)
+}
+
+/// As [`detect`], with pods that were looked at before.
+#[must_use]
+pub fn detect_with(seen: &Inventory, parts: &Parts, settings: Option<&Marks>) -> Vec<Mesh> {
+    RULES.iter().filter_map(|rule| find(rule, seen, parts.0.get(&rule.kind), settings)).collect()
+}
+
+/// What pods are part of, counted: kept up with one pod after another, so that a change of one costs what one costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts(BTreeMap<MeshKind, Part>);
+
+/// The pods of one mesh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Part {
+    /// Those with a proxy, by its version.
+    proxies: BTreeMap<String, u32>,
+    /// Those without one.
+    served: u32,
+}
+
+impl Parts {
+    /// Of all these.
+    #[must_use]
+    pub fn of(pods: &[Arc<Pod>]) -> Self {
+        let mut parts = Self::default();
+        pods.iter().for_each(|pod| parts.add(pod));
+        parts
+    }
+
+    /// A pod that came.
+    pub fn add(&mut self, pod: &Pod) {
+        for rule in &RULES {
+            if let Some(version) = proxy_version(rule, pod) {
+                *self.0.entry(rule.kind).or_default().proxies.entry(version).or_default() += 1;
+            } else if (rule.is_served)(pod) {
+                self.0.entry(rule.kind).or_default().served += 1;
+            }
+        }
+    }
+
+    /// A pod that was added before, and went.
+    pub fn remove(&mut self, pod: &Pod) {
+        for rule in &RULES {
+            let Some(part) = self.0.get_mut(&rule.kind) else { continue };
+            if let Some(version) = proxy_version(rule, pod) {
+                let left = part.proxies.get(&version).map_or(0, |count| count.saturating_sub(1));
+                if left == 0 {
+                    part.proxies.remove(&version);
+                } else {
+                    part.proxies.insert(version, left);
+                }
+            } else if (rule.is_served)(pod) {
+                part.served = part.served.saturating_sub(1);
+            }
+            if *part == Part::default() {
+                self.0.remove(&rule.kind);
+            }
+        }
+    }
 }
 
 /// What namespaces say of their pods, by every mesh that has a word for it.
@@ -181,26 +241,22 @@ pub fn meshes_of(pod: &Pod) -> Vec<MeshKind> {
     RULES.iter().filter(|rule| is_part(rule, pod)).map(|rule| rule.kind).collect()
 }
 
-fn find(rule: &Rule, seen: &Inventory, settings: Option<&Marks>) -> Option<Mesh> {
+fn find(rule: &Rule, seen: &Inventory, part: Option<&Part>, settings: Option<&Marks>) -> Option<Mesh> {
     let control_planes = control_planes(rule, &seen.workloads);
     let has_groups = rule.groups.iter().any(|group| seen.groups.iter().any(|served| served == group));
-    let mut proxies = BTreeMap::new();
-    let mut pods = 0;
+    let Part { proxies, served } = part.cloned().unwrap_or_default();
+    let pods = proxies.values().sum::<u32>() + served;
     let mut data_planes = Vec::new();
     let mut note = |plane| {
         if !data_planes.contains(&plane) {
             data_planes.push(plane);
         }
     };
-    for pod in seen.pods.iter() {
-        if let Some(version) = proxy_version(rule, pod) {
-            *proxies.entry(version).or_insert(0) += 1;
-            pods += 1;
-            note(DataPlane::Sidecar);
-        } else if (rule.is_served)(pod) {
-            pods += 1;
-            note(DataPlane::Ambient);
-        }
+    if !proxies.is_empty() {
+        note(DataPlane::Sidecar);
+    }
+    if served > 0 {
+        note(DataPlane::Ambient);
     }
     if control_planes.is_empty() && pods == 0 && !has_groups {
         return None;

@@ -1,5 +1,7 @@
 //! Clusters against a real API server: what the app connects to, sees and says.
 
+mod big;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -374,15 +376,7 @@ fn an_api_server_that_goes_and_comes_back_is_told_and_what_was_seen_stays() {
 #[test]
 fn every_known_mesh_is_found_by_what_it_leaves() {
     let cluster = Cluster::own(kube::Options::default());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
-    // Ambient is laid beside Istio.
-    files.sort();
-    files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
-    for file in &files {
-        cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
-    }
+    kube::crds::apply_meshes(&cluster);
     let mut app = App::start();
     let key = app.add(&Kubeconfig::of(&cluster, Person::Admin));
     app.connect(&key);
@@ -427,6 +421,29 @@ fn every_known_mesh_is_found_by_what_it_leaves() {
     ] {
         assert!(seen.meshes[mesh].namespaces.iter().any(|(name, _)| name == namespace), "{namespace}");
     }
+}
+
+#[test]
+fn kinds_alone_tell_of_a_mesh_and_those_of_the_gateway_api_of_none() {
+    let cluster = Cluster::own(kube::Options::default());
+    kube::crds::apply_definitions(&cluster, &kube::crds::gateway_api("experimental"));
+    let mut app = App::start();
+    let key = app.add(&Kubeconfig::of(&cluster, Person::Viewer));
+    app.connect(&key);
+    let seen = app.seen(&key, "the groups", |seen| seen.is_whole && !seen.groups.is_empty());
+    for group in ["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"] {
+        assert!(seen.groups.iter().any(|it| it == group), "{:?}", seen.groups);
+    }
+    assert_eq!(*seen.meshes, []);
+    kube::crds::apply_definitions(&cluster, &kube::crds::istio());
+    app.connect(&key);
+    let seen = app.seen(&key, "the mesh", |seen| seen.is_whole && !seen.meshes.is_empty());
+    for group in ["extensions", "networking", "security", "telemetry"] {
+        assert!(seen.groups.contains(&format!("{group}.istio.io")), "{:?}", seen.groups);
+    }
+    let [istio] = seen.meshes.as_slice() else { panic!("{:?}", seen.meshes) };
+    assert_eq!((istio.kind.key(), istio.version(), istio.pods), ("istio", String::new(), 0));
+    assert!(istio.data_planes.is_empty() && istio.remarks[0].contains("no control plane"), "{istio:?}");
 }
 
 #[test]
@@ -679,3 +696,45 @@ fn the_terminal_checks_lists_and_finds_meshes() {
     assert_eq!(run(&["cluster", "remove", &path]).0, Some(0));
     assert!(run(&["cluster", "list"]).2.contains("No context is known"));
 }
+
+#[test]
+fn of_namespaces_only_metadata_is_asked_for_and_of_what_is_looked_into_the_whole() {
+    let cluster = Cluster::own(kube::Options::default());
+    let recorder = kube::Recorder::start(&cluster);
+    let mut app = App::start();
+    let key = app.add(&Kubeconfig::of(&cluster, Person::Admin).server(&recorder.url()));
+    app.connect(&key);
+    app.seen(&key, "all of it", |seen| seen.is_whole);
+    let namespace = cluster.namespace("marked");
+    let injected = |seen: &Inventory, value: &str| {
+        let of = seen.namespaces.iter().find(|it| it.name == namespace);
+        of.is_some_and(|it| it.labels.get("istio-injection").is_some_and(|is| is == value))
+    };
+    // What metadata does not have is not missed: it is watched on.
+    for value in ["enabled", "disabled"] {
+        let labels = json!({"metadata": {"labels": {"istio-injection": value}}});
+        cluster.patch(&format!("/api/v1/namespaces/{namespace}"), &labels);
+        app.seen(&key, "its label", |seen| injected(seen, value));
+    }
+    let mut seen: Vec<(String, bool, bool)> = recorder
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.path.contains("watch=true") || !asked.path.contains("limit=1"))
+        .filter_map(|asked| {
+            let kind = asked.path.split(['?', '/']).find(|part| WATCHED.contains(part))?;
+            let is_metadata = asked.accept.contains("as=PartialObjectMetadata");
+            Some((kind.to_owned(), asked.path.contains("watch=true"), is_metadata))
+        })
+        .collect();
+    seen.sort();
+    seen.dedup();
+    let wanted: Vec<_> = WATCHED
+        .iter()
+        .flat_map(|kind| [false, true].map(|watches| ((*kind).to_owned(), watches, *kind == "namespaces")))
+        .collect();
+    assert_eq!(seen, wanted);
+}
+
+/// All kinds that are watched, in order.
+const WATCHED: [&str; 7] =
+    ["daemonsets", "deployments", "ingresses", "namespaces", "pods", "services", "statefulsets"];

@@ -15,7 +15,7 @@ use meshbench::model::cluster::{ContextKey, Trouble};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::kube::{Cluster, Kubeconfig, Login, Options, Person};
+use crate::kube::{Cluster, Kubeconfig, Login, Options, Person, crds};
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: \"1\"}\n";
 
@@ -29,15 +29,7 @@ fn with_meshes() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::own(Options::default());
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/meshes");
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
-        // Ambient is laid beside Istio.
-        files.sort();
-        files.sort_by_key(|file| file.ends_with("istio-ambient.yaml"));
-        for file in files {
-            cluster.apply(&std::fs::read_to_string(file).expect("a fixture"));
-        }
+        crds::apply_meshes(&cluster);
         cluster
     })
 }
@@ -516,6 +508,43 @@ async fn workloads_are_waited_for_and_who_is_late_is_named() {
     assert_eq!(told, [News::Begun, waits(0, &["Deployment/web"]), waits(1, &[]), News::Done]);
 }
 
+#[tokio::test]
+async fn why_a_sample_gets_no_pods_is_said_by_its_cluster() {
+    let cluster = Cluster::controlled();
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace("restricted");
+    let enforced = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    cluster.patch(&format!("/api/v1/namespaces/{namespace}"), &enforced);
+    let steps = asked(Operable::Istio, "istio.sample.echo", &namespace, false);
+    done(&link, &steps[..1]).await;
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/echo-v1");
+    cluster.wait_for("the refusal", &path, |deployment| {
+        let conditions = deployment["status"]["conditions"].as_array()?;
+        conditions.iter().any(|it| it["type"] == "ReplicaFailure").then_some(())
+    });
+    let ready = Step::Ready { namespace: namespace.clone(), seconds: 1 };
+    let trouble = refused(&link, &[ready]).await;
+    for words in
+        ["Deployment/echo-v1 (0 of 1 pods, no more are made:", "violates PodSecurity", "Deployment/echo-v2"]
+    {
+        assert!(trouble.cause.contains(words), "{trouble:?}");
+    }
+    done(&link, &asked(Operable::Istio, "istio.sample.echo", &namespace, true)).await;
+    // One that no node can take.
+    let namespace = cluster.namespace("unschedulable");
+    let nowhere = deployment("web").replace("containers:", "nodeSelector: {nowhere: here}, containers:");
+    done(&link, &[apply("one", &namespace, &nowhere)]).await;
+    cluster.wait_for("the scheduler", &format!("/api/v1/namespaces/{namespace}/pods"), |list| {
+        list["items"][0]["status"]["conditions"][0]["message"].as_str().map(str::to_owned)
+    });
+    let trouble = refused(&link, &[Step::Ready { namespace: namespace.clone(), seconds: 1 }]).await;
+    assert!(
+        trouble.cause.contains("its pods are Pending: ") && trouble.cause.contains("nodes"),
+        "{trouble:?}"
+    );
+    done(&link, &[prune("one", &namespace)]).await;
+}
+
 /// Where each kind is served, by version and kind: its plural, and whether it is of a namespace.
 fn served(cluster: &Cluster) -> BTreeMap<(String, String), (String, bool)> {
     let said = cluster.kubectl(Person::Admin, &["api-resources", "--no-headers"]);
@@ -648,6 +677,106 @@ async fn every_operation(
 }
 
 #[tokio::test]
+async fn versions_that_look_like_numbers_are_words_to_every_mesh() {
+    let cluster = with_meshes();
+    let (link, namespace) = (admin(cluster).await, cluster.namespace("2026"));
+    for mesh in Operable::ALL {
+        let split = builtin::operations(mesh).into_iter().find(|it| it.key.ends_with("traffic-split"));
+        let Some(split) = split else { continue };
+        let body = "stable: \"1\"\ncanary: \"2e3\"\n".to_owned();
+        let of = |removes| {
+            let (key, namespace, body) = (split.key.clone(), namespace.clone(), body.clone());
+            let request = OperationRequest { key, namespace, body, removes, ..OperationRequest::default() };
+            builtin::steps(mesh, &request).expect("steps")
+        };
+        done(&link, &of(false)).await;
+        done(&link, &of(true)).await;
+    }
+    assert_eq!(objects(cluster, &namespace), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn routes_and_waypoints_are_taken_by_the_experimental_channel_of_the_gateway_api_too() {
+    let cluster = Cluster::own(Options::default());
+    crds::apply_definitions(&cluster, &crds::gateway_api("experimental"));
+    let (link, namespace) = (admin(&cluster).await, cluster.namespace("experimental"));
+    let served = served(&cluster);
+    let mut applied = 0;
+    for mesh in [Operable::IstioAmbient, Operable::Linkerd, Operable::Cilium] {
+        for operation in builtin::operations(mesh) {
+            let steps = match operation.category {
+                Category::Configure => asked(mesh, &operation.key, &namespace, false),
+                _ => continue,
+            };
+            for step in &steps {
+                let Step::Apply { manifest, .. } = step else { continue };
+                if manifest.contains("gateway.networking.k8s.io") {
+                    done(&link, std::slice::from_ref(step)).await;
+                    let (found, wanted) = there(&cluster, &served, &namespace, manifest);
+                    assert_eq!(found, wanted, "{}", operation.key);
+                    let back = asked(mesh, &operation.key, &namespace, true);
+                    let prune = back.into_iter().find(|it| matches!(it, Step::Prune { .. }));
+                    done(&link, &[prune.expect("it is taken back")]).await;
+                    applied += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(applied, 8, "splits, timeouts, retries and a waypoint");
+    assert_eq!(objects(&cluster, &namespace), Vec::<String>::new());
+}
+
+/// What is refused of a manifest with a misspelt field.
+async fn misspelt(link: &Link, namespace: &str, manifest: &str) -> Trouble {
+    let request = OperationRequest {
+        key: "istio.custom".to_owned(),
+        namespace: namespace.to_owned(),
+        body: manifest.to_owned(),
+        ..OperationRequest::default()
+    };
+    let steps = builtin::steps(Operable::Istio, &request).expect("steps");
+    // In a namespace that is not there nothing can be asked.
+    if namespace != "not-made-for-it" {
+        assert!(link.rehearse(&steps).await.is_err(), "a rehearsal finds it");
+    }
+    refused(link, &steps).await
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_an_error_that_names_it_in_every_kind() {
+    let cluster = with_meshes();
+    let link = admin(cluster).await;
+    let namespace = cluster.namespace("misspelt");
+    let rule = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: echo}\nspec: {hosts: [echo], \
+                http: [{timout: 1s, route: [{destination: {host: echo}}]}]}\n";
+    let policy = "apiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: {name: echo}\nspec: {podSelector: {}, \
+                  port: 1, acessPolicy: deny}\n";
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: echo}\nspec: {parentRef: []}\n";
+    let workload = deployment("web").replace("replicas:", "replica:");
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, lables: {a: b}}\n";
+    for (manifest, object, field) in [
+        (rule, "VirtualService", "timout"),
+        (policy, "Server", "acessPolicy"),
+        (route, "HTTPRoute", "parentRef"),
+        (&workload, "Deployment", "replica"),
+        (config, "ConfigMap", "lables"),
+    ] {
+        let trouble = misspelt(&link, &namespace, manifest).await;
+        assert!(trouble.title.contains("has fields that its kind does not know"), "{trouble:?}");
+        assert!(trouble.title.starts_with(object) && trouble.cause.contains(field), "{trouble:?}");
+    }
+    // A value that the kind's schema does not allow is another mistake.
+    let wrong = rule.replace("timout: 1s", "timeout: soon");
+    let trouble = misspelt(&link, &namespace, &wrong).await;
+    assert!(trouble.title.contains("does not take") && trouble.cause.contains("timeout"), "{trouble:?}");
+    assert_eq!(objects(cluster, &namespace), Vec::<String>::new(), "nothing was begun");
+    misspelt(&link, "not-made-for-it", rule).await;
+    let namespaces = cluster.get("/api/v1/namespaces?fieldSelector=metadata.name=not-made-for-it");
+    let is_going = |namespace: &Value| namespace["status"]["phase"] == "Terminating";
+    assert!(namespaces["items"].as_array().is_some_and(|all| all.iter().all(is_going)), "{namespaces}");
+}
+
+#[tokio::test]
 async fn one_rule_for_a_service_takes_the_place_of_the_one_before() {
     let cluster = with_meshes();
     let link = admin(cluster).await;
@@ -758,6 +887,34 @@ async fn a_validation_finds_what_is_wrong_in_a_real_cluster() {
         ended.is_ok() && all.iter().any(|it| it.subject == "the validation" && it.summary.contains("Secret")),
         "{all:#?}"
     );
+}
+
+#[tokio::test]
+async fn a_validation_looks_at_every_object_where_there_are_thousands() {
+    const OTHERS: usize = 2500;
+    let cluster = Cluster::own(Options::default());
+    crds::apply_definitions(&cluster, &crds::istio());
+    let namespace = cluster.namespace("thousands");
+    let rule = |name: &str, host: &str| {
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": name},
+            "spec": {"host": host, "subsets": [{"name": "v1", "labels": {"version": "v1"}}]}})
+    };
+    let path = format!("/apis/networking.istio.io/v1/namespaces/{namespace}");
+    let other = cluster.create(&format!("{path}/destinationrules"), &rule("a", "*.example.com"));
+    let names: Vec<_> = (0..OTHERS).map(|at| (namespace.clone(), format!("b-{at}"))).collect();
+    cluster.copy("networking.istio.io/destinationrules", &other, &names);
+    // The last of the list is the one that matters.
+    cluster.create(&format!("{path}/destinationrules"), &rule("z", "echo"));
+    let service =
+        json!({"metadata": {"name": "echo"}, "spec": {"selector": {"app": "echo"}, "ports": [{"port": 80}]}});
+    cluster.create(&format!("/api/v1/namespaces/{namespace}/services"), &service);
+    let (told, ended) =
+        carried(&admin(&cluster).await, &[Step::Validate { namespace: namespace.clone() }]).await;
+    assert_eq!(ended, Ok(()));
+    let subject = format!("DestinationRule {namespace}/z");
+    let is_told = |news: &News| matches!(news, News::Found(it) if it.subject == subject && it.summary.contains("subset v1"));
+    assert!(told.iter().any(is_told), "{told:#?}");
+    assert!(!format!("{told:?}").contains("Not looked at"), "{told:#?}");
 }
 
 #[tokio::test]

@@ -486,6 +486,11 @@ fn of_ten_thousand_pods_only_those_in_sight_are_drawn() {
     let drawn = window.query_all_by_label_contains("checkout-0").count();
     assert!((10..60).contains(&drawn), "{drawn} rows");
     assert!(window.query_by_label("10 000").is_some() || window.query_by_label("10\u{2009}000").is_some());
+    const FRAMES: u32 = 20;
+    let begun = std::time::Instant::now();
+    window.run_steps(FRAMES as usize);
+    let frame = begun.elapsed() / FRAMES;
+    println!("10 000 pods: {frame:?} a frame, drawn without a picture");
     window.get_by_label("Search this list").focus();
     window.run();
     window.get_by_label("Search this list").type_text("checkout-09999");

@@ -1,6 +1,6 @@
 //! Consul: its configuration entries.
 
-use super::params::Params;
+use super::params::{self, Params};
 use super::routes::{Retries, Split, Timeout};
 use super::{Asked, Deed, Marked, Mtls, Step};
 
@@ -55,13 +55,13 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
             let split = Split::read(params)?;
             let (stable, canary) = (&split.stable, &split.canary);
             let subset = |version: &str| {
-                format!("    {version}: {{filter: 'Service.Meta.version == \"{version}\"'}}\n")
+                format!("    \"{version}\": {{filter: 'Service.Meta.version == \"{version}\"'}}\n")
             };
             let share =
-                |version: &str, weight| format!("  - {{weight: {weight}, serviceSubset: {version}}}\n");
+                |version: &str, weight| format!("  - {{weight: {weight}, serviceSubset: \"{version}\"}}\n");
             let service = split.of.service.clone();
             let rule = format!(
-                "{API}\nkind: ServiceResolver\nmetadata:\n  name: {service}\nspec:\n  defaultSubset: {stable}\n  \
+                "{API}\nkind: ServiceResolver\nmetadata:\n  name: {service}\nspec:\n  defaultSubset: \"{stable}\"\n  \
                  subsets:\n{}{}---\n{API}\nkind: ServiceSplitter\nmetadata:\n  name: {service}\nspec:\n  splits:\n{}{}",
                 subset(stable),
                 subset(canary),
@@ -72,8 +72,10 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
         }
         Deed::Retries => {
             let Retries { of, attempts, per_try } = Retries::read(params)?;
+            // It bounds a request with all its tries together.
+            let whole = params::repeated(&per_try, attempts + 1);
             let how = format!(
-                "numRetries: {attempts}, retryOnConnectFailure: true, retryOn: [\"5xx\"], requestTimeout: {per_try}"
+                "numRetries: {attempts}, retryOnConnectFailure: true, retryOn: [\"5xx\"], requestTimeout: {whole}"
             );
             (of.service.clone(), router(&of.service, &how))
         }

@@ -108,7 +108,7 @@ fn virtual_service(service: &str, rule: &str) -> String {
 fn split_steps(asked: &Asked<'_>, split: &Split) -> Vec<Step> {
     let service = &split.of.service;
     let destination = |version: &str, weight| {
-        format!("    - {{destination: {{host: {service}, subset: {version}}}, weight: {weight}}}\n")
+        format!("    - {{destination: {{host: {service}, subset: \"{version}\"}}, weight: {weight}}}\n")
     };
     let (stable, canary) = (&split.stable, &split.canary);
     let rule = format!(
@@ -116,7 +116,7 @@ fn split_steps(asked: &Asked<'_>, split: &Split) -> Vec<Step> {
         destination(stable, split.stable_percent),
         destination(canary, split.canary_percent)
     );
-    let subset = |version: &str| format!("  - {{name: {version}, labels: {{version: {version}}}}}\n");
+    let subset = |version: &str| format!("  - {{name: \"{version}\", labels: {{version: \"{version}\"}}}}\n");
     let manifest = format!(
         "{}---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata:\n  name: meshbench-{service}\nspec:\n  \
          host: {service}\n  subsets:\n{}{}",

@@ -1,4 +1,7 @@
 //! Kuma: its policies, in the shape of its second major version.
+//!
+//! Services are named by labels, from 2.9 on: its third version takes nothing else. What that version has no more (a
+//! mesh's own `mtls`, and `from` in policies) is offered for the second one only, and the texts say so.
 
 use super::params::Params;
 use super::routes::{Abort, Delay, Retries, Split, Timeout};
@@ -67,8 +70,9 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
         policy("MeshFaultInjection", &format!("meshbench-{service}"), &spec)
     };
     let to = |kind: &str, service: &str, how: String| {
+        let labels = labels(asked, service);
         let spec = format!(
-            "  targetRef: {{kind: Mesh}}\n  to:\n  - targetRef: {{kind: MeshService, name: {service}}}\n    default:\n      \
+            "  targetRef: {{kind: Mesh}}\n  to:\n  - targetRef: {{kind: MeshService, labels: {labels}}}\n    default:\n      \
              {how}\n"
         );
         policy(kind, &format!("meshbench-{service}"), &spec)
@@ -76,7 +80,7 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
     let (service, manifest) = match asked.deed {
         Deed::Split => {
             let split = Split::read(params)?;
-            (split.of.service.clone(), split_manifest(&split))
+            (split.of.service.clone(), split_manifest(asked, &split))
         }
         Deed::Delay => {
             let Delay { of, delay, percent } = Delay::read(params)?;
@@ -90,8 +94,7 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
         }
         Deed::Retries => {
             let Retries { of, attempts, per_try } = Retries::read(params)?;
-            let how =
-                format!("http: {{numRetries: {attempts}, perTryTimeout: {per_try}, retryOn: [\"5xx\"]}}");
+            let how = format!("http: {{numRetries: {attempts}, perTryTimeout: {per_try}, retryOn: [5XX]}}");
             (of.service.clone(), to("MeshRetry", &of.service, how))
         }
         Deed::Timeout => {
@@ -104,14 +107,19 @@ fn traffic(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, String> 
     Ok(asked.rules(&format!("route-{service}"), manifest))
 }
 
-fn split_manifest(split: &Split) -> String {
+/// What Kuma labels its own object for a Service with.
+fn labels(asked: &Asked<'_>, service: &str) -> String {
+    format!("{{kuma.io/display-name: {service}, k8s.kuma.io/namespace: \"{}\"}}", asked.namespace)
+}
+
+fn split_manifest(asked: &Asked<'_>, split: &Split) -> String {
     let backend = |version: &str, weight| {
-        let (name, port) = (split.name_of(version), split.of.port);
-        format!("        - {{kind: MeshService, name: {name}, port: {port}, weight: {weight}}}\n")
+        let (labels, port) = (labels(asked, &split.name_of(version)), split.of.port);
+        format!("        - {{kind: MeshService, labels: {labels}, port: {port}, weight: {weight}}}\n")
     };
-    let service = &split.of.service;
+    let (service, labels) = (&split.of.service, labels(asked, &split.of.service));
     let spec = format!(
-        "  targetRef: {{kind: Mesh}}\n  to:\n  - targetRef: {{kind: MeshService, name: {service}}}\n    rules:\n    - matches: \
+        "  targetRef: {{kind: Mesh}}\n  to:\n  - targetRef: {{kind: MeshService, labels: {labels}}}\n    rules:\n    - matches: \
          [{{path: {{type: PathPrefix, value: /}}}}]\n      default:\n        backendRefs:\n{}{}",
         backend(&split.stable, split.stable_percent),
         backend(&split.canary, split.canary_percent)

@@ -15,6 +15,9 @@ const SHOWN_CHARS_MAX: usize = 60;
 /// The longest delay or timeout.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// The longest of which parts of a second are said.
+const FINE_MAX: Duration = Duration::from_secs(99);
+
 /// Keys and values that are taken out one after another; what is left is a mistake.
 pub(super) struct Params {
     left: Map<String, Value>,
@@ -84,10 +87,11 @@ impl Params {
         if time < Duration::from_millis(1) || time > LONGEST {
             return Err(format!("{key}: from 1ms to 1h is wanted"));
         }
-        Ok(match time.as_millis() {
-            millis if millis % 1000 == 0 => format!("{}s", millis / 1000),
-            millis => format!("{millis}ms"),
-        })
+        // The Gateway API takes five digits.
+        if time > FINE_MAX && time.subsec_millis() > 0 {
+            return Err(format!("{key}: above 99s whole seconds are wanted"));
+        }
+        Ok(written(time))
     }
 
     fn text(&mut self, key: &'static str) -> Result<Option<String>, String> {
@@ -97,6 +101,18 @@ impl Params {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(format!("{key}: a text is wanted; put it into quotes")),
         }
+    }
+}
+
+/// A time that was read here, so many times over.
+pub(super) fn repeated(time: &str, times: u32) -> String {
+    duration::parse(time).map_or_else(|_| time.to_owned(), |time| written(time * times))
+}
+
+fn written(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        millis => format!("{millis}ms"),
     }
 }
 
@@ -141,6 +157,7 @@ mod tests {
             (params.time("time", "1s").as_deref(), params.time("limit", "2m").as_deref()),
             (Ok("1500ms"), Ok("120s"))
         );
+        assert_eq!((repeated("2s", 4), repeated("1500ms", 3)), ("8s".to_owned(), "4500ms".to_owned()));
         let error = params.finish().expect_err("other");
         assert!(error.contains("“other” is no parameter") && error.contains("service, version"), "{error}");
     }
@@ -155,7 +172,7 @@ mod tests {
         for bad in ["a: 101", "a: -1", "a: 1.5", "a: '5'"] {
             assert!(Params::read(bad).expect(bad).percent("a", 1).is_err(), "{bad}");
         }
-        for bad in ["a: 5", "a: '5'", "a: 2h", "a: 0s", "a: soon"] {
+        for bad in ["a: 5", "a: '5'", "a: 2h", "a: 0s", "a: soon", "a: 100500ms"] {
             assert!(Params::read(bad).expect(bad).time("a", "1s").is_err(), "{bad}");
         }
         assert!(Params::read("a: 'x\"'").expect("text").image("a", "b").is_err());

@@ -91,7 +91,7 @@ impl Split {
         let target = self.target_port;
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\nspec:\n  selector: {{app: {service}, version: \
-             {version}}}\n  ports: [{{name: http, port: {port}, targetPort: {target}, appProtocol: http}}]\n"
+             \"{version}\"}}\n  ports: [{{name: http, port: {port}, targetPort: {target}, appProtocol: http}}]\n"
         )
     }
 }

@@ -13,6 +13,7 @@ const KINDS_MAX: usize = 6;
 pub(super) fn offer(mesh: Operable, deed: Deed) -> String {
     let name = mesh.name();
     let rule = "takes the place of Meshbench's other rule for this Service";
+    let second = if mesh == Operable::Kuma { " (Kuma 2 only)" } else { "" };
     match deed {
         Deed::Install => install(mesh),
         Deed::Sample(sample) => sample.text().to_owned(),
@@ -43,8 +44,8 @@ pub(super) fn offer(mesh: Operable, deed: Deed) -> String {
                 "Deny every connection between services that no other intention allows".to_owned()
             }
             Operable::Kuma => {
-                "Deny every request to services; applied in its system namespace for the whole mesh, in \
-                               another one for that namespace"
+                "Deny every request to services; applied in its system namespace for the whole mesh, in another one for \
+                 that namespace (Kuma 2 only)"
                     .to_owned()
             }
             _ => "Deny every request to a namespace's pods".to_owned(),
@@ -54,10 +55,10 @@ pub(super) fn offer(mesh: Operable, deed: Deed) -> String {
              canary: v2, percent: 10)"
         ),
         Deed::Delay => format!(
-            "Fault injection: answer late; {rule} (service: echo, port: 80, delay: 100ms, percent: 100)"
+            "Fault injection: answer late; {rule} (service: echo, port: 80, delay: 100ms, percent: 100){second}"
         ),
         Deed::Abort => format!(
-            "Fault injection: answer with an error; {rule} (service: echo, port: 80, status: 503, percent: 10)"
+            "Fault injection: answer with an error; {rule} (service: echo, port: 80, status: 503, percent: 10){second}"
         ),
         Deed::Retries => format!(
             "Retries: send requests that failed again; {rule} (service: echo, port: 80, attempts: 3, per_try: 2s)"
@@ -103,7 +104,10 @@ fn mtls(mesh: Operable, mode: Mtls) -> String {
     let remark = match mesh {
         Operable::Linkerd => "; its pods start anew",
         Operable::Cilium => "; Cilium's mutual authentication must be switched on, else nothing passes",
-        Operable::Kuma if mode == Mtls::Strict => "; what no MeshTrafficPermission allows is refused",
+        Operable::Kuma if mode == Mtls::Strict => {
+            "; what no MeshTrafficPermission allows is refused (Kuma 2 only: Kuma 3 looks at MeshIdentity and MeshTLS)"
+        }
+        Operable::Kuma => " (Kuma 2 only: Kuma 3 looks at MeshIdentity and MeshTLS)",
         _ => "",
     };
     format!("{words} ({scope}){remark}")

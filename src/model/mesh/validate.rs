@@ -115,8 +115,10 @@ impl Found<'_> {
         let unseen: BTreeSet<String> = looked.unseen.iter().cloned().collect();
         let unseen: Vec<String> = unseen.into_iter().collect();
         if !unseen.is_empty() {
-            let summary =
-                format!("Not looked at, since you may not or it did not answer: {}", named(&unseen));
+            let summary = format!(
+                "Not looked at as a whole, since you may not, there are too many or it did not answer: {}",
+                named(&unseen)
+            );
             self.add(
                 Severity::Info,
                 "the validation".to_owned(),
@@ -230,7 +232,7 @@ fn without_proxies(namespace: &Namespace, seen: &Inventory, found: &mut Found<'_
         }
         let mut owners: BTreeMap<String, usize> = BTreeMap::new();
         let own = seen.pods.iter().filter(|pod| pod.namespace == namespace.name);
-        for pod in own.filter(|pod| !is_part(rule, pod) && !is_opted_out(pod) && !is_over(pod)) {
+        for pod in own.filter(|pod| !is_part(rule, pod) && !is_left_out(pod) && !is_over(pod)) {
             *owners.entry(subject(pod)).or_default() += 1;
         }
         for (owner, count) in owners {
@@ -254,8 +256,8 @@ fn subject(pod: &Pod) -> String {
     }
 }
 
-/// Whether the pod itself says that it wants no proxy.
-fn is_opted_out(pod: &Pod) -> bool {
+/// Whether the pod itself says that it wants no proxy, or can have none.
+fn is_left_out(pod: &Pod) -> bool {
     let marks = [
         ("sidecar.istio.io/inject", "false"),
         ("istio.io/dataplane-mode", "none"),
@@ -263,9 +265,10 @@ fn is_opted_out(pod: &Pod) -> bool {
         ("kuma.io/sidecar-injection", "disabled"),
         ("consul.hashicorp.com/connect-inject", "false"),
     ];
-    marks.iter().any(|(key, off)| {
-        [&pod.labels, &pod.annotations].iter().any(|marks| marks.get(*key).is_some_and(|is| is == off))
-    })
+    pod.has_host_network
+        || marks.iter().any(|(key, off)| {
+            [&pod.labels, &pod.annotations].iter().any(|marks| marks.get(*key).is_some_and(|is| is == off))
+        })
 }
 
 fn is_over(pod: &Pod) -> bool {

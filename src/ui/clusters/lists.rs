@@ -5,7 +5,7 @@ use egui_extras::{Column, TableBuilder};
 
 use crate::app::clusters::{Aim, ClusterCommand, WayIn};
 use crate::model::cluster::ContextKey;
-use crate::model::inventory::{Inventory, Pod, Port, Service, ServiceKind};
+use crate::model::inventory::{Container, Inventory, Pod, Port, Service, ServiceKind};
 use crate::model::mesh::{injection, meshes_of};
 use crate::model::number;
 use crate::model::plan::TargetKind;
@@ -98,36 +98,43 @@ impl View {
             return;
         }
         let words: Vec<&str> = now.3.split_whitespace().collect();
-        let has = |texts: &[&str]| {
-            words.iter().all(|word| texts.iter().any(|text| text.to_lowercase().contains(word)))
+        // Of thousands of objects, texts are made only where someone searches.
+        let has = |text: &dyn Fn() -> String| {
+            words.is_empty() || {
+                let text = text().to_lowercase();
+                words.iter().all(|word| text.contains(word))
+            }
         };
         let is_in = |namespace: &str| self.namespace.is_empty() || self.namespace == namespace;
         let labels = |labels: &crate::model::inventory::Marks| -> String {
             labels.iter().map(|(key, value)| format!("{key}={value} ")).collect()
+        };
+        let images = |containers: &[Container]| -> String {
+            containers.iter().map(|container| format!("{} ", container.image)).collect()
         };
         let all = 0..count(seen, tab);
         self.rows = all
             .filter(|at| match tab {
                 Tab::Services => {
                     let it = &seen.services[*at];
-                    is_in(&it.namespace) && has(&[&it.name, &it.namespace, &labels(&it.labels)])
+                    let text = || format!("{} {} {}", it.name, it.namespace, labels(&it.labels));
+                    is_in(&it.namespace) && has(&text)
                 }
                 Tab::Workloads => {
                     let it = &seen.workloads[*at];
-                    let images: String =
-                        it.containers.iter().map(|container| format!("{} ", container.image)).collect();
-                    is_in(&it.namespace) && has(&[&it.name, &it.namespace, &labels(&it.labels), &images])
+                    let images = || images(&it.containers);
+                    let text = || format!("{} {} {} {}", it.name, it.namespace, labels(&it.labels), images());
+                    is_in(&it.namespace) && has(&text)
                 }
                 Tab::Pods => {
                     let it = &seen.pods[*at];
-                    let images: String =
-                        it.containers.iter().map(|container| format!("{} ", container.image)).collect();
-                    is_in(&it.namespace)
-                        && has(&[&it.name, &it.namespace, &it.phase, &it.node, &labels(&it.labels), &images])
+                    let of = || labels(&it.labels) + &images(&it.containers);
+                    let text = || format!("{} {} {} {} {}", it.name, it.namespace, it.phase, it.node, of());
+                    is_in(&it.namespace) && has(&text)
                 }
                 Tab::Namespaces => {
                     let it = &seen.namespaces[*at];
-                    has(&[&it.name, &labels(&it.labels)])
+                    has(&|| format!("{} {}", it.name, labels(&it.labels)))
                 }
                 Tab::Overview | Tab::Meshes => false,
             })

@@ -63,12 +63,17 @@ impl Asker {
         self.ask("PATCH", path, "application/merge-patch+json", &body.to_string())
     }
 
-    fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> io::Result<Answer> {
+    /// A connection of its own.
+    pub(crate) fn connect(&self) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
         let name = ServerName::from(self.address.ip());
         let connection = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, stream);
+        Ok(StreamOwned::new(connection, stream))
+    }
+
+    fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> io::Result<Answer> {
+        let mut stream = self.connect()?;
+        stream.sock.set_read_timeout(Some(ANSWER_MAX))?;
         // HTTP/1.0: an answer ends with its connection, and comes in one piece.
         write!(
             stream,

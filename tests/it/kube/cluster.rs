@@ -98,6 +98,17 @@ impl Cluster {
         self.authority.pem()
     }
 
+    /// The address of its etcd.
+    pub(super) fn store(&self) -> &str {
+        let flag = self.flags.iter().find_map(|flag| flag.strip_prefix("--etcd-servers=http://"));
+        flag.expect("each API server has it")
+    }
+
+    /// Who asks as the admin.
+    pub(super) fn asker(&self) -> Asker {
+        self.admin.clone()
+    }
+
     /// A new certificate for someone, signed by its authority.
     pub(crate) fn identity(&self, person: Person) -> Identity {
         self.authority.person(person)

@@ -20,9 +20,7 @@ const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// Where a program is: as the ecosystem does, in the folder of `KUBEBUILDER_ASSETS`, else where `./test` puts it.
 pub(crate) fn program(name: &str) -> Result<PathBuf, String> {
     let named = std::env::var_os("KUBEBUILDER_ASSETS").map(|folder| PathBuf::from(folder).join(name));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
-    let built = cache.unwrap_or_else(home).join("meshbench/tools").join(KUBERNETES).join(name);
+    let built = tools().join(KUBERNETES).join(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join(name));
     // A kubectl of the machine may be of any version.
@@ -30,6 +28,13 @@ pub(crate) fn program(name: &str) -> Result<PathBuf, String> {
     named.into_iter().chain([built]).chain(installed).find(|path| path.is_file()).ok_or_else(|| {
         format!("{name} is missing; get it with: ./test parts (or name a folder that has it in KUBEBUILDER_ASSETS)")
     })
+}
+
+/// Where `./test` puts what tests need.
+pub(crate) fn tools() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
+    cache.unwrap_or_else(home).join("meshbench/tools")
 }
 
 /// A port of loopback on which nobody listens and which nobody else of this process is given.

@@ -23,6 +23,9 @@ const SELECTORS: [(&str, &str, &str); 9] = [
 
 /// Rules that are for nothing that is there.
 pub(super) fn selections(seen: &Inventory, looked: &Looked, found: &mut Found<'_>) {
+    // Where not all of them were seen, none can be said to be missing.
+    let named_subsets =
+        (!looked.unseen.iter().any(|kind| kind.starts_with("destinationrules."))).then(|| subsets_of(looked));
     for object in &looked.objects {
         if let Some(labels) = selector(object)
             && !selects(seen, object, &labels)
@@ -53,6 +56,11 @@ pub(super) fn selections(seen: &Inventory, looked: &Looked, found: &mut Found<'_
         }
         if object.kind == "DestinationRule" {
             subsets(seen, object, found);
+        }
+        if let Some(known) = &named_subsets
+            && object.kind == "VirtualService"
+        {
+            unnamed_subsets(object, known, found);
         }
     }
 }
@@ -155,6 +163,47 @@ fn find<'a>(seen: &'a Inventory, namespace: &str, name: &str) -> Option<&'a Serv
 
 fn is_there(seen: &Inventory, namespace: &str, name: &str) -> bool {
     find(seen, namespace, name).is_some()
+}
+
+/// Namespace and name of a Service, and a subset of it.
+type Subset = (String, String, String);
+
+/// All that Istio's rules name.
+fn subsets_of(looked: &Looked) -> BTreeSet<Subset> {
+    let rules = looked.objects.iter().filter(|it| it.kind == "DestinationRule");
+    rules
+        .filter_map(|rule| Some((service_of(rule.spec["host"].as_str()?, &rule.namespace)?, rule)))
+        .flat_map(|((namespace, name), rule)| {
+            let listed = rule.spec["subsets"].as_array().into_iter().flatten();
+            let subsets = listed.filter_map(|subset| subset["name"].as_str());
+            subsets.map(move |subset| (namespace.clone(), name.clone(), subset.to_owned()))
+        })
+        .collect()
+}
+
+/// Subsets that requests are sent to and no rule names.
+fn unnamed_subsets(object: &MeshObject, known: &BTreeSet<Subset>, found: &mut Found<'_>) {
+    let rules = object.spec["http"].as_array().into_iter().flatten();
+    let routes = rules.flat_map(|rule| rule["route"].as_array().into_iter().flatten());
+    let unnamed: BTreeSet<String> = routes
+        .filter_map(|route| {
+            let to = &route["destination"];
+            let (namespace, name) = service_of(to["host"].as_str()?, &object.namespace)?;
+            Some((namespace, name, to["subset"].as_str()?.to_owned()))
+        })
+        .filter(|subset| !known.contains(subset))
+        .map(|(namespace, name, subset)| format!("{subset} of {namespace}/{name}"))
+        .collect();
+    if !unnamed.is_empty() {
+        let unnamed: Vec<String> = unnamed.into_iter().collect();
+        found.add_in(
+            &object.namespace,
+            Severity::Error,
+            subject(object),
+            format!("It sends requests to subsets that no DestinationRule names: {}", named(&unnamed)),
+            "They fail with 503; name the subsets in a DestinationRule for that host",
+        );
+    }
 }
 
 /// Versions of a Service that no pod is of.

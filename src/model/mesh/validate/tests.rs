@@ -138,12 +138,15 @@ fn a_sound_mesh_has_no_findings() {
 #[test]
 fn pods_without_proxies_and_with_old_ones_are_told() {
     let mut off = pod("shop/off-1", &[("sidecar.istio.io/inject", "false")], &[]);
+    let mut of_node = pod("shop/agent-1", &[], &[]);
+    of_node.has_host_network = true;
     off.is_ready = false;
     let pods = vec![
         pod("shop/web-1", &[], &[]),
         pod("shop/web-2", &[], &[]),
         pod("shop/old-1", &[], &[("istio-proxy", "istio/proxyv2:1.22.0")]),
         off,
+        of_node,
     ];
     let seen = seen(vec![namespace("shop", &[("istio-injection", "enabled")], &[])], pods, vec![istiod(0)]);
     assert_told(
@@ -320,4 +323,25 @@ fn a_flood_of_mistakes_is_bounded() {
     });
     let seen = seen(vec![namespace("shop", &[("istio-injection", "enabled")], &[])], pods.collect(), vec![]);
     assert_eq!(validate(&seen, &Looked::default(), "").len(), FINDINGS_MAX);
+}
+
+#[test]
+fn subsets_that_no_rule_names_are_told_unless_not_all_rules_were_seen() {
+    let seen =
+        seen(Vec::new(), vec![pod("shop/web-1", &[("app", "web"), ("version", "v1")], &[])], vec![istiod(1)]);
+    let route = |subset: &str| json!({"destination": {"host": "web", "subset": subset}});
+    let rule = json!({"host": "web.shop.svc.cluster.local", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]});
+    let mut looked = objects(vec![
+        object("networking.istio.io", "DestinationRule", "shop/web", rule),
+        object(
+            "networking.istio.io",
+            "VirtualService",
+            "shop/web",
+            json!({"hosts": ["web"], "http": [{"route": [route("v1"), route("v2")]}]}),
+        ),
+    ]);
+    let wanted = [(Severity::Error, "VirtualService shop/web", "names: v2 of shop/web")];
+    assert_told(&told(&seen, &looked, ""), &wanted);
+    looked.unseen = vec!["destinationrules.networking.istio.io".to_owned()];
+    assert_told(&told(&seen, &looked, ""), &[(Severity::Info, "the validation", "destinationrules")]);
 }
