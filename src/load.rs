@@ -13,6 +13,7 @@
 mod collector;
 mod connection;
 mod cookies;
+mod course;
 mod data;
 mod datagram;
 mod echo;

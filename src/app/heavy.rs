@@ -28,7 +28,9 @@ pub(super) fn reason_at(plan: &Plan, factor: f64) -> Option<String> {
 fn reason_for(plan: &Plan, peak: f64) -> Option<String> {
     let host = destinations(plan)?.into_iter().find(|host| !is_private(host))?;
     let load = match &plan.pacing {
-        Pacing::Max { .. } => format!("as many requests as {} connections can carry", plan.connections),
+        pacing if pacing.has_closed_loop() => {
+            format!("as many requests as {} connections can carry", plan.connections)
+        }
         // How fast it goes is in a file that nobody has looked into.
         Pacing::Replay { .. } => "a recording".to_owned(),
         _ if peak > HEAVY_RATE_PER_SEC => format!("up to {} requests", number::rate(peak)),

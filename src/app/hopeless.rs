@@ -33,7 +33,7 @@ pub(super) fn is_hopeless(plan: &Plan, measured: &Measured) -> bool {
 
 /// The most counted requests that the plan can have, and their time in seconds.
 fn planned(plan: &Plan) -> Option<(u64, f64)> {
-    let curve = Curve::of(&plan.pacing)?;
+    let curve = Curve::of(&plan.pacing).filter(|_| !plan.pacing.has_closed_loop())?;
     let length = match plan.stop {
         Stop::Requests(count) => {
             let nanos = curve.time_of(u128::from(count) * PER_REQUEST)?;

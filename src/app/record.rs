@@ -53,7 +53,7 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
     let is_changed = measured.marks.iter().any(|mark| mark.kind == MarkKind::Rate);
     let asked = match plan.pacing.rate_per_sec().filter(|_| !is_changed) {
         // What was due is what was asked for, whenever that was how much.
-        None if plan.pacing.is_open_loop() => Some(per_sec(measured.requests.due)),
+        None if !plan.pacing.has_closed_loop() => Some(per_sec(measured.requests.due)),
         asked => asked,
     };
     let mut run = Run {

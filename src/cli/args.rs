@@ -117,7 +117,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "requests")]
     pub(super) duration: Option<Duration>,
     /// A stretch in which the rate changes, one after another, instead of --rate; may be repeated: 'hold 100 30s',
-    /// 'ramp 100..1000 1m', 'steps 100..1000/10 5m', 'spike 100..1000@20s+5s 1m', 'sine 500+-200/30s 5m'
+    /// 'ramp 100..1000 1m', 'steps 100..1000/10 5m', 'spike 100..1000@20s+5s 1m', 'sine 500+-200/30s 5m',
+    /// or as fast as answers come, with or without think time: 'max 30s', 'max/10ms 30s'
     #[arg(long, value_name = "[NAME:]STAGE", conflicts_with = "rate")]
     pub(super) stage: Vec<Stage>,
     /// Send at the moments that this file has: a number of seconds or an RFC 3339 time on each line

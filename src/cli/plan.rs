@@ -144,7 +144,9 @@ fn pacing(options: &RunArgs, base: Pacing) -> Result<Pacing, String> {
         Pacing::Replay { file: file.clone() }
     } else if !options.stage.is_empty() {
         let arrivals = match options.pacing {
-            Some(PacingKind::Max) => return Err("--pacing max has no --stage".to_owned()),
+            Some(PacingKind::Max) => {
+                return Err("--pacing max has no --stage; write --stage 'max 30s'".to_owned());
+            }
             Some(PacingKind::Poisson) => Arrivals::Poisson,
             Some(PacingKind::Constant) | None => Arrivals::Even,
         };
@@ -154,7 +156,7 @@ fn pacing(options: &RunArgs, base: Pacing) -> Result<Pacing, String> {
     };
     match (shaped, options.think) {
         (Pacing::Max { .. }, Some(think)) => Ok(Pacing::Max { think }),
-        (_, Some(_)) => Err("--think needs --pacing max".to_owned()),
+        (_, Some(_)) => Err("--think needs --pacing max; in a stage write max/10ms 30s".to_owned()),
         (shaped, None) => Ok(shaped),
     }
 }
@@ -442,12 +444,14 @@ mod tests {
         plan("http://x/ --think 1s").expect_err("an open loop does not think");
         let think = plan("http://x/ --pacing max --think 20ms").expect("a closed loop").pacing;
         assert_eq!(think, Pacing::Max { think: Duration::from_millis(20) });
-        let words = ["meshbench", "run", "http://x/", "--stage", "ramp 1..9 2s", "--stage", "end: hold 9 1s"];
+        let mut words = vec!["meshbench", "run", "http://x/"];
+        words.extend(["--stage", "ramp 1..9 2s", "--stage", "end: hold 9 1s", "--stage", "max/5ms 2s"]);
         let Some(What::Run(options)) = Arguments::try_parse_from(words).expect("stages").what else {
             panic!("a run");
         };
         let shaped = merged(&options, None).expect("a plan");
-        assert!(matches!(&shaped.pacing, Pacing::Profile(profile) if profile.stages.len() == 2));
+        assert!(matches!(&shaped.pacing, Pacing::Profile(profile) if profile.stages.len() == 3));
+        assert!(shaped.pacing.has_closed_loop() && shaped.pacing.is_open_loop());
         assert_eq!(shaped.stop, Stop::Never, "it ends where its stages end");
     }
 

@@ -27,7 +27,7 @@ use super::{Control, LoadError, Measured, Options, Phase, replay};
 use crate::model::plan::Protocol;
 use crate::model::run::{Bytes, Connections, Detail, Requests, Strain};
 use crate::model::settings::Timer;
-use crate::model::{Ended, Plan, Stop};
+use crate::model::{Ended, Pacing, Plan, Stop};
 use crate::stats::Latency;
 
 /// The most threads that send load.
@@ -103,6 +103,7 @@ async fn conduct(
     collector.reasons = connectors[0].reasons.clone();
     collector.names = Names {
         variants: variant_names(plan),
+        stages: stage_names(plan),
         addresses: address_names(prepared.source.origins(), &connectors),
     };
     let (workers, mut news) =
@@ -553,7 +554,12 @@ fn nothing(threads: u32) -> Measured {
     }
 }
 
-/// Path and query of the target, for people.
+/// What tables call the stages.
+fn stage_names(plan: &Plan) -> Vec<String> {
+    let Pacing::Profile(profile) = &plan.pacing else { return Vec::new() };
+    profile.stages.iter().map(ToString::to_string).collect()
+}
+
 /// What tables call the plan's requests.
 fn variant_names(plan: &Plan) -> Vec<String> {
     if !plan.variants.is_empty() {
@@ -578,7 +584,6 @@ mod tests {
     use super::*;
     use crate::load::schedule::Due;
     use crate::load::tally::{End, Outcome};
-    use crate::model::Pacing;
 
     const MS: u64 = 1_000_000;
     const START: u64 = 5 * MS;
@@ -589,7 +594,7 @@ mod tests {
         collector.start = Some(START);
         let mut tally = Tally::new();
         for (due, done) in answers {
-            let due = Due { at: START + due * MS, counted: true };
+            let due = Due { at: START + due * MS, counted: true, stage: 0 };
             tally.note_due(due, START);
             let done = START + done * MS;
             tally.note(due, &Outcome::unsent(End::Status(200), done));

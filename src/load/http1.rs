@@ -6,14 +6,14 @@ use std::task::Context;
 
 use jiff::Timestamp;
 
-use super::cookies::{Jar, Site};
+use super::cookies::Jar;
+use super::course::Course;
 use super::exchange::{Broken, Line, Progress, Reply};
-use super::redirect::{self, Asked, Hop};
+use super::redirect::Asked;
 use super::request::{Pen, Turn};
-use super::response::Captured;
 use super::slot::{Cells, Interrupt, Job};
-use super::source::{Prepared, Source};
-use super::tally::{End, Opening, Outcome, Sent, Trace};
+use super::source::Prepared;
+use super::tally::{End, Opening, Outcome, Trace};
 use super::template::Draw;
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
@@ -34,21 +34,6 @@ struct Kept {
     /// Requests that it may still carry.
     left: u64,
     jar: Jar,
-}
-
-/// How far a request is, over all the redirects that it follows.
-struct Course {
-    trace: Trace,
-    /// When work on it, or on what it was redirected to, began.
-    begun: u64,
-    /// When it was first sent, on the run's clock; and until when it may take.
-    sent: Option<(u64, u64)>,
-    done: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-    redirects: u8,
-    /// What the redirect before led to.
-    hop: Option<Hop>,
 }
 
 impl Lane {
@@ -80,12 +65,8 @@ impl Lane {
                 as_get: course.hop.as_ref().is_some_and(|hop| hop.as_get),
             };
             match self.kept[at].send(worker, cells, request, &pen.bytes, Some(asked), course).await {
-                Ok((_, Some(hop))) => {
-                    course.begun = course.done;
-                    course.redirects += 1;
-                    course.hop = Some(hop);
-                }
-                Ok((status, None)) => return End::Status(status),
+                Ok((_, true)) => {}
+                Ok((status, false)) => return End::Status(status),
                 Err(end) => return end,
             }
         }
@@ -103,8 +84,8 @@ impl Kept {
         }
     }
 
-    /// One request and its answer's status, and where that redirects to if it is `asked`. Sent again where the
-    /// connection proves to have been closed before.
+    /// One request and its answer's status, and whether it redirects to what is sent next if it is `asked`. Sent again
+    /// where the connection proves to have been closed before.
     async fn send(
         &mut self,
         worker: &Worker,
@@ -113,7 +94,7 @@ impl Kept {
         bytes: &[u8],
         asked: Option<Asked<'_>>,
         course: &mut Course,
-    ) -> Result<(u16, Option<Hop>), End> {
+    ) -> Result<(u16, bool), End> {
         let mut sent_at = course.begun;
         loop {
             let mut line = match self.line.take() {
@@ -127,9 +108,7 @@ impl Kept {
                 }
             };
             course.trace.address = Some(self.address);
-            let (_, deadline) =
-                *course.sent.get_or_insert((sent_at, sent_at.saturating_add(worker.timeout_nanos)));
-            cells.arm(deadline);
+            cells.arm(course.begin(sent_at, worker.timeout_nanos));
             line.expect(request.is_head);
             let mut progress = Progress::default();
             let exchanged = cells
@@ -138,20 +117,20 @@ impl Kept {
                 }))
                 .await;
             let done = worker.now();
+            course.done = done;
             let end = match exchanged {
                 Ok(Ok(Reply { status, reusable })) => {
-                    let hop = asked.zip(line.captured()).and_then(|(asked, captured)| {
-                        self.remember(&worker.source, asked, captured, status, course.redirects)
+                    let session = worker.source.session;
+                    let is_followed = asked.zip(line.captured()).is_some_and(|(asked, captured)| {
+                        course.is_followed(session, &mut self.jar, asked, captured, status)
                     });
                     self.left = self.left.saturating_sub(1);
                     self.line = (reusable && self.left > 0).then_some(line);
-                    Ok((status, hop))
+                    Ok((status, is_followed))
                 }
                 // The connection is new then, and cannot be stale.
                 Ok(Err(Broken::Stale)) if request.is_idempotent => {
-                    if course.redirects == 0 {
-                        course.sent = None;
-                    }
+                    course.begin_again();
                     sent_at = done;
                     continue;
                 }
@@ -164,7 +143,6 @@ impl Kept {
                 // Often all comes at once: then there is one moment, and one look at the clock.
                 course.trace.first_byte = Some(progress.first_byte.map_or(done, |at| worker.at(at)));
             }
-            course.done = done;
             course.sent_bytes += progress.written as u64;
             course.received_bytes += progress.received;
             return end;
@@ -197,30 +175,6 @@ impl Kept {
         self.address = connected.address;
         self.left = connector.lifetime();
         Ok((Box::new(Line::new(connected.stream, worker.source.session)), connected.opening))
-    }
-
-    /// Keeps the cookies of an answer; where it redirects to, if that is followed.
-    fn remember(
-        &mut self,
-        source: &Source,
-        asked: Asked<'_>,
-        captured: &Captured,
-        status: u16,
-        redirects: u8,
-    ) -> Option<Hop> {
-        if source.session.keep_cookies {
-            let site = Site {
-                host: asked.origin.host_str().unwrap_or_default(),
-                is_https: asked.origin.scheme() == "https",
-            };
-            for cookie in captured.cookies() {
-                self.jar.take(cookie, asked.target, site, Timestamp::now());
-            }
-        }
-        if redirects >= source.session.follow_redirects {
-            return None;
-        }
-        redirect::follow(asked, status, &captured.location)
     }
 }
 
@@ -270,26 +224,5 @@ impl super::lane::Lane for Lane {
             end
         };
         course.outcome(end, job.lag)
-    }
-}
-
-impl Course {
-    fn new(begun: u64, trace: Trace) -> Self {
-        Self {
-            trace,
-            begun,
-            sent: None,
-            done: begun,
-            sent_bytes: 0,
-            received_bytes: 0,
-            redirects: 0,
-            hop: None,
-        }
-    }
-
-    /// One request, however often it was redirected: its time covers all, and so do its bytes.
-    fn outcome(self, end: End, lag: u64) -> Outcome {
-        let sent = self.sent.map(|(at, _)| Sent { at, lag, bytes: self.sent_bytes });
-        Outcome { end, done: self.done, sent, received_bytes: self.received_bytes, trace: self.trace }
     }
 }

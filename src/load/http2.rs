@@ -15,9 +15,17 @@ pub(super) use head::{Draft, Prebuilt};
 use link::Line;
 pub(super) use link::Link;
 
+use jiff::Timestamp;
+
+use super::cookies::Jar;
+use super::course::Course;
 use super::grpc;
+use super::redirect::Asked;
+use super::request::{Pen, Turn};
 use super::slot::{Cells, Interrupt, Job};
-use super::tally::{End, Outcome, Sent, Trace};
+use super::source::Prepared;
+use super::tally::{End, Outcome, Trace};
+use super::template::Draw;
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
 
@@ -32,6 +40,7 @@ const REFUSED_MAX: u32 = 1;
 pub(super) struct Lane {
     /// One to each of the plan's origins.
     kept: Box<[Kept]>,
+    pen: Pen,
 }
 
 /// A slot's share of a connection to an origin.
@@ -41,6 +50,7 @@ struct Kept {
     /// Which of those that share it.
     seat: usize,
     line: Option<Rc<Line>>,
+    jar: Jar,
 }
 
 /// How often a request was sent in vain.
@@ -64,8 +74,45 @@ impl Lane {
             link: origin * connections + slot % connections,
             seat: slot / connections,
             line: None,
+            jar: Jar::default(),
         };
-        Self { kept: (0..worker.connectors.len()).map(kept).collect() }
+        Self { kept: (0..worker.connectors.len()).map(kept).collect(), pen: Pen::default() }
+    }
+
+    /// Fills the request in, sends it, and follows where it is redirected to.
+    async fn send_filled(
+        &mut self,
+        worker: &Rc<Worker>,
+        cells: &Cells,
+        job: Job,
+        variant: &Prepared,
+        pen: &mut Pen,
+        course: &mut Course,
+    ) -> End {
+        let kept = &mut self.kept[usize::from(variant.origin)];
+        let is_kept = worker.source.session.is_kept();
+        let draw = if variant.is_fixed { Draw::nothing() } else { worker.draw() };
+        loop {
+            let cookies = (!kept.jar.is_empty()).then(|| (&kept.jar, Timestamp::now()));
+            let turn = Turn { hop: course.hop.as_ref(), kept: cookies };
+            // What is filled in is the same for every redirect of a request.
+            let Ok(mut request) = variant.fill_http2(&mut draw.clone(), turn, pen) else {
+                course.done = worker.now();
+                return End::Failed(ErrorClass::Protocol);
+            };
+            request.is_followed = is_kept;
+            let asked = is_kept.then(|| Asked {
+                origin: &worker.source.origins()[usize::from(variant.origin)],
+                method: &variant.form.method,
+                target: pen.target(),
+                as_get: course.hop.as_ref().is_some_and(|hop| hop.as_get),
+            });
+            let redirects = course.redirects;
+            let end = kept.send(worker, cells, job, &request, asked, course).await;
+            if course.redirects == redirects {
+                return end;
+            }
+        }
     }
 }
 
@@ -77,14 +124,14 @@ impl Kept {
         cells: &Cells,
         job: Job,
         sent_at: &mut u64,
-        trace: &mut Trace,
+        course: &mut Course,
     ) -> Result<Rc<Line>, End> {
         let mut has_waited = false;
         loop {
             let line = match self.line.take().filter(|line| !line.is_over()) {
                 Some(line) => line,
                 None => {
-                    let line = self.connect(worker, cells, *sent_at, trace).await?;
+                    let line = self.connect(worker, cells, *sent_at, course).await?;
                     *sent_at = worker.now();
                     line
                 }
@@ -92,13 +139,18 @@ impl Kept {
             if line.has_room() {
                 return Ok(line);
             }
-            if !has_waited {
+            if !has_waited && course.redirects == 0 {
                 has_waited = true;
                 worker.note_waited(job.due);
             }
-            cells.arm(job.due.at.saturating_add(worker.timeout_nanos));
+            let deadline = course.sent.map(|(_, deadline)| deadline);
+            cells.arm(deadline.unwrap_or(job.due.at.saturating_add(worker.timeout_nanos)));
             match cells.guard(line.room(worker)).await {
                 Ok(()) => {}
+                // Redirected, and answered until then: it is the whole that takes too long.
+                Err(Interrupt::TimeOver) if deadline.is_some() => {
+                    return Err(End::Failed(ErrorClass::ResponseTimeout));
+                }
                 Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::Overflow)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             }
@@ -112,12 +164,16 @@ impl Kept {
         worker: &Rc<Worker>,
         cells: &Cells,
         now: u64,
-        trace: &mut Trace,
+        course: &mut Course,
     ) -> Result<Rc<Line>, End> {
-        cells.arm(now.saturating_add(worker.timeout_nanos));
+        let deadline = course.sent.map(|(_, deadline)| deadline);
+        cells.arm(deadline.unwrap_or(now.saturating_add(worker.timeout_nanos)));
         for _ in 0..OVER_MAX {
             let line = match cells.guard(worker.links[self.link].line(worker, self.link)).await {
                 Ok(line) => line.map_err(End::Failed)?,
+                Err(Interrupt::TimeOver) if deadline.is_some() => {
+                    return Err(End::Failed(ErrorClass::ResponseTimeout));
+                }
                 Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             };
@@ -126,10 +182,62 @@ impl Kept {
                 continue;
             }
             // Of those that waited for it, one says how long it took.
-            trace.opening = line.opening.take();
+            course.trace.opening = line.opening.take().or(course.trace.opening);
             return Ok(line);
         }
         Err(End::Failed(ErrorClass::ClosedEarly))
+    }
+
+    /// Sends the request, again where that is allowed, and tells how it ended; and where it is `asked`, whether what it
+    /// redirects to is sent next.
+    async fn send(
+        &mut self,
+        worker: &Rc<Worker>,
+        cells: &Cells,
+        job: Job,
+        request: &Prebuilt,
+        asked: Option<Asked<'_>>,
+        course: &mut Course,
+    ) -> End {
+        let mut sent_at = course.begun;
+        let mut tries = Tries::default();
+        loop {
+            let line = match self.take_line(worker, cells, job, &mut sent_at, course).await {
+                Ok(line) => line,
+                Err(end) => {
+                    course.done = worker.now();
+                    return end;
+                }
+            };
+            course.trace.address = Some(line.address);
+            cells.arm(course.begin(sent_at, worker.timeout_nanos));
+            let attempt = self.attempt(worker, cells, Rc::clone(&line), request, &mut course.trace).await;
+            course.done = worker.now();
+            let end = match attempt {
+                Ok(end) => end,
+                Err(broken) if tries.allow(broken.verdict) => {
+                    course.begin_again();
+                    sent_at = course.done;
+                    continue;
+                }
+                Err(Broken { verdict, is_sent }) => {
+                    if !is_sent {
+                        course.begin_again();
+                    }
+                    End::Failed(verdict.class())
+                }
+            };
+            if course.sent.is_some() {
+                course.sent_bytes += line.take_sent();
+                course.received_bytes += line.take_received();
+            }
+            if let (Some(asked), End::Status(status)) = (asked, end)
+                && let Some(captured) = line.conn.borrow_mut().take_captured(self.seat)
+            {
+                course.is_followed(worker.source.session, &mut self.jar, asked, &captured, status);
+            }
+            return end;
+        }
     }
 
     /// Sends the request once. The connection is kept for the next, unless it is of no more use.
@@ -237,42 +345,18 @@ impl super::lane::Lane for Lane {
         let variant = worker.source.variant(job.variant);
         let kept = &mut self.kept[usize::from(variant.origin)];
         let connection = u32::try_from(kept.link).unwrap_or(u32::MAX);
-        let mut trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
-        let filled;
-        let request = if variant.is_fixed {
-            variant.http2()
+        let trace = Trace { variant: job.variant, connection: Some(connection), ..Trace::default() };
+        let mut course = Course::new(job.begun, trace);
+        let end = if variant.is_fixed && !worker.source.session.is_kept() {
+            kept.send(worker, cells, job, variant.http2(), None, &mut course).await
         } else {
-            let Ok(request) = variant.fill_http2(&mut worker.draw()) else {
-                return Outcome { trace, ..Outcome::unsent(End::Failed(ErrorClass::Protocol), worker.now()) };
-            };
-            filled = request;
-            &filled
+            let mut pen = std::mem::take(&mut self.pen);
+            // Elsewhere, so that the future of the common case stays small.
+            let end = Box::pin(self.send_filled(worker, cells, job, variant, &mut pen, &mut course)).await;
+            self.pen = pen;
+            end
         };
-        let mut sent_at = job.begun;
-        let mut tries = Tries::default();
-        loop {
-            let line = match kept.take_line(worker, cells, job, &mut sent_at, &mut trace).await {
-                Ok(line) => line,
-                Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
-            };
-            trace.address = Some(line.address);
-            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
-            let attempt = kept.attempt(worker, cells, Rc::clone(&line), request, &mut trace).await;
-            let done = worker.now();
-            let end = match attempt {
-                Ok(end) => end,
-                Err(broken) if tries.allow(broken.verdict) => {
-                    sent_at = done;
-                    continue;
-                }
-                Err(Broken { verdict, is_sent: false }) => {
-                    return Outcome { trace, ..Outcome::unsent(End::Failed(verdict.class()), done) };
-                }
-                Err(broken) => End::Failed(broken.verdict.class()),
-            };
-            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: line.take_sent() });
-            return Outcome { end, done, sent, received_bytes: line.take_received(), trace };
-        }
+        course.outcome(end, job.lag)
     }
 
     fn watch_idle(&mut self, worker: &Worker, cx: &mut Context<'_>) {

@@ -5,8 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::schedule::{Due, Next, Schedule};
-use super::steer::Change;
+use super::schedule::{Due, Next};
 use super::timer::{self, Alarm, Wait};
 use super::worker::{Stage, Worker};
 use crate::model::settings::Timer;
@@ -20,20 +19,20 @@ pub(super) struct Clock {
     pub(super) timer: Timer,
 }
 
-/// Hands out requests when they are due. Due times are absolute, so lateness never adds up.
-pub(super) async fn pace(worker: Rc<Worker>, mut schedule: Schedule, clock: Clock) {
+/// Hands out requests when they are due, and turns of closed loops in which slots think or have waited for it to begin.
+/// Due times are absolute, so lateness never adds up.
+pub(super) async fn pace(worker: Rc<Worker>, clock: Clock) {
     let start = worker.start();
-    let (mut known, mut at_once) = (0, 0);
+    let mut at_once = 0;
     while worker.stage() == Stage::Running {
         worker.take_changes();
-        known += worker.changes_from(known, |change| {
-            schedule.steer(Change { at: change.at.saturating_sub(start), what: change.what });
-        });
-        let next = schedule.peek();
-        let at = match next {
+        let next = worker.peek();
+        let planned = match next {
             Next::Due(Due { at, .. }) | Next::Over(at) => Some(start.saturating_add(at)),
             Next::Paused => None,
         };
+        let turn = worker.next_turn().filter(|turn| planned.is_none_or(|planned| *turn <= planned));
+        let at = turn.or(planned);
         if at.is_none_or(|at| worker.now() < at) {
             at_once = 0;
             clock.until(&worker, at).await;
@@ -42,29 +41,20 @@ pub(super) async fn pace(worker: Rc<Worker>, mut schedule: Schedule, clock: Cloc
         if worker.stage() != Stage::Running || worker.is_outdated() || at.is_none_or(|at| worker.now() < at) {
             continue;
         }
-        let Next::Due(due) = next else { break };
-        schedule.advance(due);
-        worker.hand_out(Due { at: start.saturating_add(due.at), counted: due.counted });
-        at_once += 1;
+        match (turn, next) {
+            (Some(_), _) => worker.hand_out_turns(worker.now()),
+            (None, Next::Due(due)) => {
+                worker.hand_out(due);
+                at_once += 1;
+            }
+            (None, _) => break,
+        }
         if at_once == HAND_OUTS_MAX {
             at_once = 0;
             tokio::task::yield_now().await;
         }
     }
     worker.set_all_due();
-}
-
-/// Hands out the turns of a closed loop in which slots think, or have to wait for the end of a pause.
-pub(super) async fn pace_thinking(worker: Rc<Worker>, clock: Clock) {
-    while worker.stage() == Stage::Running {
-        worker.take_changes();
-        let at = worker.next_thought();
-        clock.until(&worker, at).await;
-        if worker.is_outdated() || worker.stage() != Stage::Running {
-            continue;
-        }
-        worker.hand_out_thoughts(worker.now());
-    }
 }
 
 impl Clock {

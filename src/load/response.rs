@@ -351,15 +351,26 @@ impl Captured {
         self.cookies.clear();
         self.cookie_ends.clear();
         for header in headers {
-            if header.name.eq_ignore_ascii_case("location") && header.value.len() <= LOCATION_BYTES_MAX {
-                self.location.clear();
-                self.location.extend_from_slice(header.value);
-            } else if header.name.eq_ignore_ascii_case("set-cookie")
-                && self.cookie_ends.len() < SET_COOKIES_MAX
-            {
-                self.cookies.extend_from_slice(header.value);
-                self.cookie_ends.push(self.cookies.len());
+            if header.name.eq_ignore_ascii_case("location") {
+                self.take_location(header.value);
+            } else if header.name.eq_ignore_ascii_case("set-cookie") {
+                self.take_cookie(header.value);
             }
+        }
+    }
+
+    /// The last one holds.
+    pub(super) fn take_location(&mut self, value: &[u8]) {
+        if value.len() <= LOCATION_BYTES_MAX {
+            self.location.clear();
+            self.location.extend_from_slice(value);
+        }
+    }
+
+    pub(super) fn take_cookie(&mut self, value: &[u8]) {
+        if self.cookie_ends.len() < SET_COOKIES_MAX {
+            self.cookies.extend_from_slice(value);
+            self.cookie_ends.push(self.cookies.len());
         }
     }
 

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use super::random::Random;
 use super::steer::{Change, FACTOR_UNITS, Steer};
-use crate::model::plan::{Curve, PER_REQUEST, scaled};
+use crate::model::plan::{ClosedLoop, Curve, PER_REQUEST, scaled};
 use crate::model::{Pacing, Plan, Stop};
 
 /// A due time, in nanoseconds from the start of the run, and whether it is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) at: u64,
     pub(super) counted: bool,
+    /// Which stage of a profile it belongs to; the first for the warm-up.
+    pub(super) stage: u16,
 }
 
 /// What comes next, as things stand.
@@ -35,10 +37,12 @@ pub(super) struct Share {
     pub(super) workers: u32,
 }
 
-/// The due times of one worker in an open loop, ascending, and how changes move them.
+/// The due times of one worker, ascending, and how changes move them.
 ///
-/// Every request has a place on the scale of expected requests, which never changes: number `n` is at `n`. When
-/// so many are expected is what the plan's curve says, and a factor stretches.
+/// Every request with a rate has a place on the scale of expected requests, which never changes: number `n` is at
+/// `n`. When so many are expected is what the plan's curve says, and a factor stretches. In a closed loop nothing is
+/// expected, so that what comes after it is due as if it had not been there, later by its length; a request within
+/// it is due when a slot asks for its turn.
 #[derive(Debug)]
 pub(super) struct Schedule {
     warmup: u64,
@@ -47,8 +51,16 @@ pub(super) struct Schedule {
     is_warm: bool,
     /// Counted requests are due for this long, in nanoseconds.
     length: Option<u64>,
-    /// Places from this number on are no part of the run.
+    /// Without pauses.
+    closed: Vec<ClosedLoop>,
+    /// Closed loops that have begun.
+    opened: usize,
+    /// When each stage begins, in the counted part; the first at 0.
+    stages: Vec<u64>,
+    /// So many counted requests are this worker's.
     limit: Option<u64>,
+    /// So many were taken.
+    taken: u64,
     factor: u64,
     /// All pauses so far.
     shift: u64,
@@ -92,37 +104,20 @@ struct Base {
     place: u128,
 }
 
-/// What a closed loop may still begin.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turns {
-    warmup: u64,
-    stop: Stop,
-    n: u64,
-}
-
 impl Share {
     /// This worker's part of `whole` things.
     pub(super) fn of(self, whole: u64) -> u64 {
         let (worker, workers) = (u64::from(self.worker), u64::from(self.workers));
         whole / workers + u64::from(worker < whole % workers)
     }
-
-    /// A number of requests is divided among the workers; a duration is the same for all.
-    fn of_stop(self, stop: Stop) -> Stop {
-        match stop {
-            Stop::Requests(count) => Stop::Requests(self.of(count)),
-            Stop::Duration(_) | Stop::Never => stop,
-        }
-    }
 }
 
 impl Schedule {
-    /// None for a closed loop. `recorded` are the moments of a replay.
-    pub(super) fn new(plan: &Plan, recorded: Option<&Arc<[u64]>>, share: Share, seed: u64) -> Option<Self> {
+    /// `recorded` are the moments of a replay.
+    pub(super) fn new(plan: &Plan, recorded: Option<&Arc<[u64]>>, share: Share, seed: u64) -> Self {
         let course = match (&plan.pacing, recorded) {
-            (Pacing::Max { .. }, _) => return None,
             (Pacing::Replay { .. }, recorded) => Course::Recorded(recorded.cloned().unwrap_or_default()),
-            (pacing, _) => Course::Curve(Curve::of(pacing)?),
+            (pacing, _) => Course::Curve(Curve::of(pacing).unwrap_or_else(|| Curve::flat(0.0))),
         };
         let places = |salt: u64| {
             if plan.pacing.is_random() {
@@ -138,23 +133,23 @@ impl Schedule {
             Places::Even { n: share.worker.into(), step: share.workers.into() }
         };
         let warm = Course::Curve(Curve::flat(course.first_rate()));
-        Some(Self {
+        Self {
             warmup: nanos(plan.warmup),
             warm: Part { course: warm, places: places(WARMUP_SALT), base: Base::default() },
             main: Part { course, places: places(0), base: Base::default() },
             is_warm: !plan.warmup.is_zero(),
             length: if let Stop::Duration(length) = plan.stop { Some(nanos(length)) } else { None },
-            limit: match plan.stop {
-                Stop::Requests(count) if plan.pacing.is_random() => Some(share.of(count)),
-                Stop::Requests(count) => Some(count),
-                Stop::Duration(_) | Stop::Never => None,
-            },
+            closed: closed_loops(plan),
+            opened: 0,
+            stages: stages(plan),
+            limit: if let Stop::Requests(count) = plan.stop { Some(share.of(count)) } else { None },
+            taken: 0,
             factor: FACTOR_UNITS,
             shift: 0,
             paused_at: None,
             pending: VecDeque::new(),
             last: 0,
-        })
+        }
     }
 
     /// Something changes, at a moment from the start of the run. Told in order, and before that moment; a
@@ -188,9 +183,49 @@ impl Schedule {
         if due.counted {
             self.is_warm = false;
             self.main.places.step();
+            self.taken += 1;
         } else {
             self.warm.places.step();
         }
+    }
+
+    /// The closed loop at a moment from the start without pauses; none where requests have a rate, and after the end.
+    #[inline]
+    pub(super) fn closed_at(&self, at: u64) -> Option<ClosedLoop> {
+        let begun = self.closed.partition_point(|closed| closed.from <= at);
+        let last = begun.checked_sub(1).map(|last| self.closed[last]);
+        last.filter(|closed| at < closed.until && !self.is_used_up())
+    }
+
+    /// The turn of a slot at such a moment, within a closed loop.
+    #[inline]
+    pub(super) fn take_turn(&mut self, at: u64) -> Option<Due> {
+        self.closed_at(at)?;
+        let counted = at >= self.warmup;
+        self.taken += u64::from(counted);
+        Some(Due { at, counted, stage: self.stage_at(at.saturating_sub(self.warmup)) })
+    }
+
+    /// When the next closed loop begins, from the start without pauses.
+    pub(super) fn opening(&self) -> Option<u64> {
+        self.closed.get(self.opened).map(|closed| closed.from)
+    }
+
+    /// It began.
+    pub(super) fn open(&mut self) {
+        self.opened += 1;
+    }
+
+    /// Whether all of a given number of requests were taken.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
+        self.limit.is_some_and(|limit| self.taken >= limit)
+    }
+
+    #[inline]
+    fn stage_at(&self, counted: u64) -> u16 {
+        let begun = self.stages.partition_point(|from| *from <= counted);
+        u16::try_from(begun.saturating_sub(1)).unwrap_or(u16::MAX)
     }
 
     fn as_things_stand(&self) -> Next {
@@ -198,15 +233,16 @@ impl Schedule {
             && let Some(at) = self.warm.next(self.factor)
             && at < self.warmup
         {
-            return Next::Due(Due { at: at.saturating_add(self.shift), counted: false });
+            return Next::Due(Due { at: at.saturating_add(self.shift), counted: false, stage: 0 });
         }
-        if self.limit.is_some_and(|limit| self.main.places.number() >= limit) {
+        if self.is_used_up() {
             return Next::Over(0);
         }
         let counted_from = self.warmup.saturating_add(self.shift);
         match self.main.next(self.factor) {
             Some(at) if self.length.is_none_or(|length| at < length) => {
-                Next::Due(Due { at: counted_from.saturating_add(at), counted: true })
+                let stage = self.stage_at(at);
+                Next::Due(Due { at: counted_from.saturating_add(at), counted: true, stage })
             }
             _ => {
                 let end = self.main.course.end(self.main.base.at);
@@ -238,6 +274,32 @@ impl Schedule {
             }
         }
     }
+}
+
+/// From the start of the run without pauses; cut where the plan ends. The first stage is the warm-up's too.
+fn closed_loops(plan: &Plan) -> Vec<ClosedLoop> {
+    let warmup = nanos(plan.warmup);
+    let end = if let Stop::Duration(length) = plan.stop { nanos(length) } else { u64::MAX };
+    let of_plan = match &plan.pacing {
+        Pacing::Max { think } => vec![ClosedLoop { from: 0, until: u64::MAX, think: nanos(*think) }],
+        pacing => Curve::of(pacing).map(|curve| curve.closed_loops().to_vec()).unwrap_or_default(),
+    };
+    let placed = of_plan.into_iter().filter(|closed| closed.from < end).map(|closed| ClosedLoop {
+        from: if closed.from == 0 { 0 } else { warmup.saturating_add(closed.from) },
+        until: warmup.saturating_add(closed.until.min(end)),
+        think: closed.think,
+    });
+    placed.collect()
+}
+
+fn stages(plan: &Plan) -> Vec<u64> {
+    let Pacing::Profile(profile) = &plan.pacing else { return Vec::new() };
+    let begun = profile.stages.iter().scan(0u64, |from, stage| {
+        let at = *from;
+        *from = at.saturating_add(nanos(stage.length));
+        Some(at)
+    });
+    begun.collect()
 }
 
 /// Random arrivals of the warm-up have numbers of their own.
@@ -337,34 +399,6 @@ impl Places {
     }
 }
 
-impl Turns {
-    pub(super) fn new(plan: &Plan, share: Share) -> Self {
-        Self { warmup: nanos(plan.warmup), stop: share.of_stop(plan.stop), n: 0 }
-    }
-
-    /// The next request, due now (`at` nanoseconds from the start, without pauses) because a connection is
-    /// free; none when the run is over.
-    pub(super) fn take(&mut self, at: u64) -> Option<Due> {
-        if self.is_over(at) {
-            return None;
-        }
-        let counted = at >= self.warmup;
-        self.n += u64::from(counted);
-        Some(Due { at, counted })
-    }
-
-    /// Whether nothing is due any more, whenever it might be.
-    pub(super) fn are_all_taken(&self) -> bool {
-        matches!(self.stop, Stop::Requests(count) if self.n >= count)
-    }
-
-    /// Whether nothing is due at `at` any more.
-    pub(super) fn is_over(&self, at: u64) -> bool {
-        at.checked_sub(self.warmup)
-            .is_some_and(|since_warmup| self.stop.reached(self.n, Duration::from_nanos(since_warmup)))
-    }
-}
-
 /// Nanoseconds in 64 bits: 584 years.
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -373,6 +407,7 @@ pub(super) fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plan::{Arrivals, Profile};
 
     fn plan(pacing: Pacing, stop: Stop, warmup: Duration) -> Plan {
         Plan { pacing, stop, warmup, ..Plan::for_url("http://localhost/") }
@@ -380,8 +415,7 @@ mod tests {
 
     fn all(plan: &Plan, workers: u32) -> Vec<Due> {
         let of_worker = |worker| Schedule::new(plan, None, Share { worker, workers }, 11 + u64::from(worker));
-        let mut due: Vec<Due> =
-            (0..workers).flat_map(|worker| of_worker(worker).expect("open loop")).collect();
+        let mut due: Vec<Due> = (0..workers).flat_map(of_worker).collect();
         due.sort_by_key(|due| due.at);
         due
     }
@@ -430,13 +464,36 @@ mod tests {
     #[test]
     fn a_closed_loop_counts_from_the_end_of_the_warmup() {
         let plan = plan(Pacing::MAX, Stop::Requests(2), Duration::from_nanos(100));
-        let mut turns = Turns::new(&plan, Share { worker: 0, workers: 1 });
-        let counted = |at, turns: &mut Turns| turns.take(at).map(|due| due.counted);
-        assert_eq!(counted(0, &mut turns), Some(false));
-        assert_eq!(counted(99, &mut turns), Some(false));
-        assert_eq!(counted(100, &mut turns), Some(true));
-        assert_eq!(counted(500, &mut turns), Some(true));
-        assert_eq!(counted(600, &mut turns), None);
+        let mut schedule = Schedule::new(&plan, None, Share { worker: 0, workers: 1 }, 1);
+        let mut counted = |at| schedule.take_turn(at).map(|due| due.counted);
+        assert_eq!(counted(0), Some(false));
+        assert_eq!(counted(99), Some(false));
+        assert_eq!(counted(100), Some(true));
+        assert_eq!(counted(500), Some(true));
+        assert_eq!(counted(600), None);
+        assert_eq!(schedule.peek(), Next::Over(0));
+    }
+
+    #[test]
+    fn a_closed_loop_ends_with_its_time_and_what_follows_is_due_from_there() {
+        let stages = ["max/2s 10s", "hold 4 1s", "max 5s"].map(|text| text.parse().expect("a stage"));
+        let profile = Profile { arrivals: Arrivals::Even, stages: stages.into() };
+        let second = 1_000_000_000;
+        for (stop, end) in [(Stop::Never, 18), (Stop::Duration(Duration::from_secs(13)), 15)] {
+            let plan = plan(Pacing::Profile(profile.clone()), stop, Duration::from_secs(2));
+            let mut schedule = Schedule::new(&plan, None, Share { worker: 0, workers: 1 }, 1);
+            assert_eq!(schedule.opening(), Some(0), "the warm-up is one too");
+            let mut turn = |at| schedule.take_turn(at).map(|due| (due.counted, due.stage));
+            assert_eq!((turn(0), turn(2 * second)), (Some((false, 0)), Some((true, 0))));
+            assert_eq!((turn(12 * second - 1), turn(12 * second)), (Some((true, 0)), None));
+            assert_eq!((turn(13 * second), turn(end * second)), (Some((true, 2)), None));
+            assert_eq!(schedule.closed_at(second).map(|closed| closed.think), Some(2 * second));
+            schedule.open();
+            assert_eq!(schedule.opening(), Some(13 * second));
+            let due: Vec<u64> = schedule.by_ref().map(|due| due.at * 4 / second).collect();
+            assert_eq!(due, [48, 49, 50, 51]);
+            assert_eq!(schedule.peek(), Next::Over(end * second));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::random::Random;
-use super::schedule::{Due, Next, Schedule, Share, Turns};
+use super::schedule::{Due, Next, Schedule, Share};
 use super::steer::{Change, FACTOR_UNITS, Log, Steer};
 use super::tally::{End, Outcome, Sent, Tally, Trace};
 use crate::model::plan::{Arrivals, Profile, Shape, Stage};
@@ -68,22 +68,22 @@ fn simulate(plan: &Plan, workers: u32, server: Server, log: &Log, stop: u64) -> 
     for worker in 0..workers {
         let share = Share { worker, workers };
         let mut random = Random::seeded(server.seed ^ u64::from(worker));
-        let mut slots: BinaryHeap<Reverse<u64>> =
-            (0..share.of(plan.connections.into()).max(1)).map(|_| Reverse(0)).collect();
+        let mut slots: BinaryHeap<Reverse<(u64, bool)>> =
+            (0..share.of(plan.connections.into()).max(1)).map(|_| Reverse((0, false))).collect();
         let mut taken = Vec::new();
         let mut source = Source::new(plan, share, log, server.seed);
-        while let Some(Reverse(free)) = slots.pop() {
-            let Some(due) = source.next(free, log).filter(|due| due.at < stop) else { break };
+        while let Some(Reverse((free, answered))) = slots.pop() {
+            let Some(due) = source.next(free, answered, log).filter(|due| due.at < stop) else { break };
             assert!(taken.len() < DUE_MAX, "a schedule without an end");
             taken.push(due);
             seen.tally.note_due(due, origin);
             let sent = due.at.max(free);
             let outcome = if sent > due.at + TIMEOUT {
-                slots.push(Reverse(free));
+                slots.push(Reverse((free, answered)));
                 Outcome::overflow(due.at + TIMEOUT)
             } else {
                 let (end, done) = server.end_of(sent, &mut random);
-                slots.push(Reverse(done + source.think));
+                slots.push(Reverse((done, true)));
                 let sent = Some(Sent { at: sent, lag: 0, bytes: 1 });
                 Outcome { end, done, sent, received_bytes: 1, trace: Trace::default() }
             };
@@ -101,32 +101,48 @@ fn simulate(plan: &Plan, workers: u32, server: Server, log: &Log, stop: u64) -> 
 
 /// Where a worker's requests come from.
 struct Source {
-    schedule: Option<Schedule>,
-    turns: Turns,
-    think: u64,
+    schedule: Schedule,
 }
 
 impl Source {
     fn new(plan: &Plan, share: Share, log: &Log, seed: u64) -> Self {
         let recorded: Arc<[u64]> = (0..500).map(|n| n * n * 20_000).collect();
         let mut schedule = Schedule::new(plan, Some(&recorded), share, seed ^ u64::from(share.worker));
-        if let Some(schedule) = &mut schedule {
-            log.changes.iter().for_each(|change| schedule.steer(*change));
-        }
-        let think = if let Pacing::Max { think } = plan.pacing { think.as_nanos() as u64 } else { 0 };
-        Self { schedule, turns: Turns::new(plan, share), think }
+        log.changes.iter().for_each(|change| schedule.steer(*change));
+        Self { schedule }
     }
 
-    /// What a slot that is free at `free` takes next.
-    fn next(&mut self, free: u64, log: &Log) -> Option<Due> {
-        match &mut self.schedule {
-            Some(schedule) => schedule.next(),
-            None => {
-                let active = log.active(free);
-                let at = log.moment(active)?;
-                Some(Due { at, ..self.turns.take(active)? })
+    /// What a slot that is free at `free`, after an answer or not, takes next: what has waited for it, its turn, or
+    /// what is due first.
+    fn next(&mut self, free: u64, answered: bool, log: &Log) -> Option<Due> {
+        let turn =
+            self.turn(log.active(free), answered).and_then(|active| Some((active, log.moment(active)?)));
+        match (self.schedule.peek(), turn) {
+            (Next::Due(due), None) => {
+                self.schedule.advance(due);
+                Some(due)
+            }
+            (Next::Due(due), Some((_, at))) if due.at <= at => {
+                self.schedule.advance(due);
+                Some(due)
+            }
+            (_, Some((active, at))) => Some(Due { at, ..self.schedule.take_turn(active)? }),
+            (Next::Paused | Next::Over(_), None) => None,
+        }
+    }
+
+    /// The first moment from `active` on at which a closed loop has a turn for the slot, without pauses.
+    fn turn(&mut self, active: u64, answered: bool) -> Option<u64> {
+        if let Some(closed) = self.schedule.closed_at(active) {
+            let turn = active + if answered { closed.think } else { 0 };
+            if turn < closed.until {
+                return Some(turn);
             }
         }
+        while self.schedule.opening().is_some_and(|opening| opening <= active) {
+            self.schedule.open();
+        }
+        self.schedule.opening()
     }
 }
 
@@ -257,12 +273,60 @@ fn a_pause_in_the_warmup_puts_counting_off() {
 #[test]
 fn a_run_that_is_paused_for_good_waits() {
     let plan = plan(Pacing::Constant { rate_per_sec: 10.0 }, Stop::Requests(5), 0);
-    let mut schedule = Schedule::new(&plan, None, Share { worker: 0, workers: 1 }, 1).expect("open loop");
+    let mut schedule = Schedule::new(&plan, None, Share { worker: 0, workers: 1 }, 1);
     schedule.steer(Change { at: 150 * MS, what: Steer::Pause });
     assert_eq!(schedule.by_ref().count(), 2);
     assert_eq!(schedule.peek(), Next::Paused);
     schedule.steer(Change { at: 9150 * MS, what: Steer::Resume });
-    assert_eq!(schedule.peek(), Next::Due(Due { at: 9200 * MS, counted: true }));
+    assert_eq!(schedule.peek(), Next::Due(Due { at: 9200 * MS, counted: true, stage: 0 }));
+}
+
+/// The stage at a moment without pauses, looked for from the first on.
+fn stage_of(plan: &Plan, active: u64) -> u16 {
+    let Pacing::Profile(profile) = &plan.pacing else { return 0 };
+    let ends = profile.stages.iter().scan(plan.warmup, |end, stage| {
+        *end += stage.length;
+        Some(*end)
+    });
+    ends.take_while(|end| end.as_nanos() <= u128::from(active)).count() as u16
+}
+
+#[test]
+fn between_stages_with_a_rate_slots_go_as_fast_as_they_can() {
+    // A server that takes 1 ms and 1 ns, and 8 slots: 50/s for 1 s, all out for 1 s, 50/s for 1 s.
+    let server = Server { mean_delay: 0, ..law(1) };
+    let think = Duration::from_millis(1);
+    let stages = [
+        (1000, Shape::Hold(50.0)),
+        (1000, Shape::Max { think }),
+        (1000, Shape::Ramp { from: 50.0, to: 50.0 }),
+    ];
+    for workers in 1..=3 {
+        let plan = plan(profile(Arrivals::Even, &stages), Stop::Never, 0);
+        let seen = simulate(&plan, workers, server, &Log::default(), u64::MAX);
+        assert_balanced(&seen);
+        let of =
+            |stage: u16| merged(&seen).into_iter().filter(move |due| due.stage == stage).collect::<Vec<_>>();
+        assert_eq!((of(0).len(), of(1).len(), of(2).len()), (50, 8 * 1000, 50));
+        assert!(of(1)[..8].iter().all(|due| due.at == SECOND), "all slots at once");
+        assert_eq!((of(2)[0].at, of(2)[1].at), (2 * SECOND, 2 * SECOND + 20 * MS));
+        // Nobody waited for a slot, so that what users wait is what the server takes.
+        assert_eq!(seen.response.iter().filter(|nanos| **nanos > 1).count(), 0);
+    }
+}
+
+#[test]
+fn what_is_late_when_a_closed_loop_begins_is_sent_first_and_charged_in_full() {
+    // One slot, 10/s, and a second without answers just before the closed loop.
+    let server = Server { mean_delay: 0, stall: (1050 * MS, 1000 * MS), ..law(1) };
+    let stages = [(2000, Shape::Hold(10.0)), (1000, Shape::Max { think: Duration::from_millis(100) })];
+    let plan = Plan { connections: 1, ..plan(profile(Arrivals::Even, &stages), Stop::Never, 0) };
+    let seen = simulate(&plan, 1, server, &Log::default(), u64::MAX);
+    assert_balanced(&seen);
+    let stages: Vec<u16> = seen.due[0].iter().map(|due| due.stage).collect();
+    assert_eq!(stages.iter().filter(|stage| **stage == 0).count(), 20);
+    assert!(stages.is_sorted(), "in order");
+    assert_eq!(seen.response.iter().filter(|nanos| **nanos > 140 * MS).count(), 9, "those of 1.1 to 1.9 s");
 }
 
 #[test]
@@ -335,6 +399,7 @@ fn shape() -> impl Strategy<Value = Shape> {
             swing: f64::from(mean) * f64::from(share) / 100.0,
             period: Duration::from_millis(period),
         }),
+        (0u64..30).prop_map(|ms| Shape::Max { think: Duration::from_millis(ms) }),
     ]
 }
 
@@ -402,6 +467,7 @@ proptest! {
             prop_assert!(!log.is_paused(due.at), "{} is in a pause", due.at);
             let active = log.active(due.at);
             prop_assert_eq!(due.counted, active >= warmup_ms * MS);
+            prop_assert_eq!(due.stage, stage_of(&plan, active));
             if by_time {
                 prop_assert!(active < (warmup_ms + 1500) * MS);
             }
@@ -411,6 +477,40 @@ proptest! {
         let endless = !plan.pacing.ends_by_itself() && plan.pacing.is_open_loop();
         if !by_time && endless && stop_ms == 60_000 && plan.pacing.rate_per_sec() > Some(60.0) {
             prop_assert_eq!(counted, 333, "nothing is lost");
+        }
+    }
+
+    #[test]
+    fn stages_with_a_rate_are_exact_after_closed_loops(
+        parts in proptest::collection::vec((any::<bool>(), 1u64..20, 1u64..400, 0u64..20), 1..6),
+        warmup_ms in prop_oneof![Just(0u64), 1u64..900],
+        workers in 1u32..4,
+        server in server(),
+        log in steering(),
+    ) {
+        // Every stage lasts whole tenths of a second, and has a rate of so many in each of them, or none.
+        let shape = |(closed, _, rate, think): (bool, u64, u64, u64)| match closed {
+            true => Shape::Max { think: Duration::from_millis(think) },
+            false => Shape::Hold(rate as f64 * 10.0),
+        };
+        let stages: Vec<_> = parts.iter().map(|part| (part.1 * 100, shape(*part))).collect();
+        let pauses = log.changes.iter().filter(|change| !matches!(change.what, Steer::Factor(_)));
+        let log = changes(&pauses.map(|change| (change.at, change.what)).collect::<Vec<_>>());
+        let plan = plan(profile(Arrivals::Even, &stages), Stop::Never, warmup_ms);
+        let seen = simulate(&plan, workers, server, &log, u64::MAX);
+        assert_balanced(&seen);
+        let counted = merged(&seen).into_iter().filter(|due| due.counted);
+        let mut by_stage = vec![Vec::new(); parts.len()];
+        counted.for_each(|due| by_stage[usize::from(due.stage)].push(log.active(due.at) - warmup_ms * MS));
+        let mut from = 0;
+        for ((closed, tenths, rate, _), due) in parts.iter().zip(&by_stage) {
+            let until = from + tenths * 100 * MS;
+            prop_assert!(due.iter().all(|at| (from..until).contains(at)));
+            if !closed {
+                let exact = (0..tenths * rate).map(|n| from + n * 100 * MS / rate);
+                prop_assert_eq!(due, &exact.collect::<Vec<_>>());
+            }
+            from = until;
         }
     }
 

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 
 use super::lane::Lane;
 use super::schedule::Due;
-use super::worker::{Stage, Worker};
+use super::worker::{Stage, Turn, Worker};
 
 /// After a first failure to connect, a closed loop waits this long before the next request is due.
 const PAUSE_FIRST_NANOS: u64 = 10_000_000;
@@ -22,6 +22,8 @@ pub(super) struct Cells {
     deadline: Cell<Option<u64>>,
     interrupt: Cell<Option<Interrupt>>,
     job: Cell<Option<Due>>,
+    /// A closed loop began: there is a turn for whoever asks.
+    look: Cell<bool>,
 }
 
 /// Why a slot stops to wait for what it waits for.
@@ -46,6 +48,12 @@ impl Cells {
     /// Hands a request to an idle slot.
     pub(super) fn give(&self, due: Due) {
         self.job.set(Some(due));
+        self.wake();
+    }
+
+    /// Has an idle slot ask for a turn.
+    pub(super) fn look_again(&self) {
+        self.look.set(true);
         self.wake();
     }
 
@@ -113,18 +121,21 @@ pub(super) async fn serve(worker: Rc<Worker>, at: usize, mut lane: impl Lane) {
     }
     let mut free_at = worker.now();
     let mut pause = 0;
-    while let Some(job) = next_job(&worker, at, &mut lane, free_at).await {
+    let mut answered = false;
+    while let Some(job) = next_job(&worker, at, &mut lane, free_at, answered).await {
         let outcome = lane.carry_out(&worker, cells, job).await;
         cells.disarm();
         worker.note(job.due, &outcome);
-        free_at = outcome.done;
+        (free_at, answered) = (outcome.done, true);
         pause = match pause {
             _ if outcome.sent.is_some() => 0,
             0 => PAUSE_FIRST_NANOS,
             _ => (pause * 2).min(PAUSE_MAX_NANOS),
         };
-        if pause > 0 && worker.is_closed_loop() {
-            cells.arm(free_at + pause);
+        if pause > 0
+            && let Some(until) = worker.closed_until(free_at)
+        {
+            cells.arm((free_at + pause).min(until));
             let _ = cells.guard(std::future::pending::<()>()).await;
             free_at = worker.now();
         }
@@ -142,33 +153,57 @@ async fn started(worker: &Worker, cells: &Cells) -> bool {
 }
 
 /// The next request for this slot; none when there will be no more.
-async fn next_job(worker: &Worker, at: usize, lane: &mut impl Lane, free_at: u64) -> Option<Job> {
+async fn next_job(
+    worker: &Worker,
+    at: usize,
+    lane: &mut impl Lane,
+    mut free_at: u64,
+    mut answered: bool,
+) -> Option<Job> {
     let cells = &worker.slots[at];
-    let closed = worker.is_closed_loop();
-    if closed && cells.is_cancelled() {
-        return None;
+    loop {
+        if cells.is_cancelled() {
+            return None;
+        }
+        let turn =
+            worker.take_waiting(free_at).map_or_else(|| worker.take_turn(at, free_at, answered), Turn::Now);
+        match turn {
+            Turn::Now(due) => return Some(Job { due, begun: free_at, lag: 0, variant: worker.pick() }),
+            Turn::Later => {}
+            Turn::None => worker.note_idle(at),
+        }
+        match called(worker, cells, lane).await {
+            Call::Job(due) => {
+                let begun = worker.now();
+                let lag = begun.saturating_sub(due.at.max(free_at));
+                return Some(Job { due, begun, lag, variant: worker.pick() });
+            }
+            Call::Look => (free_at, answered) = (worker.now(), false),
+            Call::Over => return None,
+        }
     }
-    let at_once = if closed { worker.take_turn(at, free_at) } else { worker.take_waiting(free_at) };
-    if let Some(due) = at_once {
-        return Some(Job { due, begun: free_at, lag: 0, variant: worker.pick() });
-    }
-    if closed && worker.is_over() {
-        return None;
-    }
-    if !closed {
-        worker.note_idle(at);
-    }
-    let due = poll_fn(|cx| {
+}
+
+/// What an idle slot is called for.
+enum Call {
+    Job(Due),
+    Look,
+    Over,
+}
+
+async fn called(worker: &Worker, cells: &Cells, lane: &mut impl Lane) -> Call {
+    poll_fn(|cx| {
         if let Some(due) = cells.job.take() {
-            return Poll::Ready(Some(due));
+            return Poll::Ready(Call::Job(due));
         }
         if matches!(worker.stage(), Stage::AllDue | Stage::Cancelled) {
-            return Poll::Ready(None);
+            return Poll::Ready(Call::Over);
+        }
+        if cells.look.take() {
+            return Poll::Ready(Call::Look);
         }
         lane.watch_idle(worker, cx);
         Poll::Pending
     })
-    .await?;
-    let begun = worker.now();
-    Some(Job { due, begun, lag: begun.saturating_sub(due.at.max(free_at)), variant: worker.pick() })
+    .await
 }

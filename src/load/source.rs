@@ -177,16 +177,20 @@ impl Prepared {
         })
     }
 
-    /// As HTTP/2 sends it this time.
+    /// As HTTP/2 sends it this time; `pen` is left with it as HTTP/1.1 has it, but for gRPC.
     ///
     /// # Errors
     /// Why what was filled in cannot be sent.
-    pub(super) fn fill_http2(&self, draw: &mut Draw<'_>) -> Result<Prebuilt, String> {
+    pub(super) fn fill_http2(
+        &self,
+        draw: &mut Draw<'_>,
+        turn: Turn<'_>,
+        pen: &mut Pen,
+    ) -> Result<Prebuilt, String> {
         if let Some(filler) = self.filler.get() {
             return filler.fill(self, draw);
         }
-        let mut pen = Pen::default();
-        self.form.write(draw, Turn::default(), &mut pen);
+        self.form.write(draw, turn, pen);
         Draft::from_http1(&pen.bytes, self.is_secure()).map(Prebuilt::from)
     }
 

@@ -37,6 +37,7 @@ const PHASES: usize = 6;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     pub(super) variants: Vec<String>,
+    pub(super) stages: Vec<String>,
     pub(super) addresses: Vec<String>,
 }
 
@@ -46,6 +47,8 @@ pub(super) struct Tables {
     phases: [Latency; PHASES],
     /// Response times.
     variants: Rows,
+    /// Response times.
+    stages: Rows,
     /// Service times.
     addresses: Rows,
     connections: Vec<Use>,
@@ -104,6 +107,7 @@ impl Tables {
         Self {
             phases: std::array::from_fn(|_| Latency::coarse()),
             variants: Rows::default(),
+            stages: Rows::default(),
             addresses: Rows::default(),
             connections: Vec::new(),
             slowest: Slowest { kept: BinaryHeap::with_capacity(SLOWEST_MAX + 1), floor: 0 },
@@ -116,6 +120,7 @@ impl Tables {
             latency.clear();
         }
         self.variants.clear();
+        self.stages.clear();
         self.addresses.clear();
         self.connections.fill(Use::default());
         self.slowest.kept.clear();
@@ -141,6 +146,7 @@ impl Tables {
         let took = outcome.done.saturating_sub(due.at);
         let variant = if outcome.end == End::Failed(ErrorClass::Overflow) { NOWHERE } else { trace.variant };
         self.variants.note(variant, failed, Some(took), response);
+        self.stages.note(due.stage, failed, Some(took), response);
         let served = outcome.sent.map(|sent| outcome.done.saturating_sub(sent.at));
         self.addresses.note(trace.address.unwrap_or(NOWHERE), failed, served, service);
         if let Some(sent) = outcome.sent {
@@ -208,6 +214,7 @@ impl Merged {
             }
         }
         tables.variants.merge(&more.variants, response);
+        tables.stages.merge(&more.stages, response);
         tables.addresses.merge(&more.addresses, service);
         let sums = &mut self.connections[worker];
         sums.resize(sums.len().max(more.connections.len()), Use::default());
@@ -229,6 +236,7 @@ impl Merged {
         Detail {
             phases: Phases { dns, connect, tls, wait, first_byte, transfer },
             variants: self.tables.variants.shown(&names.variants, "request", "Never sent"),
+            stages: self.tables.stages.shown(&names.stages, "stage", "Never sent"),
             addresses: self.tables.addresses.shown(&names.addresses, "address", "None reached"),
             connections: self.connections(),
             slowest: self.slowest(names, origin),
@@ -431,7 +439,7 @@ impl Entry {
         let named = |names: &[String], at: u16, noun: &str| {
             names.get(usize::from(at)).cloned().unwrap_or_else(|| format!("{noun} {}", at + 1))
         };
-        let due = Due { at: self.due, counted: true };
+        let due = Due { at: self.due, counted: true, stage: 0 };
         let opening = trace.opening.unwrap_or_default();
         let first_byte = sent.and_then(|sent| Some(trace.first_byte?.saturating_sub(sent.at)));
         let variant = sent.map(|_| named(&names.variants, trace.variant, "request"));
@@ -541,7 +549,10 @@ mod tests {
             opening: None,
         };
         let sent = Some(Sent { at, lag: 0, bytes: 1 });
-        (Due { at, counted: true }, Outcome { end: End::Status(200), done, sent, received_bytes: 1, trace })
+        (
+            Due { at, counted: true, stage: 0 },
+            Outcome { end: End::Status(200), done, sent, received_bytes: 1, trace },
+        )
     }
 
     /// What comes of tallies that are handed over one after another by one worker.
@@ -557,7 +568,11 @@ mod tests {
             response.merge(&tally.response);
             service.merge(&tally.service);
         }
-        let names = Names { variants: vec!["GET /".to_owned(), "GET /b".to_owned()], addresses: Vec::new() };
+        let names = Names {
+            variants: vec!["GET /".to_owned(), "GET /b".to_owned()],
+            stages: Vec::new(),
+            addresses: Vec::new(),
+        };
         merged.detail(&names, 0, true)
     }
 
@@ -583,7 +598,7 @@ mod tests {
 
     #[test]
     fn what_was_never_sent_or_reached_nothing_has_a_row_of_its_own() {
-        let due = Due { at: 0, counted: true };
+        let due = Due { at: 0, counted: true, stage: 0 };
         let refused = Outcome::unsent(End::Failed(ErrorClass::ConnectRefused), 3 * MS);
         let detail =
             merged(&[vec![outcome(0, 0, 0, 0, 4), (due, Outcome::overflow(9 * MS)), (due, refused)]]);
@@ -597,7 +612,7 @@ mod tests {
     #[test]
     fn phases_of_a_request_add_up_to_its_response_time() {
         let opening = Opening { dns: Some(2 * MS), connect: Some(3 * MS), tls: Some(5 * MS) };
-        let due = Due { at: 100 * MS, counted: true };
+        let due = Due { at: 100 * MS, counted: true, stage: 0 };
         let trace = Trace { first_byte: Some(150 * MS), opening: Some(opening), ..Trace::default() };
         let sent = Some(Sent { at: 131 * MS, lag: MS, bytes: 1 });
         let outcome = Outcome { end: End::Status(200), done: 170 * MS, sent, received_bytes: 1, trace };

@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn a_cleared_tally_is_as_new() {
         let mut tally = Tally::new();
-        let due = Due { at: 5, counted: true };
+        let due = Due { at: 5, counted: true, stage: 0 };
         for end in [End::Status(503), End::Failed(ErrorClass::Reset), End::Cancelled] {
             tally.note_due(due, 0);
             let sent = Some(Sent { at: 6, lag: 1, bytes: 10 });
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn the_warmup_is_counted_apart() {
         let mut tally = Tally::new();
-        let due = Due { at: 5, counted: false };
+        let due = Due { at: 5, counted: false, stage: 0 };
         tally.note_due(due, 100);
         let outcome = Outcome { received_bytes: 3, ..Outcome::unsent(End::Status(200), 9) };
         tally.note(due, &outcome);

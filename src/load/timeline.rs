@@ -160,7 +160,7 @@ mod tests {
     fn tally(interval: u64, ms: u64) -> Tally {
         let mut tally = Tally::new();
         tally.interval = interval;
-        let due = Due { at: interval * INTERVAL_NANOS, counted: true };
+        let due = Due { at: interval * INTERVAL_NANOS, counted: true, stage: 0 };
         tally.note_due(due, 0);
         let sent = Some(Sent { at: due.at, lag: 1000, bytes: 1 });
         let done = due.at + ms * 1_000_000;
@@ -206,7 +206,7 @@ mod tests {
             for _ in 0..100 {
                 // Log-normal about 5 ms.
                 let nanos = (5e6 * (0.5 * random.normal()).exp()) as u64;
-                let due = Due { at: interval * INTERVAL_NANOS, counted: true };
+                let due = Due { at: interval * INTERVAL_NANOS, counted: true, stage: 0 };
                 of_many.note_due(due, 0);
                 of_many.note(due, &Outcome::unsent(End::Status(200), due.at + nanos));
             }

@@ -15,16 +15,16 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use super::connection::Connector;
 use super::http2::Link;
 use super::lane;
-use super::pace::{Clock, pace, pace_thinking};
-use super::schedule::{Due, Schedule, Share, Turns, nanos};
+use super::pace::{Clock, pace};
+use super::schedule::{Due, Next, Schedule, Share, nanos};
 use super::slot::Cells;
 use super::source::{Picker, Source};
 use super::steer::{Change, Control, Log};
 use super::tally::{INTERVAL_NANOS, Opening, Outcome, Tally};
 use super::template::Draw;
 use super::timer::{self, Alarm, thread_cpu_time};
+use crate::model::Plan;
 use crate::model::settings::Timer;
-use crate::model::{Pacing, Plan};
 
 /// The most requests that wait for a connection in one worker.
 const WAITING_MAX: usize = 1 << 20;
@@ -79,9 +79,19 @@ pub(super) enum News {
 pub(super) enum Stage {
     Connecting,
     Running,
-    /// Nothing more will be due in an open loop.
+    /// Nothing more will be due.
     AllDue,
     Cancelled,
+}
+
+/// What a closed loop has for a slot that is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Now(Due),
+    /// It is given one after its think time, or when a pause is over.
+    Later,
+    /// There is no closed loop, or its time is over before.
+    None,
 }
 
 /// What the tasks of one worker share.
@@ -101,7 +111,6 @@ pub(super) struct Worker {
     number: u32,
     epoch: Instant,
     warmup_nanos: u64,
-    think_nanos: u64,
     control: Control,
     /// What was asked for, as far as this worker has looked.
     log: RefCell<Log>,
@@ -120,8 +129,9 @@ pub(super) struct Worker {
     /// Told each time that timeouts were looked at.
     pub(super) swept: Notify,
     start: Cell<u64>,
-    turns: Option<RefCell<Turns>>,
-    turns_over: Cell<bool>,
+    schedule: RefCell<Schedule>,
+    /// Changes of the log that the schedule was told of.
+    steered: Cell<usize>,
     waiting: RefCell<VecDeque<Due>>,
     idle: RefCell<VecDeque<usize>>,
     in_flight: Cell<u64>,
@@ -164,7 +174,6 @@ fn runtime() -> io::Result<LocalRuntime> {
 
 async fn work(orders: Orders) -> io::Result<()> {
     let clock = Clock { alarm: Alarm::new(), timer: orders.timer };
-    let schedule = Schedule::new(&orders.plan, orders.recorded.as_ref(), orders.share, orders.seed);
     let (mut start, control) = (orders.start.clone(), orders.control.clone());
     let sweep_every = (orders.plan.timeout / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), SWEEP_MAX);
     let worker = Rc::new(Worker::new(orders));
@@ -184,10 +193,7 @@ async fn work(orders: Orders) -> io::Result<()> {
         start = start.wait_for(Option::is_some) => match start.ok().and_then(|start| *start) {
             Some(start) => {
                 worker.begin(start);
-                match schedule {
-                    Some(schedule) => tokio::task::spawn_local(pace(Rc::clone(&worker), schedule, clock)),
-                    None => tokio::task::spawn_local(pace_thinking(Rc::clone(&worker), clock)),
-                };
+                tokio::task::spawn_local(pace(Rc::clone(&worker), clock));
             }
             // The run has failed elsewhere.
             None => worker.cancel(),
@@ -243,7 +249,6 @@ impl Worker {
             number: share.worker,
             epoch: orders.epoch,
             warmup_nanos: nanos(plan.warmup),
-            think_nanos: if let Pacing::Max { think } = plan.pacing { nanos(think) } else { 0 },
             control: orders.control,
             log: RefCell::default(),
             log_version: Cell::new(0),
@@ -257,8 +262,8 @@ impl Worker {
             cancelled: Notify::new(),
             swept: Notify::new(),
             start: Cell::new(0),
-            turns: (!plan.pacing.is_open_loop()).then(|| RefCell::new(Turns::new(plan, share))),
-            turns_over: Cell::new(false),
+            schedule: RefCell::new(Schedule::new(plan, orders.recorded.as_ref(), share, orders.seed)),
+            steered: Cell::new(0),
             waiting: RefCell::new(VecDeque::new()),
             idle: RefCell::new(VecDeque::with_capacity(slots)),
             in_flight: Cell::new(0),
@@ -308,10 +313,6 @@ impl Worker {
         self.stage.get()
     }
 
-    pub(super) fn is_closed_loop(&self) -> bool {
-        self.turns.is_some()
-    }
-
     pub(super) fn slot_ready(&self) {
         self.slots_ready.set(self.slots_ready.get() + 1);
         if self.slots_ready.get() == self.slots.len() {
@@ -328,65 +329,84 @@ impl Worker {
         self.tally.borrow_mut().tables.note_opening(Some(connection), opening);
     }
 
-    /// In a closed loop, the request of a slot that is free at `now`. None when it must wait, and is given one
-    /// later, or when there are no more: [`Self::is_over`] tells.
+    /// The turn of a slot that is free at `now`, after an answer or not; within a closed loop.
     #[inline]
-    pub(super) fn take_turn(&self, slot: usize, now: u64) -> Option<Due> {
+    pub(super) fn take_turn(&self, slot: usize, now: u64, answered: bool) -> Turn {
+        let Some(since_start) = now.checked_sub(self.start.get()).filter(|_| self.stage() == Stage::Running)
+        else {
+            return Turn::None;
+        };
         self.take_changes();
         let log = self.log.borrow();
-        if self.think_nanos == 0 && !log.is_paused(now) {
-            return self.begin_turn(now, log.active(now));
+        let paused = now - log.active(now);
+        let since_start = since_start.saturating_sub(paused);
+        let Some(closed) = self.schedule.borrow().closed_at(since_start) else { return Turn::None };
+        let think = if answered { closed.think } else { 0 };
+        if think == 0 && !log.is_paused(now) {
+            return self.begin_turn(now, since_start).map_or(Turn::None, Turn::Now);
         }
-        let active = log.active(now).saturating_add(self.think_nanos);
-        let over = self.turns.as_ref()?.borrow().is_over(active.saturating_sub(self.start.get()));
-        if over {
-            self.set_turns_over();
-            return None;
+        let next = since_start.saturating_add(think);
+        if next >= closed.until {
+            return Turn::None;
         }
-        self.thoughts.borrow_mut().push(Reverse((active, slot)));
+        self.thoughts.borrow_mut().push(Reverse((self.start.get().saturating_add(next), slot)));
         self.poke();
-        None
+        Turn::Later
     }
 
-    fn begin_turn(&self, now: u64, active: u64) -> Option<Due> {
-        let due = self.turns.as_ref()?.borrow_mut().take(active.saturating_sub(self.start.get()));
-        let Some(due) = due else {
-            self.set_turns_over();
-            return None;
+    /// The closed loop at `now` ends at this moment, as far as is known; none where there is none.
+    pub(super) fn closed_until(&self, now: u64) -> Option<u64> {
+        let log = self.log.borrow();
+        let start = self.start.get();
+        let closed = self.schedule.borrow().closed_at(log.active(now).checked_sub(start)?)?;
+        Some(log.moment(start.saturating_add(closed.until)).unwrap_or(u64::MAX))
+    }
+
+    fn begin_turn(&self, now: u64, since_start: u64) -> Option<Due> {
+        let (due, used_up) = {
+            let mut schedule = self.schedule.borrow_mut();
+            (schedule.take_turn(since_start)?, schedule.is_used_up())
         };
-        let due = Due { at: now, counted: due.counted };
+        let due = Due { at: now, ..due };
         self.note_due(due);
-        if self.turns.as_ref()?.borrow().are_all_taken() {
+        if used_up {
             // Slots that think would otherwise do so until their turn, which never comes.
-            self.set_turns_over();
             self.set_all_due();
         }
         Some(due)
     }
 
-    fn set_turns_over(&self) {
-        self.turns_over.set(true);
-        self.tally.borrow_mut().all_due = true;
-    }
-
-    /// Whether a closed loop has no more turns.
-    pub(super) fn is_over(&self) -> bool {
-        self.turns_over.get()
-    }
-
-    /// When the first of the slots that wait has its turn; none when none has, or a pause is not over.
-    pub(super) fn next_thought(&self) -> Option<u64> {
-        let active = self.thoughts.borrow().peek()?.0.0;
+    /// When the first of the slots that think has its turn, or a closed loop begins; none when neither comes, or a
+    /// pause is not over.
+    pub(super) fn next_turn(&self) -> Option<u64> {
+        let active = [self.next_thought(), self.next_opening()].into_iter().flatten().min()?;
         self.log.borrow().moment(active)
     }
 
+    /// On a clock that stands still in pauses, as is the next one.
+    fn next_thought(&self) -> Option<u64> {
+        self.thoughts.borrow().peek().map(|Reverse((active, _))| *active)
+    }
+
+    fn next_opening(&self) -> Option<u64> {
+        self.schedule.borrow().opening().map(|opening| self.start.get().saturating_add(opening))
+    }
+
     /// Gives their turn to the slots whose time has come.
-    pub(super) fn hand_out_thoughts(&self, now: u64) {
-        while let Some(at) = self.next_thought().filter(|at| *at <= now) {
+    pub(super) fn hand_out_turns(&self, now: u64) {
+        while let Some(at) = self.next_turn().filter(|at| *at <= now) {
+            let (thought, opening) = (self.next_thought(), self.next_opening());
+            if opening.is_some_and(|opening| thought.is_none_or(|thought| opening <= thought)) {
+                self.schedule.borrow_mut().open();
+                for slot in self.idle.borrow_mut().drain(..) {
+                    self.slots[slot].look_again();
+                }
+                continue;
+            }
             let Some(Reverse((active, slot))) = self.thoughts.borrow_mut().pop() else { return };
-            match self.begin_turn(at, active) {
-                Some(due) => self.slots[slot].give(due),
-                None => return self.set_all_due(),
+            // Without a turn everything is due, which ends the slot.
+            if let Some(due) = self.begin_turn(at, active.saturating_sub(self.start.get())) {
+                self.slots[slot].give(due);
             }
         }
     }
@@ -413,14 +433,14 @@ impl Worker {
         self.control.version() != self.log_version.get()
     }
 
-    /// Tells of the changes after the first `known`; how many there were.
-    pub(super) fn changes_from(&self, known: usize, mut tell: impl FnMut(Change)) -> usize {
-        let log = self.log.borrow();
-        let fresh = log.changes.get(known..).unwrap_or_default();
-        for change in fresh {
-            tell(*change);
+    /// What comes next, as far as changes are known.
+    pub(super) fn peek(&self) -> Next {
+        let (log, mut schedule) = (self.log.borrow(), self.schedule.borrow_mut());
+        for change in log.changes.get(self.steered.get()..).unwrap_or_default() {
+            schedule.steer(Change { at: change.at.saturating_sub(self.start.get()), what: change.what });
         }
-        fresh.len()
+        self.steered.set(log.changes.len());
+        schedule.peek()
     }
 
     /// Has whoever paces look again.
@@ -497,8 +517,11 @@ impl Worker {
         self.wake_all();
     }
 
-    /// Gives a request that is due to the slot that has been idle for longest, so that all connections are used.
+    /// Gives the request that [`Self::peek`] told of to the slot that has been idle for longest, so that all
+    /// connections are used.
     pub(super) fn hand_out(&self, due: Due) {
+        self.schedule.borrow_mut().advance(due);
+        let due = Due { at: self.start.get().saturating_add(due.at), ..due };
         self.note_due(due);
         let idle = self.idle.borrow_mut().pop_front();
         if let Some(slot) = idle {

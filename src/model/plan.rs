@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{Goal, Labels, duration};
 
-pub use curve::{Curve, PER_REQUEST, scaled};
+pub use curve::{ClosedLoop, Curve, PER_REQUEST, scaled};
 pub use pacing::{
     Arrivals, Pacing, Profile, STAGE_MAX, STAGE_MIN, STAGE_NAME_MAX, STAGES_MAX, STEPS_MAX, Shape, Stage,
     Stop, check_profile, check_stage,
@@ -295,7 +295,7 @@ impl Plan {
         let own = self.pacing.own_length();
         match self.stop {
             Stop::Duration(length) => Some(own.map_or(length, |own| own.min(length))),
-            Stop::Requests(_) if self.pacing.is_random() => None,
+            Stop::Requests(_) if self.pacing.is_random() || self.pacing.has_closed_loop() => None,
             Stop::Requests(count) => self.pacing.due(count).or(own),
             Stop::Never => own,
         }
@@ -628,6 +628,8 @@ mod tests {
             Shape::Steps { from: 10.0, to: 100.0, count: 10 },
             Shape::Spike { base: 10.0, peak: 100.0, after: secs(10), width: secs(5) },
             Shape::Sine { mean: 50.0, swing: 25.0, period: secs(60) },
+            Shape::Max { think: secs(1) },
+            Shape::Max { think: Duration::ZERO },
         ];
         let stage = |shape| Stage { name: "rise".to_owned(), length: secs(60), shape };
         let profile =

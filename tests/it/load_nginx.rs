@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use meshbench::load::Measured;
+use meshbench::model::plan::Protocol;
 use meshbench::model::{Pacing, Plan, Stop};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -29,6 +30,11 @@ impl Nginx {
     /// `log`: what its log has of each request; `locations`: what it serves.
     pub(crate) fn serving(log: &str, locations: &str) -> Self {
         Self::started("", 37, log, locations)
+    }
+
+    /// As [`Self::serving`], over HTTP/2 where that is the protocol.
+    pub(crate) fn serving_over(protocol: &Protocol, log: &str, locations: &str) -> Self {
+        Self::started(if protocol.is_on_http2() { "http2" } else { "" }, 37, log, locations)
     }
 
     /// Never ends a connection by itself.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use meshbench::load::{self, Control, LoadError, Measured, Options};
-use meshbench::model::plan::{Body, Data, Header, Order, Request, Session, Variant};
+use meshbench::model::plan::{Body, Data, Header, Order, Protocol, Request, Session, Variant};
 use meshbench::model::{Cookie, Pacing, Plan, Stop};
 
 use crate::load_nginx::Nginx;
@@ -180,6 +180,10 @@ fn what_cannot_be_filled_is_said_before_anything_is_sent() {
     assert_eq!(peer.connections(), 0);
 }
 
+/// Those whose answers can have cookies and redirects.
+const PROTOCOLS: [Protocol; 3] =
+    [Protocol::Http1, Protocol::Http2 { streams: 1 }, Protocol::Http2 { streams: 3 }];
+
 fn following(url: &str, method: &str, follow_redirects: u8) -> Plan {
     let mut plan = plan(url, 60);
     plan.request.method = method.to_owned();
@@ -189,8 +193,9 @@ fn following(url: &str, method: &str, follow_redirects: u8) -> Plan {
 
 #[test]
 fn redirects_are_followed_as_far_as_the_plan_says_and_are_one_request() {
-    let serve = || {
-        Nginx::serving(
+    let serve = |protocol| {
+        Nginx::serving_over(
+            protocol,
             "$request_method $uri $status",
             "location = /old { return 302 /folder/new; }
              location = /folder/new { return 301 other; }
@@ -221,10 +226,13 @@ fn redirects_are_followed_as_far_as_the_plan_says_and_are_one_request() {
         ("/loop", "GET", 3, "302", &[("GET /loop 302", 240)]),
         ("/away", "GET", 3, "302", &[("GET /away 302", 60)]),
     ] {
-        let nginx = serve();
-        let measured = measure(&following(&nginx.url(path), method, follow), 2);
-        assert_answered(&measured, &[(status, 60)]);
-        assert_eq!(nginx.logged(), counts(logged), "{path} {method} {follow}");
+        for protocol in &PROTOCOLS {
+            let nginx = serve(protocol);
+            let mut plan = following(&nginx.url(path), method, follow);
+            plan.target.protocol = protocol.clone();
+            assert_answered(&measure(&plan, 2), &[(status, 60)]);
+            assert_eq!(nginx.logged(), counts(logged), "{path} {method} {follow} {protocol:?}");
+        }
     }
 }
 
@@ -260,16 +268,57 @@ fn cookies_are_sent_again_only_where_the_plan_keeps_them() {
     let locations =
         "location / { add_header Set-Cookie 'sid=abc; Path=/'; add_header Set-Cookie 'gone=1; Max-Age=0';
          add_header Set-Cookie 'elsewhere=1; Path=/x'; return 200 'hello'; }";
-    for (keep_cookies, logged) in
-        [(true, &[("mine=1", 3), ("mine=1; sid=abc", 57)][..]), (false, &[("mine=1", 60)])]
-    {
-        let nginx = Nginx::serving("$http_cookie", locations);
-        let mut plan = following(&nginx.url("/"), "GET", 0);
-        plan.connections = 3;
-        plan.session.keep_cookies = keep_cookies;
-        plan.request.cookies.push(Cookie { name: "mine".to_owned(), value: "1".to_owned() });
-        assert_answered(&measure(&plan, 1), &[("200", 60)]);
-        assert_eq!(nginx.logged(), counts(logged), "{keep_cookies}");
+    for protocol in &PROTOCOLS {
+        // Each slot has a jar of its own, and its first request has none yet.
+        let slots = 3 * u64::from(protocol.streams());
+        for (keep_cookies, logged) in
+            [(true, &[("mine=1", slots), ("mine=1; sid=abc", 60 - slots)][..]), (false, &[("mine=1", 60)])]
+        {
+            let nginx = Nginx::serving_over(protocol, "$http_cookie", locations);
+            let mut plan = following(&nginx.url("/"), "GET", 0);
+            plan.connections = 3;
+            plan.target.protocol = protocol.clone();
+            plan.session.keep_cookies = keep_cookies;
+            plan.request.cookies.push(Cookie { name: "mine".to_owned(), value: "1".to_owned() });
+            assert_answered(&measure(&plan, 1), &[("200", 60)]);
+            assert_eq!(nginx.logged(), counts(logged), "{keep_cookies} {protocol:?}");
+        }
+    }
+}
+
+#[test]
+fn cookies_and_redirects_stay_with_their_origin() {
+    let locations = |own: &str| {
+        format!(
+            "location = / {{ add_header Set-Cookie 'sid={own}; Path=/' always; return 302 /next; }}
+             location = /next {{ return 200 'there'; }}"
+        )
+    };
+    for protocol in &PROTOCOLS {
+        let [one, other] =
+            ["one", "other"].map(|own| Nginx::serving_over(protocol, "$uri $http_cookie", &locations(own)));
+        let variant = |nginx: &Nginx| Variant {
+            name: nginx.url("/"),
+            weight: 1.0,
+            url: Some(nginx.url("/")),
+            request: Request::default(),
+        };
+        let mut plan = Plan { connections: 1, ..following(&one.url("/"), "GET", 1) };
+        plan.target.protocol = protocol.clone();
+        plan.session.keep_cookies = true;
+        plan.variants = vec![variant(&one), variant(&other)];
+        let measured = measure(&plan, 1);
+        assert_answered(&measured, &[("200", 60)]);
+        for (nginx, own) in [(one, "one"), (other, "other")] {
+            let sent = |row: &&meshbench::model::run::Row| row.name == nginx.url("/");
+            let count = measured.detail.variants.iter().find(sent).expect("both are sent").requests;
+            let logged = nginx.logged();
+            assert_eq!(logged[&format!("/next sid={own}")], count, "{protocol:?} {logged:?}");
+            let first = logged["/ -"];
+            assert!((1..=u64::from(protocol.streams())).contains(&first), "{protocol:?} {logged:?}");
+            assert_eq!(logged.get(&format!("/ sid={own}")).copied().unwrap_or(0), count - first);
+            assert_eq!(logged.values().sum::<u64>(), 2 * count);
+        }
     }
 }
 

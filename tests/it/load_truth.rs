@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use meshbench::load::Measured;
 use meshbench::load::target::{Stall, Target, TargetOptions};
+use meshbench::model::plan::{Arrivals, Profile};
 use meshbench::model::{Pacing, Plan, Stop};
 
 use crate::peer::{assert_balanced, measure};
@@ -100,4 +102,56 @@ fn evenly_spaced_requests_arrive_evenly_spaced() {
     gaps.sort_by(f64::total_cmp);
     // The median: on a busy machine single requests may be late.
     assert!((at(&gaps, 0.5) - 2.0).abs() < 0.2, "median gap {} ms", at(&gaps, 0.5));
+}
+
+/// The rows of a table by stage: name and requests.
+fn by_stage(measured: &Measured) -> Vec<(&str, u64)> {
+    measured.detail.stages.iter().map(|row| (row.name.as_str(), row.requests)).collect()
+}
+
+fn staged(target: &Target, stages: &[&str], stop: Stop) -> Plan {
+    let stages = stages.iter().map(|text| text.parse().expect("a stage")).collect();
+    Plan {
+        connections: 4,
+        warmup: Duration::from_millis(200),
+        pacing: Pacing::Profile(Profile { arrivals: Arrivals::Even, stages }),
+        stop,
+        ..Plan::for_url(&format!("http://{}/", target.address()))
+    }
+}
+
+#[test]
+fn a_closed_loop_stands_between_stages_with_a_rate() {
+    let target = Target::start_logged(TargetOptions::default()).expect("loopback");
+    for threads in [1, 2] {
+        let stages = ["hold 200 400ms", "all out: max/1ms 500ms", "hold 100 400ms"];
+        let measured = measure(&staged(&target, &stages, Stop::Never), threads);
+        assert_balanced(&measured, "stages");
+        assert_eq!((measured.warmup.due, measured.requests.due), (40, measured.requests.answered));
+        let [(first, open), (second, closed), (third, open_again)] = by_stage(&measured)[..] else {
+            panic!("{:?}", measured.detail.stages);
+        };
+        assert_eq!((first, open, third, open_again), ("hold 200 400ms", 80, "hold 100 400ms", 40));
+        // Each of 4 connections thinks for 1 ms after each answer.
+        assert!(second == "all out: max/1ms 500ms" && (200..=2000).contains(&closed), "{second}: {closed}");
+        assert_eq!(measured.requests.due, open + closed + open_again);
+        assert_eq!(measured.elapsed.as_millis() / 100, 13, "{:?}", measured.elapsed);
+    }
+}
+
+#[test]
+fn closed_loops_come_first_and_last_and_end_with_their_number_of_requests() {
+    let target = Target::start_logged(TargetOptions::default()).expect("loopback");
+    let stages = ["max 300ms", "hold 50 200ms", "max/5ms 10m"];
+    let measured = measure(&staged(&target, &stages, Stop::Duration(Duration::from_millis(700))), 2);
+    assert_balanced(&measured, "by time");
+    assert!(measured.warmup.due > 100, "the warm-up is the first stage's: {:?}", measured.warmup);
+    let [(_, first), (_, open), (_, last)] = by_stage(&measured)[..] else { panic!("three stages") };
+    assert!(first > 100 && open == 10 && (30..=400).contains(&last), "{first} {open} {last}");
+
+    for (stages, count) in [(["max/5ms 10m", "hold 50 1s"], 101), (["hold 500 100ms", "max/5ms 10m"], 150)] {
+        let measured = measure(&staged(&target, &stages, Stop::Requests(count)), 3);
+        assert_balanced(&measured, "by number");
+        assert_eq!((measured.requests.due, measured.requests.answered), (count, count), "{stages:?}");
+    }
 }

@@ -437,6 +437,7 @@ fn detail() -> Detail {
             transfer: times(0.09, 1204),
         },
         variants: vec![row("GET /cart", 45_000, 110, 3.9), row("POST /checkout", 15_000, 72, 6.2)],
+        stages: Vec::new(),
         addresses: vec![row("10.20.0.17:8080", 30_002, 90, 4.1), row("10.20.0.23:8080", 29_998, 92, 4.3)],
         connections: ConnectionTable {
             used: 50,

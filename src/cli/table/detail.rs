@@ -14,11 +14,12 @@ const ROW_HEADS: [&str; 6] = ["requests", "failed", "p50", "p99", "max", "mean"]
 
 /// The lines of all parts, each after an empty one.
 pub(super) fn sections(run: &Run, style: Style) -> Vec<String> {
-    let Detail { phases, variants, addresses, slowest, .. } = &run.detail;
+    let Detail { phases, variants, stages, addresses, slowest, .. } = &run.detail;
     let phases: Vec<_> = phases.occurred().map(|(name, _, times)| (name, times)).collect();
     let parts = [
         by_phase(&phases),
         by_row("request (response)", variants),
+        by_row("stage (response)", stages),
         by_row("address (service)", addresses),
         slowest_requests(slowest),
     ];

@@ -7,7 +7,7 @@ use super::frame::{self, Fault, Head, Kind, PAYLOAD_BYTES_MAX, WINDOW_MAX, code}
 use super::head::Prebuilt;
 use super::hpack::{Decoder, Known, Text};
 use crate::load::grpc::{Frames, status};
-use crate::load::response::{HEAD_BYTES_MAX, INTERIM_MAX};
+use crate::load::response::{Captured, HEAD_BYTES_MAX, INTERIM_MAX};
 use crate::model::run::ErrorClass;
 
 /// Bytes of one answer that may be under way; so large that it does not hold the target back.
@@ -86,6 +86,8 @@ pub(in crate::load) struct Answer {
     pub(in crate::load) is_sound: bool,
     /// What is kept of its body.
     pub(in crate::load) body: Vec<u8>,
+    /// What of its head a later request depends on; none where nobody asks.
+    captured: Option<Box<Captured>>,
     keep: usize,
     body_bytes: u64,
     length: Option<u64>,
@@ -143,7 +145,15 @@ struct Fields {
     is_grpc: bool,
     code: Option<u8>,
     message: Vec<u8>,
+    captured: Option<Box<Captured>>,
     is_unsound: bool,
+}
+
+/// What is wanted of a head beside what every request needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    message: bool,
+    captured: bool,
 }
 
 impl Verdict {
@@ -220,6 +230,7 @@ impl Conn {
         seat.send_window = self.first_window;
         seat.received = 0;
         seat.answer.clear(keep);
+        seat.answer.captured = request.is_followed.then(Box::default);
         seat.ended = None;
         if let Some(waker) = waker
             && !seat.waker.as_ref().is_some_and(|known| known.will_wake(waker))
@@ -265,6 +276,11 @@ impl Conn {
         let seat = &mut self.seats[at];
         let ended = seat.ended.take()?;
         Some((ended, &mut seat.answer))
+    }
+
+    /// What the answer on a seat that is over asks for; none where the request did not ask to be told.
+    pub(super) fn take_captured(&mut self, at: usize) -> Option<Box<Captured>> {
+        self.seats[at].answer.captured.take()
     }
 
     /// Whether the request on a seat is over, and nobody has asked how.
@@ -595,10 +611,13 @@ impl Conn {
         if seat.is_none() {
             self.take_late(Head::new(block.len(), Kind::Headers, 0, stream))?;
         }
-        let keeps = seat.is_some_and(|at| self.seats[at].answer.keep > 0);
+        let wanted = seat.map(|at| &self.seats[at].answer).map_or_else(Wanted::default, |answer| Wanted {
+            message: answer.keep > 0,
+            captured: answer.captured.is_some(),
+        });
         let mut fields = Fields::default();
         // Read in any case: later heads may refer to it.
-        self.decoder.decode(block, |known, text| fields.take(known, text, keeps)).map_err(|_| {
+        self.decoder.decode(block, |known, text| fields.take(known, text, wanted)).map_err(|_| {
             Fault::of(code::COMPRESSION, "the target sent a head that cannot be read, or is too large")
         })?;
         let Some(at) = seat else { return Ok(()) };
@@ -832,6 +851,9 @@ impl Answer {
                 self.status = status;
                 self.length = fields.length;
                 self.is_grpc = fields.is_grpc;
+                if self.captured.is_some() {
+                    self.captured = fields.captured.or_else(|| Some(Box::default()));
+                }
                 self.first_byte = Some(now);
             }
             (_, None) if is_last => {}
@@ -868,7 +890,7 @@ impl Answer {
 }
 
 impl Fields {
-    fn take(&mut self, known: Known, text: Text<'_>, keeps: bool) {
+    fn take(&mut self, known: Known, text: Text<'_>, wanted: Wanted) {
         match known {
             Known::Status => match text.number() {
                 Some(status @ 100..=999) if self.status.is_none() => self.status = Some(status as u16),
@@ -882,14 +904,22 @@ impl Fields {
             Known::GrpcStatus => {
                 self.code.get_or_insert_with(|| status::given(text.number()));
             }
-            Known::GrpcMessage if keeps => match text.to_vec() {
+            Known::GrpcMessage if wanted.message => match text.to_vec() {
                 Ok(mut message) => {
                     message.truncate(MESSAGE_BYTES_MAX);
                     self.message = message;
                 }
                 Err(_) => self.is_unsound = true,
             },
-            Known::GrpcMessage => {}
+            Known::Location if wanted.captured => match text.to_vec() {
+                Ok(value) => self.captured.get_or_insert_default().take_location(&value),
+                Err(_) => self.is_unsound = true,
+            },
+            Known::SetCookie if wanted.captured => match text.to_vec() {
+                Ok(value) => self.captured.get_or_insert_default().take_cookie(&value),
+                Err(_) => self.is_unsound = true,
+            },
+            Known::GrpcMessage | Known::Location | Known::SetCookie => {}
         }
     }
 }
@@ -902,7 +932,8 @@ pub(in crate::load) fn statuses(
 ) -> (Vec<Option<u16>>, bool) {
     let mut conn = Conn::new(requests);
     let head = Head::new(0, Kind::Headers, frame::END_HEADERS | frame::END_STREAM, 0).bytes();
-    let request = Prebuilt { head: head.into(), body: Vec::new(), is_grpc: true, is_head: false };
+    let request =
+        Prebuilt { head: head.into(), body: Vec::new(), is_grpc: true, is_head: false, is_followed: false };
     for at in 0..requests {
         conn.begin(at, &request, None, 0);
     }
@@ -939,7 +970,13 @@ mod tests {
     fn request(body: &[u8]) -> Prebuilt {
         let flags = frame::END_HEADERS | if body.is_empty() { frame::END_STREAM } else { 0 };
         let head = frame(Kind::Headers, flags, 0, &[0x82]);
-        Prebuilt { head: head.into(), body: body.to_vec(), is_grpc: false, is_head: false }
+        Prebuilt {
+            head: head.into(),
+            body: body.to_vec(),
+            is_grpc: false,
+            is_head: false,
+            is_followed: false,
+        }
     }
 
     /// A connection on which this was agreed and that has a request on each seat, nothing unsent.

@@ -17,6 +17,8 @@ pub(in crate::load) struct Prebuilt {
     pub(super) is_grpc: bool,
     /// Whether its answer has no body, whatever its head says.
     pub(super) is_head: bool,
+    /// Whether cookies and redirects of its answer matter.
+    pub(in crate::load) is_followed: bool,
 }
 
 /// What a request says.
@@ -61,7 +63,13 @@ impl From<Draft> for Prebuilt {
             frames.extend(piece);
             (kind, flags) = (Kind::Continuation, 0);
         }
-        Self { head: frames.into(), body, is_grpc: draft.is_grpc, is_head: head.method() == Method::HEAD }
+        Self {
+            head: frames.into(),
+            body,
+            is_grpc: draft.is_grpc,
+            is_head: head.method() == Method::HEAD,
+            is_followed: false,
+        }
     }
 }
 

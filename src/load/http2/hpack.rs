@@ -26,6 +26,8 @@ pub(super) enum Known {
     ContentType,
     GrpcStatus,
     GrpcMessage,
+    Location,
+    SetCookie,
 }
 
 /// A name or a value.
@@ -164,6 +166,8 @@ impl Decoder {
                 7..=13 => Some(Known::Status),
                 27 => Some(Known::ContentLength),
                 30 => Some(Known::ContentType),
+                45 => Some(Known::Location),
+                54 => Some(Known::SetCookie),
                 _ => None,
             };
             return Ok((known, Text::plain(name.as_bytes()), Text::plain(value.as_bytes())));
@@ -203,6 +207,8 @@ impl Known {
                 [0x21, 0xea, 0x49, 0x6a, 0x4a, 0xc9, 0xf5, 0x59, 0x7f] => Some(Self::ContentType),
                 [0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f] => Some(Self::GrpcStatus),
                 [0x9a, 0xca, 0xc8, 0xb5, 0x25, 0x42, 0x07, 0x31, 0x7f] => Some(Self::GrpcMessage),
+                [0xa0, 0xe4, 0x1a, 0x4c, 0x7a, 0xbf] => Some(Self::Location),
+                [0x41, 0x52, 0xb1, 0x0e, 0x7e, 0xa6, 0x2f] => Some(Self::SetCookie),
                 _ => None,
             };
         }
@@ -212,6 +218,8 @@ impl Known {
             b"content-type" => Some(Self::ContentType),
             b"grpc-status" => Some(Self::GrpcStatus),
             b"grpc-message" => Some(Self::GrpcMessage),
+            b"location" => Some(Self::Location),
+            b"set-cookie" => Some(Self::SetCookie),
             _ => None,
         }
     }
@@ -428,6 +436,8 @@ mod tests {
             (Known::ContentType, "content-type", "application/grpc"),
             (Known::GrpcStatus, "grpc-status", "14"),
             (Known::GrpcMessage, "grpc-message", "busy"),
+            (Known::Location, "location", "/there"),
+            (Known::SetCookie, "set-cookie", "a=b; Path=/"),
         ];
         for (which, name, value) in wanted {
             let mut coded = vec![0];

@@ -22,8 +22,21 @@ const SECOND: f64 = 1e9;
 pub struct Curve {
     /// At least one; one after another without a gap.
     pieces: Vec<Piece>,
+    /// Ascending.
+    closed: Vec<ClosedLoop>,
     /// None when the last piece never ends.
     length: Option<u64>,
+}
+
+/// A stretch without a rate, in which requests are due as answers come; in nanoseconds from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosedLoop {
+    /// Its beginning.
+    pub from: u64,
+    /// Its end, which is no part of it.
+    pub until: u64,
+    /// Between an answer and the next request of a connection.
+    pub think: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +59,8 @@ enum Form {
 }
 
 impl Curve {
-    /// The curve of a pacing; none for a closed loop, and for a replay, whose times are in a file.
+    /// The curve of a pacing; none for a closed loop, and for a replay, whose times are in a file. A closed loop among
+    /// stages is nothing on the curve: see [`Self::closed_loops`].
     #[must_use]
     pub fn of(pacing: &Pacing) -> Option<Self> {
         match pacing {
@@ -62,11 +76,12 @@ impl Curve {
     #[must_use]
     pub fn flat(rate_per_sec: f64) -> Self {
         let form = Form::Flat(units(rate_per_sec));
-        Self { pieces: vec![Piece { start: 0, length: u64::MAX, before: 0, form }], length: None }
+        let piece = Piece { start: 0, length: u64::MAX, before: 0, form };
+        Self { pieces: vec![piece], closed: Vec::new(), length: None }
     }
 
     fn of_profile(profile: &Profile) -> Self {
-        let mut curve = Self { pieces: Vec::new(), length: Some(0) };
+        let mut curve = Self { pieces: Vec::new(), closed: Vec::new(), length: Some(0) };
         for stage in &profile.stages {
             curve.push_stage(stage);
         }
@@ -101,6 +116,13 @@ impl Curve {
                 let period = period.as_nanos() as f64;
                 self.push(length, Form::Wave { mean, swing, period });
             }
+            Shape::Max { think } => {
+                let from = self.length.unwrap_or(0);
+                self.push(length, Form::Flat(0));
+                let until = self.length.unwrap_or(u64::MAX);
+                let think = u64::try_from(think.as_nanos()).unwrap_or(u64::MAX);
+                self.closed.push(ClosedLoop { from, until, think });
+            }
         }
     }
 
@@ -118,7 +140,13 @@ impl Curve {
         self.length.map(Duration::from_nanos)
     }
 
-    /// The rate at a moment, in requests a second; 0 after its end.
+    /// The stretches in which requests are due as answers come, ascending.
+    #[must_use]
+    pub fn closed_loops(&self) -> &[ClosedLoop] {
+        &self.closed
+    }
+
+    /// The rate at a moment, in requests a second; 0 after its end, and in a closed loop.
     #[must_use]
     pub fn rate_at(&self, since_start: Duration) -> f64 {
         let at = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
@@ -321,6 +349,22 @@ mod tests {
         assert!((curve.peak() - 10.0).abs() < 1e-9);
         let rates = [0, 2, 5, 6, 7, 8, 10, 11].map(|secs| curve.rate_at(Duration::from_secs(secs)));
         assert_eq!(rates, [10.0, 0.0, 5.0, 10.0, 1.0, 9.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_closed_loop_takes_its_time_and_nothing_of_the_rates() {
+        let think = Duration::from_millis(10);
+        let curve = of(&[
+            (2, Shape::Hold(10.0)),
+            (3, Shape::Max { think }),
+            (1, Shape::Max { think: Duration::ZERO }),
+            (2, Shape::Ramp { from: 10.0, to: 0.0 }),
+        ]);
+        assert_eq!((due(&curve, 19), due(&curve, 20)), (Some(1_900_000_000), Some(6_000_000_000)));
+        assert_eq!((due(&curve, 30), curve.length()), (None, Some(Duration::from_secs(8))));
+        let closed = curve.closed_loops().iter().map(|closed| (closed.from, closed.until, closed.think));
+        let expected = [(2_000_000_000, 5_000_000_000, 10_000_000), (5_000_000_000, 6_000_000_000, 0)];
+        assert_eq!(closed.collect::<Vec<_>>(), expected);
     }
 
     #[test]

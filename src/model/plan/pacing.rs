@@ -18,6 +18,8 @@ pub const STEPS_MAX: u32 = 1000;
 pub const STAGE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The shortest stage, and the shortest period of a sine.
 pub const STAGE_MIN: Duration = Duration::from_millis(1);
+/// The longest think time.
+const THINK_MAX: Duration = Duration::from_secs(3600);
 /// The most characters of a stage's name.
 pub const STAGE_NAME_MAX: usize = 60;
 
@@ -131,6 +133,12 @@ pub enum Shape {
         #[serde(with = "duration::serde_text")]
         period: Duration,
     },
+    /// No rate: as fast as answers come, one request a connection at a time (closed loop).
+    Max {
+        /// How long a connection waits after each answer before its next request is due.
+        #[serde(default, with = "duration::serde_text", skip_serializing_if = "Duration::is_zero")]
+        think: Duration,
+    },
 }
 
 /// When a run ends by itself. Warm-up comes before, and is not counted. A profile and a replay also end where
@@ -159,16 +167,30 @@ impl Pacing {
         }
     }
 
-    /// The highest rate, in requests per second; none where answers or a file decide.
+    /// The highest rate, in requests per second, of what has a rate; none where answers or a file decide.
     #[must_use]
     pub fn peak_per_sec(&self) -> Option<f64> {
-        Curve::of(self).map(|curve| curve.peak())
+        Curve::of(self).filter(|_| self.is_open_loop()).map(|curve| curve.peak())
     }
 
-    /// Whether requests are due at their own times, not when answers come.
+    /// Whether requests are due at their own times at least for a while, not only when answers come.
     #[must_use]
     pub fn is_open_loop(&self) -> bool {
-        !matches!(self, Self::Max { .. })
+        match self {
+            Self::Max { .. } => false,
+            Self::Profile(profile) => !profile.stages.iter().all(|stage| stage.shape.is_closed_loop()),
+            Self::Constant { .. } | Self::Poisson { .. } | Self::Replay { .. } => true,
+        }
+    }
+
+    /// Whether requests are due when answers come, all along or for a while.
+    #[must_use]
+    pub fn has_closed_loop(&self) -> bool {
+        match self {
+            Self::Max { .. } => true,
+            Self::Profile(profile) => profile.stages.iter().any(|stage| stage.shape.is_closed_loop()),
+            Self::Constant { .. } | Self::Poisson { .. } | Self::Replay { .. } => false,
+        }
     }
 
     /// Whether requests come independently of one another.
@@ -189,11 +211,11 @@ impl Pacing {
 
     /// When request `n` (from 0) of an evenly spaced load is due, from the start of the run.
     ///
-    /// None for a closed loop (due when a connection is free), for random arrivals and a replay, and for what a
-    /// profile never comes to. Exact to the nanosecond for any `n`, never a running sum.
+    /// None where a closed loop is part of it (due when a connection is free), for random arrivals and a replay,
+    /// and for what a profile never comes to. Exact to the nanosecond for any `n`, never a running sum.
     #[must_use]
     pub fn due(&self, n: u64) -> Option<Duration> {
-        if self.is_random() {
+        if self.is_random() || self.has_closed_loop() {
             return None;
         }
         Curve::of(self)?.time_of(u128::from(n) * PER_REQUEST).map(Duration::from_nanos)
@@ -209,10 +231,7 @@ impl Pacing {
     /// Why requests cannot be paced so.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Self::Max { think } if *think > Duration::from_secs(3600) => {
-                Err("the longest think time is 1 hour".to_owned())
-            }
-            Self::Max { .. } => Ok(()),
+            Self::Max { think } => check_think(*think),
             Self::Constant { rate_per_sec } | Self::Poisson { rate_per_sec } => check_rate(*rate_per_sec),
             Self::Profile(profile) => check_profile(profile),
             Self::Replay { file } if file.as_os_str().is_empty() => {
@@ -236,10 +255,15 @@ pub fn check_profile(profile: &Profile) -> Result<(), String> {
     if length > DURATION_MAX {
         return Err("the longest profile is 10 days".to_owned());
     }
-    if Curve::of(&Pacing::Profile(profile.clone())).is_none_or(|curve| curve.peak() <= 0.0) {
+    let pacing = Pacing::Profile(profile.clone());
+    if !pacing.has_closed_loop() && Curve::of(&pacing).is_none_or(|curve| curve.peak() <= 0.0) {
         return Err("no request is ever due".to_owned());
     }
     Ok(())
+}
+
+fn check_think(think: Duration) -> Result<(), String> {
+    if think > THINK_MAX { Err("the longest think time is 1 hour".to_owned()) } else { Ok(()) }
 }
 
 /// # Errors
@@ -256,6 +280,7 @@ pub fn check_stage(stage: &Stage) -> Result<(), String> {
         Shape::Ramp { from, to } | Shape::Steps { from, to, .. } => &[*from, *to],
         Shape::Spike { base, peak, .. } => &[*base, *peak],
         Shape::Sine { mean, .. } => &[*mean],
+        Shape::Max { .. } => &[],
     };
     for rate in rates {
         // Silence is a rate too.
@@ -277,11 +302,18 @@ pub fn check_stage(stage: &Stage) -> Result<(), String> {
         }
         Shape::Sine { mean, swing, .. } if check_rate(mean + swing).is_err() => check_rate(mean + swing),
         Shape::Sine { period, .. } if period < STAGE_MIN => Err("the shortest period is 1 ms".to_owned()),
+        Shape::Max { think } => check_think(think),
         _ => Ok(()),
     }
 }
 
 impl Shape {
+    /// Whether requests are due when answers come, not at a rate.
+    #[must_use]
+    pub fn is_closed_loop(&self) -> bool {
+        matches!(self, Self::Max { .. })
+    }
+
     /// For people: `from 10/s to 100/s`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -306,6 +338,8 @@ impl Shape {
                 rate(*swing),
                 duration::text(*period)
             ),
+            Self::Max { think } if think.is_zero() => "as fast as answers come".to_owned(),
+            Self::Max { think } => format!("{} after each answer", duration::text(*think)),
         }
     }
 }
@@ -319,19 +353,6 @@ impl Profile {
             format!("{name}{} for {}", stage.shape.words(), duration::text(stage.length))
         };
         self.stages.iter().map(stage).collect::<Vec<_>>().join(", then ")
-    }
-}
-
-impl Stop {
-    /// Whether a request that would be number `n` (from 0) and due at `due` (both from the end of the
-    /// warm-up) is no longer part of the run.
-    #[must_use]
-    pub fn reached(self, n: u64, due: Duration) -> bool {
-        match self {
-            Self::Duration(length) => due >= length,
-            Self::Requests(count) => n >= count,
-            Self::Never => false,
-        }
     }
 }
 
@@ -361,16 +382,6 @@ mod tests {
     }
 
     #[test]
-    fn a_run_stops_at_its_end_and_not_before() {
-        let by_time = Stop::Duration(Duration::from_secs(1));
-        assert!(!by_time.reached(u64::MAX, Duration::from_nanos(999_999_999)));
-        assert!(by_time.reached(0, Duration::from_secs(1)));
-        assert!(!Stop::Requests(10).reached(9, Duration::MAX));
-        assert!(Stop::Requests(10).reached(10, Duration::ZERO));
-        assert!(!Stop::Never.reached(u64::MAX, Duration::MAX));
-    }
-
-    #[test]
     fn wrong_profiles_get_a_reason() {
         let secs = Duration::from_secs;
         let check = |length, shape| {
@@ -397,5 +408,21 @@ mod tests {
         }
         assert!(check_profile(&Profile::default()).is_err());
         assert_eq!(check(secs(1), Shape::Ramp { from: 0.0, to: 5.0 }), Ok(()));
+        assert_eq!(check(secs(1), Shape::Max { think: secs(1) }), Ok(()));
+        assert!(check(secs(1), Shape::Max { think: secs(3601) }).is_err());
+    }
+
+    #[test]
+    fn a_closed_loop_among_stages_has_no_rate_of_its_own() {
+        let of = |stages: &[&str]| {
+            let stages = stages.iter().map(|text| text.parse().expect("a stage")).collect();
+            Pacing::Profile(Profile { arrivals: Arrivals::Even, stages })
+        };
+        let mixed = of(&["hold 50 1m", "max 30s"]);
+        assert!(mixed.is_open_loop() && mixed.has_closed_loop());
+        assert_eq!((mixed.peak_per_sec(), mixed.due(0)), (Some(50.0), None));
+        assert_eq!(mixed.own_length(), Some(Duration::from_secs(90)));
+        let closed = of(&["max 30s", "max/1s 30s"]);
+        assert!(!closed.is_open_loop() && closed.has_closed_loop() && closed.peak_per_sec().is_none());
     }
 }

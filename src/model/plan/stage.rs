@@ -9,7 +9,7 @@ use crate::model::duration;
 
 /// What a stage looks like, for messages.
 const EXAMPLES: &str = "write for example “hold 100 30s”, “ramp 100..1000 1m”, “steps 100..1000/10 5m”, \
-                        “spike 100..1000@20s+5s 1m” or “sine 500+-200/30s 5m”";
+                        “spike 100..1000@20s+5s 1m”, “sine 500+-200/30s 5m”, “max 30s” or “max/10ms 30s”";
 
 impl FromStr for Stage {
     type Err = String;
@@ -21,13 +21,17 @@ impl FromStr for Stage {
             None => ("", text),
         };
         let mut words = rest.split_whitespace();
-        let (Some(kind), Some(rates), Some(length), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(format!("a stage is a shape, its rates and its length; {EXAMPLES}"));
+        let words = (words.next(), words.next(), words.next(), words.next());
+        let (found, told, length) = match words {
+            (Some(max), Some(length), None, None) if max.starts_with("max") => {
+                (closed_loop(max), max.to_owned(), length)
+            }
+            (Some(kind), Some(rates), Some(length), None) => {
+                (shape(kind, rates), format!("{kind} {rates}"), length)
+            }
+            _ => return Err(format!("a stage is a shape, its rates and its length; {EXAMPLES}")),
         };
-        let shape = shape(kind, rates)
-            .ok_or_else(|| format!("“{kind} {rates}” is not the shape of a stage; {EXAMPLES}"))?;
+        let shape = found.ok_or_else(|| format!("“{told}” is not the shape of a stage; {EXAMPLES}"))?;
         let stage = Self { name: name.to_owned(), length: duration::parse(length)?, shape };
         super::check_stage(&stage)?;
         Ok(stage)
@@ -49,9 +53,20 @@ impl fmt::Display for Stage {
             Shape::Sine { mean, swing, period } => {
                 write!(f, "sine {mean}+-{swing}/{}", duration::text(period))?;
             }
+            Shape::Max { think } if think.is_zero() => f.write_str("max")?,
+            Shape::Max { think } => write!(f, "max/{}", duration::text(think))?,
         }
         write!(f, " {}", duration::text(self.length))
     }
+}
+
+/// `max`, or `max/10ms` with think time.
+fn closed_loop(text: &str) -> Option<Shape> {
+    let think = match text.strip_prefix("max")? {
+        "" => Duration::ZERO,
+        think => duration::parse(think.strip_prefix('/')?).ok()?,
+    };
+    Some(Shape::Max { think })
 }
 
 fn shape(kind: &str, text: &str) -> Option<Shape> {
@@ -100,6 +115,8 @@ mod tests {
             "steps 100..1000/10 5m",
             "Black Friday: spike 100..1000@20s+5s 1m",
             "sine 500+-200.5/30s 5m",
+            "max 30s",
+            "all out: max/10ms 30s",
         ] {
             let stage: Stage = text.parse().expect(text);
             assert_eq!(stage.to_string(), text);
@@ -118,6 +135,10 @@ mod tests {
             ("hold -5 30s", ""),
             ("hold 1e12 30s", ""),
             ("sine 100+-200/30s 1m", ""),
+            ("max 100 30s", "not the shape"),
+            ("max/ 30s", "not the shape"),
+            ("maximum 30s", "not the shape"),
+            ("max/2h 30s", "1 hour"),
         ] {
             let told = text.parse::<Stage>().expect_err(text);
             assert!(told.contains(reason), "{text}: {told}");

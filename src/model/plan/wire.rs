@@ -22,11 +22,10 @@ pub(super) fn problems(plan: &Plan) -> Vec<Problem> {
     }
     check(Field::Protocol, check_streams(plan.target.protocol.streams(), plan.connections));
     check(Field::Protocol, check_scheme(&plan.target.url));
-    if !plan.session.is_default() {
-        let reason = "cookies are kept and redirects followed with HTTP/1.1 only";
-        check(Field::Protocol, Err(reason.to_owned()));
-    }
     if matches!(plan.target.protocol, Protocol::Grpc { .. }) {
+        if !plan.session.is_default() {
+            check(Field::Session, Err("a gRPC call has no cookies to keep and no redirects".to_owned()));
+        }
         let is_template = plan.has_templates();
         if plan.variants.is_empty() {
             check(Field::Grpc, check_call(&plan.request, is_template));

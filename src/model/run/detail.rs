@@ -18,6 +18,9 @@ pub struct Detail {
     /// By request of the plan, response times; empty where there was one only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Row>,
+    /// By stage of the plan in which they were due, response times; empty where there was one only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Row>,
     /// By address of the target, service times; empty where there was one only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<Row>,

@@ -19,6 +19,9 @@ pub(super) fn sections(main: &mut Markup, run: &Run) {
     if !detail.variants.is_empty() {
         section(main, "By request, response time", |inner| rows(inner, &detail.variants));
     }
+    if !detail.stages.is_empty() {
+        section(main, "By stage, response time", |inner| rows(inner, &detail.stages));
+    }
     if !detail.addresses.is_empty() {
         section(main, "By address, service time", |inner| rows(inner, &detail.addresses));
     }

@@ -187,7 +187,7 @@ const OTHER: &str = "Other…";
 /// Lines that are shown of the stages without scrolling.
 const STAGE_LINES_MIN: usize = 2;
 const STAGE_LINES_MAX: usize = 10;
-const STAGES_WORDS: &str = "hold 100 30s · ramp 100..1000 1m · steps 100..1000/10 5m · spike 100..1000@20s+5s 1m · sine 500±200/30s 5m";
+const STAGES_WORDS: &str = "hold 100 30s · ramp 100..1000 1m · steps 100..1000/10 5m · spike 100..1000@20s+5s 1m · sine 500±200/30s 5m · max/10ms 30s";
 const REPLAY_WORDS: &str =
     "A number of seconds or an RFC 3339 time on each line, alone or as a CSV's first column";
 const PACINGS: [(PacingKind, &str); 5] = [

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align2, Color32, Sense, Shape, Stroke, TextStyle, Ui, pos2, vec2};
+use eframe::egui::{Align2, Color32, Rect, Sense, Shape, Stroke, TextStyle, Ui, pos2, vec2};
 
 use crate::model::number;
-use crate::model::plan::{Curve, PER_REQUEST};
+use crate::model::plan::{ClosedLoop, Curve, PER_REQUEST};
 use crate::ui::Theme;
 
 use super::sheet::{KEY, Sheet, VALUE, name};
@@ -59,11 +59,23 @@ fn draw(ui: &mut Ui, theme: &Theme, curve: &Curve, length: Duration) {
     );
     fill(&painter, &points, place.bottom(), theme.tint(theme.due, 0.15));
     painter.add(Shape::line(points, Stroke::new(1.5, theme.due)));
+    for closed in curve.closed_loops() {
+        let x = |at: u64| {
+            place.left() + place.width() * Duration::from_nanos(at).div_duration_f32(length).clamp(0.0, 1.0)
+        };
+        let rect = Rect::from_x_y_ranges(x(closed.from)..=x(closed.until), response.rect.y_range());
+        painter.rect_filled(rect, 0.0, theme.tint(theme.text, 0.08));
+    }
     if let Some(pointer) = response.hover_pos() {
         let share = f64::from((pointer.x - place.left()) / place.width()).clamp(0.0, 1.0);
         let at = length.mul_f64(share);
         painter.vline(pointer.x, response.rect.y_range(), Stroke::new(1.0, theme.crosshair));
-        let words = format!("{}: {}", words::spaced(whole(at)), number::rate(curve.rate_at(at)));
+        let is_closed = |closed: &ClosedLoop| (closed.from..closed.until).contains(&nanos(at));
+        let rate = match curve.closed_loops().iter().any(is_closed) {
+            true => "as fast as answers come".to_owned(),
+            false => number::rate(curve.rate_at(at)),
+        };
+        let words = format!("{}: {rate}", words::spaced(whole(at)));
         let font = TextStyle::Small.resolve(ui.style());
         let (x, side) = match share > 0.5 {
             true => (pointer.x - 6.0, Align2::RIGHT_TOP),
@@ -81,16 +93,26 @@ fn fill(painter: &eframe::egui::Painter, points: &[eframe::egui::Pos2], bottom: 
     }
 }
 
-/// `At most 1 000/s, 66 000 requests in 2 min`.
+/// `At most 1 000/s, 66 000 requests in 2 min`, and what is beside that.
 fn summary(curve: &Curve, length: Duration) -> String {
-    let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
-    let requests = u64::try_from(curve.expected_by(nanos) / PER_REQUEST).unwrap_or(u64::MAX);
-    format!(
+    let requests = u64::try_from(curve.expected_by(nanos(length)) / PER_REQUEST).unwrap_or(u64::MAX);
+    let closed: u64 = curve.closed_loops().iter().map(|closed| closed.until - closed.from).sum();
+    let closed = Duration::from_nanos(closed).min(length);
+    let open = format!(
         "At most {}, {} requests in {}",
         number::rate(curve.peak()),
         number::count(requests),
-        words::spaced(length)
-    )
+        words::spaced(length - closed)
+    );
+    match (closed.is_zero(), closed == length) {
+        (true, _) => open,
+        (_, true) => format!("As fast as answers come for {}", words::spaced(length)),
+        _ => format!("{open}; as fast as answers come for {}", words::spaced(closed)),
+    }
+}
+
+fn nanos(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// To the second: finer is not to be pointed at.

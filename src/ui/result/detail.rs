@@ -45,6 +45,13 @@ pub(super) fn ui(cx: &Cx<'_>, ui: &mut Ui, run: &Run, all_slowest: &mut bool) {
 fn tables(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
     phases(cx, ui, run);
     rows(cx, ui, "By request", "Response times of each of the plan's requests", &run.detail.variants);
+    rows(
+        cx,
+        ui,
+        "By stage",
+        "Response times of what was due in each of the plan's stages",
+        &run.detail.stages,
+    );
     rows(cx, ui, "By address", "Service times at each of the target's addresses", &run.detail.addresses);
     connections(cx, ui, run);
 }

@@ -1,0 +1,86 @@
+//! One request over all the redirects that it follows, whatever protocol it is sent with: its times, its bytes, and what
+//! is remembered of its answers.
+
+use jiff::Timestamp;
+
+use super::cookies::{Jar, Site};
+use super::redirect::{self, Asked, Hop};
+use super::response::Captured;
+use super::tally::{End, Outcome, Sent, Trace};
+use crate::model::plan::Session;
+
+/// How far a request is.
+pub(super) struct Course {
+    pub(super) trace: Trace,
+    /// When work on it, or on what it was redirected to, began.
+    pub(super) begun: u64,
+    /// When it was first sent, on the run's clock; and until when it may take.
+    pub(super) sent: Option<(u64, u64)>,
+    pub(super) done: u64,
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
+    pub(super) redirects: u8,
+    /// What the redirect before led to.
+    pub(super) hop: Option<Hop>,
+}
+
+impl Course {
+    pub(super) fn new(begun: u64, trace: Trace) -> Self {
+        Self {
+            trace,
+            begun,
+            sent: None,
+            done: begun,
+            sent_bytes: 0,
+            received_bytes: 0,
+            redirects: 0,
+            hop: None,
+        }
+    }
+
+    /// Until when it may take, which begins when it is first sent; as if that were at `sent_at` where it was not yet.
+    pub(super) fn begin(&mut self, sent_at: u64, timeout_nanos: u64) -> u64 {
+        self.sent.get_or_insert((sent_at, sent_at.saturating_add(timeout_nanos))).1
+    }
+
+    /// It is sent again, and as if for the first time unless it is what a redirect led to.
+    pub(super) fn begin_again(&mut self) {
+        if self.redirects == 0 {
+            self.sent = None;
+        }
+    }
+
+    /// Keeps the cookies of an answer; whether it redirects and that is followed. Then the request begins anew.
+    pub(super) fn is_followed(
+        &mut self,
+        session: Session,
+        jar: &mut Jar,
+        asked: Asked<'_>,
+        captured: &Captured,
+        status: u16,
+    ) -> bool {
+        if session.keep_cookies {
+            let site = Site {
+                host: asked.origin.host_str().unwrap_or_default(),
+                is_https: asked.origin.scheme() == "https",
+            };
+            for cookie in captured.cookies() {
+                jar.take(cookie, asked.target, site, Timestamp::now());
+            }
+        }
+        if self.redirects >= session.follow_redirects {
+            return false;
+        }
+        let Some(hop) = redirect::follow(asked, status, &captured.location) else { return false };
+        self.begun = self.done;
+        self.redirects += 1;
+        self.hop = Some(hop);
+        true
+    }
+
+    /// One request, however often it was redirected: its time covers all, and so do its bytes.
+    pub(super) fn outcome(self, end: End, lag: u64) -> Outcome {
+        let sent = self.sent.map(|(at, _)| Sent { at, lag, bytes: self.sent_bytes });
+        Outcome { end, done: self.done, sent, received_bytes: self.received_bytes, trace: self.trace }
+    }
+}
