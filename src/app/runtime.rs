@@ -45,6 +45,8 @@ pub const EVENTS_MAX: usize = 1024;
 
 /// How long the end waits for a run to stop and for the disk.
 const END_WAIT: Duration = Duration::from_secs(5);
+/// How long it waits for tasks to be dropped: programs that they run end with them.
+const TASKS_END_MAX: Duration = Duration::from_millis(300);
 
 /// Tells the face that events wait: a repaint, or nothing.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -255,7 +257,7 @@ impl Runtime {
             run.join(deadline);
         }
         let words = self.store.end(deadline);
-        self.tokio.shutdown_background();
+        self.tokio.shutdown_timeout(TASKS_END_MAX);
         words
     }
 

@@ -94,7 +94,7 @@ impl Serving {
         // Fails where it has ended.
         let _ = stop.send(());
         let ended = runtime.block_on(task);
-        runtime.shutdown_background();
+        runtime.shutdown_timeout(super::TASKS_END_MAX);
         let ended = ended.map_err(|error| error.to_string())?;
         ended.map_err(|error| match std::error::Error::source(&error) {
             Some(source) => format!("{error}: {source}"),

@@ -311,7 +311,11 @@ fn the_built_in_adapter_applies_validates_and_removes_from_a_terminal() {
     ));
     assert_eq!(status(&whole), 0, "{}", err(&whole));
     assert!(err(&whole).contains("in all namespaces of tests"), "{}", err(&whole));
-    let undone = terminal.done(&format!("{custom} --yes --delete"));
+    // The same from standard input.
+    let mut piped =
+        terminal.command(&format!("adapter apply istio istio.custom {with} --file - --yes --delete"));
+    let undone =
+        piped.stdin(fs::File::open(&manifest).expect("written")).output().expect("the binary starts");
     assert_eq!(status(&undone), 0, "{}", err(&undone));
     assert!(!made());
     // Who may not is told, and that it failed.
@@ -327,6 +331,27 @@ fn the_built_in_adapter_applies_validates_and_removes_from_a_terminal() {
     let bad =
         terminal.done(&format!("adapter apply istio istio.custom {with} --file {} --yes", bad.display()));
     assert_eq!(status(&bad), 2, "{}", err(&bad));
+}
+
+#[test]
+fn an_operation_of_the_built_in_adapter_that_is_left_is_said_to_be_cut() {
+    let terminal = Terminal::new();
+    let cluster = Cluster::shared();
+    let namespace = cluster.namespace("left");
+    let kubeconfig = terminal.kubeconfig(cluster, Person::Admin, Login::Token);
+    let going = Going::start(terminal.command(&format!(
+        "adapter apply kuma kuma.sample.httpbin --context tests --kubeconfig {} --namespace {namespace} --yes",
+        kubeconfig.display()
+    )));
+    // Without controllers its pods are never ready: once it is applied, it waits.
+    let deployments = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+    cluster.wait_for("that it is applied", &deployments, |listed| listed["items"].get(0).map(|_| ()));
+    going.signal("-INT");
+    let left = going.end();
+    assert_eq!((status(&left), out(&left).as_str()), (3, ""), "{}", err(&left));
+    let said = err(&left);
+    assert!(said.contains("the operation was cut, and what it had done stays"), "{said}");
+    assert!(!said.contains("itself goes on"), "{said}");
 }
 
 /// The window, as far as it keeps things, on the same data.
