@@ -19,6 +19,8 @@ const BURST: usize = 1_000;
 const AT_ONCE: usize = 64;
 /// The most objects that one answer to a list has.
 const PAGE: usize = 500;
+/// Without optimisation, beside all other tests, so many objects take their time.
+const LONG_PATIENCE: Duration = Duration::from_secs(300);
 /// What is seen is told this often at most.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
@@ -109,7 +111,7 @@ impl Told {
             if let Some(seen) = self.last.lock().expect("no panic").clone().filter(|seen| is_so(seen)) {
                 return seen;
             }
-            assert!(begun.elapsed() < PATIENCE, "{what} did not come");
+            assert!(begun.elapsed() < LONG_PATIENCE, "{what} did not come");
             tokio::task::yield_now().await;
         }
     }
