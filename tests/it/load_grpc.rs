@@ -18,13 +18,13 @@ const PING: &str = "fgrpc.PingServer/Ping";
 const FORTIO: &str = "fortio-1.75.3";
 
 /// Fortio's server: the health service, a ping and server reflection.
-struct Fortio {
+pub(crate) struct Fortio {
     child: Child,
     address: SocketAddr,
 }
 
 impl Fortio {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let address = closed_port();
         let program = fortio();
         let mut child = Command::new(&program)
@@ -51,6 +51,10 @@ impl Fortio {
         // So that it never waits for us to read.
         std::thread::spawn(move || for _ in log.lines() {});
         Self { child, address }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -241,21 +241,31 @@ impl<'a> Text<'a> {
 
     /// The number that it is in decimal digits.
     pub(super) fn number(self) -> Option<u64> {
-        let of = |digits: &[u8]| {
-            let add = |sum: u64, digit: &u8| {
-                let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-                sum.checked_mul(10)?.checked_add(digit)
-            };
-            (!digits.is_empty()).then(|| digits.iter().try_fold(0, add)).flatten()
-        };
-        if self.is_coded { of(&self.to_vec().ok()?) } else { of(self.bytes) }
+        let mut number = None;
+        let mut sum = Some(0u64);
+        self.each(|byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+            sum = sum.zip(digit).and_then(|(sum, digit)| sum.checked_mul(10)?.checked_add(digit));
+            number = sum;
+        })
+        .ok()?;
+        number
+    }
+
+    /// Tells its bytes, one after another; a text need not be kept for that.
+    fn each(self, mut tell: impl FnMut(u8)) -> Result<(), Malformed> {
+        if self.is_coded {
+            return huffman::decode_each(self.bytes, tell).map_err(|_| Malformed);
+        }
+        self.bytes.iter().for_each(|byte| tell(*byte));
+        Ok(())
     }
 
     pub(super) fn starts_with(self, start: &[u8]) -> bool {
-        if self.is_coded {
-            return self.to_vec().is_ok_and(|text| text.starts_with(start));
-        }
-        self.bytes.starts_with(start)
+        let mut expected = start.iter();
+        let mut is_alike = true;
+        let read = self.each(|byte| is_alike &= expected.next().is_none_or(|expected| *expected == byte));
+        read.is_ok() && is_alike && expected.next().is_none()
     }
 }
 
@@ -425,6 +435,22 @@ mod tests {
             let names: Vec<_> = table(&decoder).into_iter().map(|(name, _)| name).collect();
             assert_eq!(names, ["set-cookie", "content-encoding", "date"]);
             assert!(table(&decoder)[0].1.ends_with("max-age=3600; version=1"));
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_where_it_stands_as_if_it_were_copied() {
+        for text in
+            ["", "0", "77", "18446744073709551615", "18446744073709551616", "7x", "application/grpc+proto"]
+        {
+            let mut coded = Vec::new();
+            huffman::encode(text.as_bytes(), &mut coded);
+            let is_grpc = text.starts_with("application/grpc");
+            for text_of in [Text::plain(text.as_bytes()), Text { bytes: &coded, is_coded: true }] {
+                assert_eq!(text_of.number(), text.parse().ok(), "{text}");
+                assert_eq!(text_of.starts_with(b"application/grpc"), is_grpc, "{text}");
+                assert_eq!(text_of.to_vec().as_deref(), Ok(text.as_bytes()));
+            }
         }
     }
 

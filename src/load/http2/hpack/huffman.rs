@@ -100,6 +100,11 @@ impl Code {
 
 /// Adds the text to `out`.
 pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    decode_each(coded, |byte| out.push(byte))
+}
+
+/// Tells the text's bytes, one after another.
+pub(super) fn decode_each(coded: &[u8], mut tell: impl FnMut(u8)) -> Result<(), Malformed> {
     let mut rest = coded.iter();
     // The next bits, from the top; behind them are ones, as behind the end of a text.
     let (mut bits, mut known) = (u64::MAX, 0u32);
@@ -117,7 +122,7 @@ pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let (byte, length) = CODE.first((bits >> 32) as u32).ok_or(Malformed)?;
         known = known.checked_sub(length).ok_or(Malformed)?;
         bits = !(!bits << length);
-        out.push(byte);
+        tell(byte);
     }
 }
 
