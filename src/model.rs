@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod capacity;
+pub mod causes;
 pub mod cluster;
 pub mod duration;
 pub mod goal;

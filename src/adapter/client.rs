@@ -18,6 +18,7 @@ use super::secrets::Secrets;
 use super::way::{Road, Way};
 use super::{Login, MESSAGE_BYTES_MAX, text};
 use crate::model::adapter::{AdapterEvent, AdapterFacts, Category, Era, Operation, OperationRequest};
+use crate::model::causes::chain;
 use crate::proto::meshes::mesh_service_client::MeshServiceClient;
 use crate::proto::meshes::{
     ApplyRuleRequest, ComponentInfoRequest, CreateMeshInstanceRequest, EventsRequest, MeshNameRequest,
@@ -409,23 +410,6 @@ fn refused(step: AtStep, status: &Status, secrets: &Secrets) -> WireError {
 
 fn answer(words: &str, secrets: &Secrets) -> String {
     text::line(words, ANSWER_BYTES_MAX, secrets)
-}
-
-/// An error with all that caused it, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        if !words.contains(&said) {
-            if !words.is_empty() {
-                words.push_str(": ");
-            }
-            words.push_str(&said);
-        }
-        next = error.source();
-    }
-    words
 }
 
 /// What can be asked for, sorted, each key once; and how many others there are.

@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::load;
+use crate::model::causes::chain;
 
 use super::adapters::{AdapterJob, AdapterNews};
 use super::clusters::{ClusterEvent, ClusterJob};
@@ -311,7 +312,7 @@ impl Runtime {
                 // Ends with an error as soon as the runtime lets go of its end.
                 let _ = released.recv();
             }
-            Err(error) => outbox.send(Event::TargetFailed { reason: run::chain(&error) }),
+            Err(error) => outbox.send(Event::TargetFailed { reason: chain(&error) }),
         });
     }
 
@@ -320,7 +321,7 @@ impl Runtime {
         let outbox = self.outbox.clone();
         let task = self.tokio.spawn(async move {
             let told = match tokio::time::timeout(ANSWER_MAX, load::grpc::describe(&target)).await {
-                Ok(told) => told.map(Arc::new).map_err(|error| run::chain(&error)),
+                Ok(told) => told.map(Arc::new).map_err(|error| chain(&error)),
                 Err(_) => Err(format!(
                     "No answer within {} s; is it the right address, and does it offer reflection?",
                     ANSWER_MAX.as_secs()

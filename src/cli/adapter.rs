@@ -78,9 +78,15 @@ fn find(session: &mut Session, named: &str) -> Result<AdapterId, Failure> {
             plain(named)
         )));
     }
-    session.command(Command::Adapter(AdapterCommand::Use(AdapterPlace::Address(named.to_owned()))));
+    let place = place(session, named)?;
+    session.command(Command::Adapter(AdapterCommand::Use(place)));
     let passing = session.state().adapters.passing.last().map(|known| known.id);
     passing.ok_or_else(|| Failure::NotCarriedOut("the adapter cannot be used".to_owned()))
+}
+
+/// An address, or a Service of the cluster of the context in use.
+fn place(session: &Session, named: &str) -> Result<AdapterPlace, Failure> {
+    AdapterPlace::parse(named, session.state().clusters.chosen()).map_err(Failure::Input)
 }
 
 /// Among those that were added.
@@ -161,11 +167,12 @@ fn add(session: &mut Session, address: &str, name: Option<&str>, screen: &Screen
             plain(name)
         )));
     }
-    let place = AdapterPlace::Address(address.to_owned());
+    let place = place(session, address)?;
+    let words = place.words();
     let is_known = session.state().adapters.book.adapters.iter().any(|known| known.place == place);
     session.news();
     session.command(Command::Adapter(AdapterCommand::Add(place)));
-    let Some(id) = added(session, address)? else {
+    let Some(id) = added(session, &words)? else {
         return Err(session
             .failure()
             .unwrap_or_else(|| Failure::NotCarriedOut("it was not added".to_owned())));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::app::state::{Level, Notice, Open, StoreState};
 use crate::app::{Command, Core, Keep, Options, State};
+use crate::model::causes::chain;
 use crate::model::{Run, RunId, RunSummary};
 
 use super::Failure;
@@ -24,7 +25,7 @@ impl Session {
     pub(super) fn start(data_dir: PathBuf, keep: Keep) -> Result<Self, Failure> {
         let dialogs: crate::app::Dialogs = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
         let core = Core::start(Options { data_dir, keep }, Arc::new(|| {}), dialogs)
-            .map_err(|error| Failure::NotCarriedOut(words(&error)))?;
+            .map_err(|error| Failure::NotCarriedOut(chain(&error)))?;
         let mut session = Self { core, told: 0 };
         while session.state().store == StoreState::Opening {
             session.wait();
@@ -117,15 +118,4 @@ fn found(history: &[RunSummary], beginning: &str) -> Result<RunId, Failure> {
         ))),
         (None, _) => Err(Failure::Input(format!("no run has an id that begins with “{beginning}”"))),
     }
-}
-
-/// An error with its causes.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

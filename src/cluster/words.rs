@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use crate::model::causes;
 use crate::model::cluster::Trouble;
 
 /// The longest cause that is shown, in characters.
@@ -12,20 +13,7 @@ const TOKEN_CHARS: usize = 40;
 
 /// An error with all that caused it, each said once.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut words = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        // Some repeat what caused them.
-        if !words.contains(&text) {
-            if !words.is_empty() {
-                words.push_str(": ");
-            }
-            words.push_str(&text);
-        }
-        next = error.source();
-    }
-    bounded(&words)
+    bounded(&causes::chain(error))
 }
 
 /// Of bounded length, and without what looks like a token.

@@ -17,6 +17,7 @@ use eframe::egui::{Context, IconData, Ui, ViewportBuilder, ViewportCommand};
 use eframe::{NativeOptions, Renderer};
 
 use crate::app::{self, Command, Core, Keep, StartError};
+use crate::model::causes::chain;
 
 use super::shell::Shell;
 use super::theme;
@@ -212,16 +213,6 @@ fn viewport(size: [f32; 2]) -> ViewportBuilder {
 
 fn icon() -> IconData {
     eframe::icon_data::from_png_bytes(ICON).expect("the bundled icon is a PNG, held by a test")
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    words
 }
 
 fn refuse(words: &str) -> ExitCode {

@@ -15,6 +15,7 @@ use crate::app::search::{Searching, trial_plan};
 use crate::app::state::Phase;
 use crate::cluster::Tokens;
 use crate::load::{self, Control, LoadError, Measured};
+use crate::model::causes::chain;
 use crate::model::{Ended, Plan, Run, RunId, Search};
 
 use tokio::runtime::Handle;
@@ -281,19 +282,4 @@ fn named<'a>(measured: &'a Measured, open: Option<&Open>) -> Cow<'a, Measured> {
 
 fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text
 }

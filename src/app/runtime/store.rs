@@ -16,13 +16,13 @@ use crate::app::document;
 use crate::app::event::{Event, Opened};
 use crate::app::state::{PlanId, SavedPlan};
 use crate::model::adapter::book::AdapterBook;
+use crate::model::causes::chain;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
 use crate::model::{Run, RunId, Settings};
 
 use crate::store::{Store, StoreError, pending};
 
-use super::run::chain;
 use super::{Keep, Options, Outbox, files};
 
 /// The most pieces of work that wait for the disk.

@@ -75,9 +75,9 @@ mod tests {
         let ask = |state: &mut State, number| {
             state.command(Command::Adapter(AdapterCommand::Use(place())), fresh(number))
         };
-        let jobs = ask(&mut state, 7);
+        let jobs = ask(&mut state, 7 << 100);
         assert!(matches!(jobs.as_slice(), [Job::Adapter(AdapterJob::Connect { .. })]), "{jobs:?}");
-        ask(&mut state, 8);
+        ask(&mut state, 8 << 100);
         assert_eq!(state.adapters.passing.len(), 1, "the same is used again");
         assert!(state.adapters.book.adapters.is_empty());
         let id = state.adapters.passing[0].id;

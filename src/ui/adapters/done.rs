@@ -40,7 +40,11 @@ fn operation(cx: &mut Cx<'_>, ui: &mut Ui, record: &OperationRecord) {
         ui.add(Label::new(format!("{verb}{}", record.operation.text)).truncate());
     });
     let when = record.started.map(widgets::when).unwrap_or_default();
-    let about = format!("{words} · {} in {} · {when}", record.request.namespace, contexts.join(", "));
+    let namespace = match record.request.namespace.as_str() {
+        "" => "all namespaces",
+        namespace => namespace,
+    };
+    let about = format!("{words} · {namespace} in {} · {when}", contexts.join(", "));
     ui.add(Label::new(RichText::new(about).small().color(cx.theme.text_muted)).wrap());
     buttons(cx, ui, record);
     if !record.reports.is_empty() {

@@ -51,6 +51,13 @@ impl Draft {
             widgets::empty_state(ui, cx.theme, title, words, None);
             return;
         }
+        if facts.left_out > 0 {
+            let words = match facts.left_out {
+                1 => "1 more is not listed: it cannot be asked for, or there are too many".to_owned(),
+                count => format!("{count} more are not listed: they cannot be asked for, or are too many"),
+            };
+            widgets::warning(ui, cx.theme, &words);
+        }
         ScrollArea::vertical().id_salt("offers").auto_shrink(false).show(ui, |ui| {
             // Room for the bar, so that it covers no button.
             ui.set_max_width(ui.available_width() - SPACE[2]);
