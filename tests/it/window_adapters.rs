@@ -331,15 +331,23 @@ fn a_service_of_a_cluster_is_added_and_a_wrong_one_is_explained() {
 }
 
 #[test]
-fn what_waits_is_withdrawn_and_a_sample_that_is_there_is_sent_load() {
+fn what_waits_is_withdrawn_what_goes_on_is_stopped_and_a_sample_is_sent_load() {
     let mut window = window(egui::Theme::Dark, state());
     window.run();
     show(&mut window, "Operations");
     show(&mut window, "Do not wait");
     show(&mut window, "Withdraw");
+    show(&mut window, "Stop Install Istio");
     show(&mut window, "Load test this");
-    let id = "Take the rule back".to_owned();
-    assert_eq!(asked(&window), [AdapterCommand::DoNotWait(id.clone()), AdapterCommand::Withdraw(id)]);
+    let (waits, goes_on) = ("Take the rule back".to_owned(), "Install Istio".to_owned());
+    assert_eq!(
+        asked(&window),
+        [
+            AdapterCommand::DoNotWait(waits.clone()),
+            AdapterCommand::Withdraw(waits),
+            AdapterCommand::StopOperation(goes_on)
+        ]
+    );
     let aim = Aim {
         context: key(),
         kind: TargetKind::Service,
