@@ -6,7 +6,7 @@ use eframe::egui;
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
 use meshbench::app::adapters::{
-    AdapterCommand, AdapterLink, AdapterStands, Found, OperationQuestion, Ping, Prepared, Rehearsal,
+    AdapterCommand, AdapterLink, AdapterStands, Found, OperationQuestion, Ping, Prepared, Rehearsal, Versions,
 };
 use meshbench::app::clusters::{Aim, ClusterCommand};
 use meshbench::app::state::{Question, StoreState};
@@ -159,6 +159,15 @@ fn rehearsal() -> Rehearsal {
     ])
 }
 
+const NO_HELM: &str = "Helm is not installed: helm is not on the PATH of this program, nor of your login shell. Install Helm 3 \
+                       or later (helm.sh says how), or start Meshbench from a terminal in which it is found";
+
+fn known() -> Versions {
+    let of_istio = |minor: u32| (format!("1.{minor}.1"), format!("1.{minor}.1"));
+    let edge = ("2026.11.1".to_owned(), "edge-26.11.1".to_owned());
+    Versions::Known((0..20).rev().map(of_istio).chain([edge]).collect())
+}
+
 const MANIFEST: &str = "# Who may call the checkout\napiVersion: networking.istio.io/v1\nkind: VirtualService\n\
                         metadata:\n  name: checkout\nspec:\n  hosts: [\"checkout\"]\n  http:\n  - timeout: 2s\n    \
                         retries: {attempts: 3}\n";
@@ -221,6 +230,14 @@ fn the_page_looks_as_it_should() {
         let mut asking = window(theme, asking);
         asking.run();
         picture::compare(&mut results, &mut asking, &format!("adapters_changes_{word}"));
+        for (name, versions) in [("known", known()), ("none", Versions::Failed(NO_HELM.to_owned()))] {
+            let mut choosing = state();
+            choosing.adapters.versions.insert(istio(), versions);
+            let mut choosing = window(theme, choosing);
+            choosing.run();
+            show(&mut choosing, "Versions to choose from");
+            picture::compare(&mut results, &mut choosing, &format!("adapters_versions_{name}_{word}"));
+        }
         let mut writing = state();
         writing.adapters.manifest = Some((1, MANIFEST.to_owned()));
         let mut writing = window(theme, writing);
@@ -381,4 +398,26 @@ fn a_manifest_that_is_missing_is_asked_for_where_it_is_written() {
     let asked = asked(&window);
     assert_eq!(asked[0], AdapterCommand::PickManifest);
     assert!(matches!(&asked[1], AdapterCommand::Prepare(it) if it.request.body == "kind: Service"));
+}
+
+#[test]
+fn a_version_is_chosen_from_those_that_helm_knows() {
+    let mut choosing = state();
+    choosing.adapters.versions.insert(istio(), known());
+    let mut window = window(egui::Theme::Dark, choosing);
+    window.run();
+    show(&mut window, "Versions to choose from");
+    show(&mut window, "1.19.1");
+    let facts = operations::facts(operations::mesh(istio()).expect("a mesh"));
+    let install = facts.operations.iter().find(|it| it.category == Category::Install).expect("one").clone();
+    show(&mut window, &format!("Apply {}", install.text));
+    let asked = asked(&window);
+    assert!(
+        matches!(asked.as_slice(), [AdapterCommand::Prepare(it)] if it.request.version == "1.19.1"),
+        "{asked:?}"
+    );
+    let linkerd = operations::built_in().nth(2).expect("a mesh").0;
+    show(&mut window, "Adapter Linkerd, connected");
+    show(&mut window, "Versions to choose from");
+    assert_eq!(self::asked(&window).last(), Some(&AdapterCommand::AskVersions(linkerd)));
 }

@@ -59,6 +59,9 @@ impl AdaptersPage {
         let at = pos2(rect.left() + 26.0, rect.center().y - galley.size().y.min(ROW) / 2.0);
         ui.painter().with_clip_rect(rect).galley(at, galley, cx.theme.text);
         if response.clicked() {
+            if !is_chosen {
+                self.draft.forget_version();
+            }
             self.chosen = Some(id);
         }
     }

@@ -14,6 +14,8 @@ use super::editor::Editor;
 
 /// Height of the list of versions, in points.
 const VERSIONS_HEIGHT: f32 = 280.0;
+/// Its width, in points: room for why there are none.
+const VERSIONS_WIDTH: f32 = 340.0;
 
 /// What a person has chosen and written so far.
 #[derive(Debug, Default)]
@@ -28,6 +30,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// That of one mesh is none of another.
+    pub(super) fn forget_version(&mut self) {
+        self.version.clear();
+    }
+
     pub(super) fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, id: AdapterId, facts: &AdapterFacts) {
         let contexts = self.contexts(cx);
         let namespace = self.namespace.clone().unwrap_or_else(|| usual_namespace(cx, &contexts));
@@ -133,41 +140,36 @@ impl Draft {
         if !Adapters::is_built_in(id) && facts.mesh_versions.is_empty() {
             return;
         }
+        let mut chosen = None;
         let menu = ui.menu_button("Versions…", |ui| {
-            ui.set_min_width(180.0);
-            ScrollArea::vertical().max_height(VERSIONS_HEIGHT).show(ui, |ui| {
-                let mut choose = |ui: &mut Ui, version: &str, words: &str| {
-                    if ui.button(words).clicked() {
-                        version.clone_into(&mut self.version);
-                        ui.close();
+            ui.set_min_width(VERSIONS_WIDTH);
+            let known = cx.state.adapters.versions.get(&id);
+            match known.filter(|_| Adapters::is_built_in(id)) {
+                None if Adapters::is_built_in(id) => cx.adapter(AdapterCommand::AskVersions(id)),
+                Some(Versions::Asked) => widgets::waiting(ui, cx, "Asking helm…"),
+                Some(Versions::Failed(reason)) => {
+                    widgets::warning(ui, cx.theme, reason);
+                    if ui.button("Ask again").clicked() {
+                        cx.adapter(AdapterCommand::AskVersions(id));
                     }
-                };
-                choose(ui, "", "newest");
-                facts.mesh_versions.iter().for_each(|version| choose(ui, version, version));
-                if !Adapters::is_built_in(id) {
-                    return;
                 }
-                match cx.state.adapters.versions.get(&id) {
-                    None => cx.adapter(AdapterCommand::AskVersions(id)),
-                    Some(Versions::Asked) => widgets::waiting(ui, cx, "Asking helm…"),
-                    Some(Versions::Failed(reason)) => {
-                        widgets::warning(ui, cx.theme, reason);
-                        if ui.button("Ask again").clicked() {
-                            cx.adapter(AdapterCommand::AskVersions(id));
-                        }
-                    }
-                    Some(Versions::Known(known)) => {
-                        for (chart, app) in known {
-                            let words = match app.is_empty() || app.trim_start_matches('v') == chart {
-                                true => chart.clone(),
-                                false => format!("{chart} (installs {app})"),
-                            };
-                            choose(ui, chart, &words);
-                        }
+                None | Some(Versions::Known(_)) => {}
+            }
+            let listed = versions(facts, known);
+            let scrolled =
+                ScrollArea::vertical().max_height(VERSIONS_HEIGHT).min_scrolled_height(VERSIONS_HEIGHT);
+            scrolled.show(ui, |ui| {
+                for (version, words) in listed {
+                    if ui.button(words).clicked() {
+                        chosen = Some(version);
+                        ui.close();
                     }
                 }
             });
         });
+        if let Some(version) = chosen {
+            self.version = version;
+        }
         name(ui, menu.response.id, "Versions to choose from");
     }
 
@@ -262,6 +264,23 @@ impl Draft {
             });
         });
     }
+}
+
+/// Versions with the words for each, the adapter's own choice first.
+fn versions(facts: &AdapterFacts, known: Option<&Versions>) -> Vec<(String, String)> {
+    let own = facts.mesh_versions.iter().map(|version| (version.clone(), version.clone()));
+    let known = match known {
+        Some(Versions::Known(known)) => known.as_slice(),
+        _ => &[],
+    };
+    let of_charts = known.iter().map(|(chart, app)| {
+        let words = match app.is_empty() || app.trim_start_matches('v') == chart {
+            true => chart.clone(),
+            false => format!("{chart} (installs {app})"),
+        };
+        (chart.clone(), words)
+    });
+    [(String::new(), "newest".to_owned())].into_iter().chain(own).chain(of_charts).collect()
 }
 
 /// What an operation does, and what it takes where that is said at its end in brackets.
