@@ -329,15 +329,18 @@ fn an_adapter_is_pinged_and_called_otherwise() {
 fn a_service_of_a_cluster_is_added_and_a_wrong_one_is_explained() {
     let mut window = window(egui::Theme::Dark, state());
     window.run();
-    let mut write = |words: &str| {
+    let write = |window: &mut Harness<'_, Faceless>, words: &str| {
         window.get_by_label("Address of an adapter").focus();
         window.run();
         window.get_by_label("Address of an adapter").type_text(words);
         window.run();
-        show(&mut window, "Add");
+        show(window, "Add");
     };
-    write("svc/meshery");
-    write("/meshery-istio:10000");
+    write(&mut window, "svc/meshery");
+    assert_eq!(asked(&window), []);
+    window.get_by_label_contains("Write a Service as svc/NAMESPACE/NAME:PORT");
+    write(&mut window, "/meshery-istio:10000");
+    assert!(window.query_by_label_contains("Write a Service as").is_none());
     let place = AdapterPlace::Service {
         context: key(),
         namespace: "meshery".to_owned(),

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::builtin::{BuiltIn, Stops};
 use crate::adapter::{ServeError, ServerTls, serve};
 use crate::app::operations;
+use crate::model::causes::chain;
 
 /// How a built-in adapter is served.
 #[derive(Clone)]
@@ -96,10 +97,7 @@ impl Serving {
         let ended = runtime.block_on(task);
         runtime.shutdown_timeout(super::TASKS_END_MAX);
         let ended = ended.map_err(|error| error.to_string())?;
-        ended.map_err(|error| match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        })
+        ended.map_err(|error| chain(&error))
     }
 }
 
