@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use super::events::{Pace, Sieve};
 use super::secrets::Secrets;
-use super::way::{Road, Way};
+use super::way::{Odd, Road, Way};
 use super::{Login, MESSAGE_BYTES_MAX, text};
 use crate::model::adapter::{AdapterEvent, AdapterFacts, Category, Era, Operation, OperationRequest};
 use crate::model::causes::chain;
@@ -119,6 +119,12 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
+impl WireError {
+    fn of((step, cause, advice): Odd) -> Self {
+        Self { step, cause: cause.to_owned(), advice }
+    }
+}
+
 impl Client {
     /// Connects, and asks for the mesh's name: whoever answers that is an adapter.
     ///
@@ -144,11 +150,7 @@ impl Client {
         };
         match client.name().await {
             Ok(_) => Ok(client),
-            Err(error) => Err(client.road.odd().map_or(error, |(cause, advice)| WireError {
-                step: AtStep::Name,
-                cause: cause.to_owned(),
-                advice,
-            })),
+            Err(error) => Err(client.road.odd().map_or(error, WireError::of)),
         }
     }
 
@@ -377,7 +379,7 @@ async fn dial(road: &Road) -> Result<Channel, WireError> {
     match tokio::time::timeout(DIAL_MAX, endpoint.connect_with_connector(connector)).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => Err(match road.odd() {
-            Some((cause, advice)) => WireError { step: AtStep::Dial, cause: cause.to_owned(), advice },
+            Some(odd) => WireError::of(odd),
             None => failed(answer(&chain(&error), &Secrets::default())),
         }),
         Err(_) => Err(failed(format!("no connection within {} s", DIAL_MAX.as_secs()))),

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::client::AtStep;
 use crate::model::host::is_here;
 
 /// Where an adapter is.
@@ -95,8 +96,9 @@ enum BadTls {
 /// As many bytes are looked at.
 const FIRST_BYTES: usize = 8;
 
-/// What is there instead of an adapter, and what to do.
-pub(super) type Odd = (&'static str, &'static str);
+/// At which step it shows what is there instead of an adapter, what that is, and what to do. The step is that of what was
+/// found: where a connection was made and ended, it is a race whether that is seen while dialling or only in asking.
+pub(super) type Odd = (AtStep, &'static str, &'static str);
 
 enum Kind {
     Tcp { host: String, port: u16, tls: Option<tokio_rustls::TlsConnector> },
@@ -229,12 +231,14 @@ impl First {
         match self.tls {
             Some(BadTls::NotSpoken) => {
                 return Some((
+                    AtStep::Dial,
                     "what listens there does not speak TLS",
                     "Write http:// before the address, where nobody else can read along; or check its port",
                 ));
             }
             Some(BadTls::Closed) => {
                 return Some((
+                    AtStep::Dial,
                     "the connection was closed while agreeing on TLS",
                     "Check its port; write http:// before the address if it does not speak TLS",
                 ));
@@ -243,21 +247,28 @@ impl First {
         }
         if self.bytes.starts_with(b"HTTP/") {
             return Some((
+                AtStep::Name,
                 "a web server listens there: it answered in HTTP/1.1, which no adapter speaks",
                 "Check the port; adapters of known meshes listen at 10000 to 10012",
             ));
         }
         if self.bytes.first() == Some(&b'<') {
             return Some((
+                AtStep::Name,
                 "what listens there answered with a page, and not as an adapter",
                 "Check the port; adapters of known meshes listen at 10000 to 10012",
             ));
         }
         if !is_tls && self.bytes.starts_with(TLS_ALERT) {
-            return Some(("what listens there speaks TLS", "Write https:// before the address"));
+            return Some((
+                AtStep::Name,
+                "what listens there speaks TLS",
+                "Write https:// before the address",
+            ));
         }
         if self.is_over && self.bytes.is_empty() {
             return Some((
+                AtStep::Name,
                 "what listens there closed the connection at once, without a word",
                 match is_tls {
                     true => "Check that it is an adapter that listens there",
@@ -390,7 +401,7 @@ mod tests {
             bytes.chunks(3).for_each(|chunk| first.note(chunk));
             first
         };
-        let words = |first: First, is_tls| first.odd(is_tls).map(|(cause, _)| cause).unwrap_or_default();
+        let words = |first: First, is_tls| first.odd(is_tls).map(|(_, cause, _)| cause).unwrap_or_default();
         assert!(words(first(b"HTTP/1.1 404 Not Found"), false).contains("web server"));
         assert!(words(first(b"<html>"), true).contains("a page"));
         assert!(words(first(&[0x15, 3, 1, 0, 2, 2, 22]), false).contains("speaks TLS"));
