@@ -7,7 +7,7 @@
 //!               \          /
 //!  heart            app                              may use: all services, stats, model
 //!              /     |     \
-//!  services load cluster adapter account store report  may use: stats, model, proto – never each other
+//!  services load cluster adapter account sync store report  may use: stats, model, proto – never each other
 //!              \     |     /
 //!  ground        model   stats   proto               may use: nothing of ours (stats may use model)
 //! ```
@@ -19,7 +19,8 @@
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
 //! | [`adapter`] | client of service meshes' adapters, a server of the same contract, and what the built-in ones do, as steps |
-//! | [`account`] | keep tokens in the system's keyring |
+//! | [`account`] | log in, log out, keep tokens in the system's keyring, prove others' tokens |
+//! | [`sync`] | exchange records with a server, and be that server |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |
@@ -40,5 +41,6 @@ pub mod proto;
 pub mod report;
 pub mod stats;
 pub mod store;
+pub mod sync;
 #[cfg(feature = "gui")]
 pub mod ui;

@@ -5,7 +5,6 @@
 //! file is moved aside, never deleted, and what can be proven whole is taken over. Everything here blocks
 //! and belongs on a thread that may.
 
-mod envelope;
 mod error;
 mod file;
 mod opening;
@@ -14,7 +13,7 @@ pub mod pending;
 mod salvage;
 mod tables;
 
-pub use envelope::EnvelopeError;
+pub use crate::model::envelope::EnvelopeError;
 pub use error::StoreError;
 pub use opening::{OpenReport, Remark};
 

@@ -389,7 +389,8 @@ pub struct RunSummary {
 }
 
 /// A change to what a person has written about a run. Measurements never change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunEdit {
     /// A new name.
     Name(String),

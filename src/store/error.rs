@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::model::RunId;
 
-use super::envelope::EnvelopeError;
+use crate::model::envelope::EnvelopeError;
 
 /// Why the store did not do what was asked. Its text names the step; [`StoreError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{Run, RunId};
 
-use super::envelope::{ENVELOPE_BYTES_MAX, EnvelopeError};
 use super::error::StoreError;
 use super::{file, tables};
+use crate::model::envelope::{ENVELOPE_BYTES_MAX, EnvelopeError};
 
 /// The folder of pending runs, in the data directory.
 pub const FOLDER: &str = "pending";

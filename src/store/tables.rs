@@ -17,8 +17,8 @@ use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
 use crate::model::{Labels, Plan, Run, RunId, RunSummary, Settings};
 
-use super::envelope::{self, Codec, EnvelopeError, Kind};
 use super::error::{Failure, StoreError};
+use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
 
 /// The schema that this program writes.
 pub(super) const SCHEMA: u32 = 1;

@@ -280,7 +280,7 @@ async fn where_no_adapter_is_the_step_and_the_answer_are_told() {
     }
     // Whether an end is seen while dialling or only in asking is a race; what is told of it is not.
     for _ in 0..200 {
-        let refused = Client::connect(at(&closing.to_string())).await.err().expect("no adapter is there");
+        let refused = Client::connect(at(closing)).await.err().expect("no adapter is there");
         assert_eq!(refused.step, AtStep::Name, "{refused}");
     }
 }

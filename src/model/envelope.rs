@@ -1,4 +1,4 @@
-//! The envelope around everything that the store keeps: what it is, and proof that it is whole.
+//! The envelope around everything that is kept on disk or sent to another machine: what it is, and proof that it is whole.
 //!
 //! ```text
 //! magic 4 | envelope version 1 | kind 1 | codec 1 | zero 1 | schema version 4 | length 4 | SHA-256 32 | bytes
@@ -14,35 +14,49 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 /// How an envelope starts.
-pub(super) const MAGIC: [u8; 4] = *b"MBen";
+pub const MAGIC: [u8; 4] = *b"MBen";
 /// Bytes before the content.
-pub(super) const HEAD_BYTES: usize = 48;
+pub const HEAD_BYTES: usize = 48;
 /// The most bytes of content: the largest request body, escaped as JSON, with room for its run.
-pub(super) const CONTENT_BYTES_MAX: usize = 128 * 1024 * 1024;
+pub const CONTENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// The most bytes of an envelope: deflate adds little to what it cannot shorten.
-pub(super) const ENVELOPE_BYTES_MAX: usize = CONTENT_BYTES_MAX + CONTENT_BYTES_MAX / 1024 + HEAD_BYTES;
+pub const ENVELOPE_BYTES_MAX: usize = CONTENT_BYTES_MAX + CONTENT_BYTES_MAX / 1024 + HEAD_BYTES;
 
 const VERSION: u8 = 1;
 
 /// What an envelope holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A result.
     Run = 1,
+    /// What the list of history shows of a run.
     Summary = 2,
+    /// What a person has written about a run, all of it.
     Edits = 3,
+    /// A saved plan.
     Plan = 4,
+    /// Choices for the whole program.
     Settings = 5,
     /// A run in progress: of its own kind, so that no search in a damaged file takes it for a result.
     Checkpoint = 6,
+    /// What was chosen about clusters.
     Clusters = 7,
     /// Which adapters there are, and what was done with them.
     Adapters = 8,
+    /// What a person wrote about a run: one change.
+    Annotation = 9,
+    /// That a run was deleted, or taken back.
+    Tombstone = 10,
+    /// A saved plan as it was at a time, without its secrets; or that it was deleted.
+    PlanRevision = 11,
 }
 
 /// How the content is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Codec {
+pub enum Codec {
+    /// As it is.
     Plain = 0,
+    /// Deflated.
     Deflate = 1,
 }
 
@@ -73,7 +87,10 @@ pub enum EnvelopeError {
 }
 
 /// Packs a value.
-pub(super) fn seal<T: Serialize>(
+///
+/// # Errors
+/// [`EnvelopeError::TooLarge`], and [`EnvelopeError::Content`] for what has no JSON form.
+pub fn seal<T: Serialize>(
     kind: Kind,
     schema: u32,
     codec: Codec,
@@ -99,18 +116,24 @@ pub(super) fn seal<T: Serialize>(
     Ok(bytes)
 }
 
-/// Proves and unpacks what [`seal`] wrote.
-pub(super) fn open<T: DeserializeOwned>(
-    kind: Kind,
-    known_schema: u32,
-    bytes: &[u8],
-) -> Result<T, EnvelopeError> {
+/// Proves and unpacks what [`seal`] wrote, of a schema up to the one that is known.
+///
+/// # Errors
+/// [`EnvelopeError`].
+pub fn open<T: DeserializeOwned>(kind: Kind, known_schema: u32, bytes: &[u8]) -> Result<T, EnvelopeError> {
     let content = content(kind, known_schema, bytes)?;
     serde_json::from_slice(&content).map_err(EnvelopeError::Content)
 }
 
+/// The byte that tells the kind of what starts like an envelope; none if none does. It proves nothing.
+#[must_use]
+pub fn kind_byte(head: &[u8]) -> Option<u8> {
+    if *head.get(..4)? == MAGIC { head.get(5).copied() } else { None }
+}
+
 /// How long the envelope is that starts with these bytes; none if none does.
-pub(super) fn length(head: &[u8]) -> Option<usize> {
+#[must_use]
+pub fn length(head: &[u8]) -> Option<usize> {
     if head.get(..4)? != MAGIC || *head.get(4)? != VERSION {
         return None;
     }
