@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod capacity;
 pub mod causes;
 pub mod cluster;
+pub mod digest;
 pub mod duration;
 pub mod envelope;
 pub mod goal;

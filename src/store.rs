@@ -13,7 +13,6 @@ pub mod pending;
 mod salvage;
 mod tables;
 
-pub use crate::model::envelope::EnvelopeError;
 pub use error::StoreError;
 pub use opening::{OpenReport, Remark};
 

@@ -20,9 +20,8 @@ mod routes;
 mod samples;
 mod words;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::model::adapter::{Category, Marked, Operation, OperationRequest, Step};
+use crate::model::digest::Digest;
 use crate::model::manifest;
 use crate::model::mesh::MeshKind;
 pub use crate::model::mesh::validate::validate;
@@ -310,8 +309,7 @@ fn network_service(asked: &Asked<'_>, params: &mut Params) -> Result<Vec<Step>, 
 /// Any manifest; what is applied and what is removed belong together by their content.
 fn custom(asked: &Asked<'_>, body: &str) -> Result<Vec<Step>, String> {
     manifest::objects(body)?;
-    let digest = Sha256::digest(body.as_bytes());
-    let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name = Digest::of(body.as_bytes()).short(12);
     Ok(asked.set(format!("custom-{name}"), body.to_owned()))
 }
 

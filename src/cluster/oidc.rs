@@ -24,13 +24,13 @@ use oauth2::{
 };
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::kubeconfig::{Provider, Resolved, Secret};
 use super::words::{bounded, chain, trouble};
 use super::{connect, proxy};
 use crate::model::cluster::Trouble;
+use crate::model::digest::Digest;
 use crate::model::host::is_here;
 
 /// No question to a provider takes longer.
@@ -205,9 +205,7 @@ impl OidcLogin {
     fn name(&self) -> String {
         let refresh = self.refresh_token.as_ref().map_or("", Secret::expose);
         let text = format!("{}\n{}\n{refresh}", self.issuer, self.client_id);
-        let digest = Sha256::digest(text.as_bytes());
-        let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("kubeconfig-login-{digits}")
+        format!("kubeconfig-login-{}", Digest::of(text.as_bytes()).short(32))
     }
 
     async fn renew(&self, name: &str, renewed: &mut Renewed) -> Result<Secret, Trouble> {

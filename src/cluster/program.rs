@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 use super::kubeconfig::Secret;
+use crate::model::digest::Digest;
 
 /// The longest that a command may take.
 pub(super) const COMMAND_MAX: Duration = Duration::from_secs(10);
@@ -82,15 +83,10 @@ async fn ask_login_path() -> Option<OsString> {
 
 /// SHA-256 of a file as hexadecimal digits. Blocks.
 pub(super) fn sha256(path: &Path) -> io::Result<String> {
-    use std::fmt::Write as _;
     let mut file = io::Read::take(std::fs::File::open(path)?, PROGRAM_BYTES_MAX);
     let mut hasher = Sha256::new();
     io::copy(&mut file, &mut Hashing(&mut hasher))?;
-    let mut digits = String::new();
-    for byte in hasher.finalize() {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
+    Ok(Digest(hasher.finalize().into()).to_string())
 }
 
 struct Hashing<'a>(&'a mut Sha256);

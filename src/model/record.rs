@@ -1,6 +1,6 @@
 //! Records: what is kept of one machine's history so that it can be kept on others too.
 //!
-//! A record is never changed. It is named by the [`Digest`] of its envelope's bytes, so that the same record is the same
+//! A record is never changed. It is named by the [`Digest`](super::digest::Digest) of its envelope's bytes, so that the same record is the same
 //! everywhere, however often it is sent. What may change is told by further records that carry a [`Stamp`]: of two that
 //! tell the same thing of the same run or plan the later counts, and whoever has the same records sees the same history,
 //! in whatever order they came.
@@ -9,12 +9,8 @@
 //! history = fold(set of records)        no order, no repetition matters
 //! ```
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::envelope::{self, Codec, EnvelopeError, Kind};
@@ -26,10 +22,6 @@ use super::{Plan, Run, RunId};
 pub const RECORD_VERSION: u32 = 1;
 /// How far ahead of the reader's clock a stamp may be, in microseconds: a day. What claims more would win for ever.
 pub const STAMP_AHEAD_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
-
-/// SHA-256 of the bytes of a record's envelope: its name. Written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(pub [u8; 32]);
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,56 +114,6 @@ pub enum RecordError {
     Secret,
 }
 
-impl Digest {
-    /// Of the bytes of an envelope.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Digest {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "a digest has 64 lower-case hexadecimal digits".to_owned();
-        let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 64 || !text.as_bytes().iter().all(is_hex) {
-            return Err(wrong());
-        }
-        let mut digest = [0; 32];
-        for (at, byte) in digest.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(digest))
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 impl RecordKind {
     /// Every kind that this program knows.
     pub const ALL: [Self; 4] = [Self::Run, Self::Annotation, Self::Tombstone, Self::Plan];
@@ -185,12 +127,6 @@ impl RecordKind {
             Self::Tombstone => "tombstone",
             Self::Plan => "plan",
         }
-    }
-
-    /// The kind of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     const fn sealed_as(self) -> Kind {
@@ -207,16 +143,19 @@ impl Stamp {
     /// The stamp of what is said now: later than everything that was known.
     #[must_use]
     pub fn after(latest: Self, now: Timestamp, device: Uuid) -> Self {
-        let now_us = u64::try_from(now.as_microsecond()).unwrap_or(0);
-        Self { time_us: now_us.max(latest.time_us.saturating_add(1)), device }
+        Self { time_us: micros(now).max(latest.time_us.saturating_add(1)), device }
     }
 
     /// Whether it is further ahead of a clock than clocks are wrong.
     #[must_use]
     pub fn is_ahead_of(self, now: Timestamp) -> bool {
-        let now_us = u64::try_from(now.as_microsecond()).unwrap_or(0);
-        self.time_us > now_us.saturating_add(STAMP_AHEAD_MAX_US)
+        self.time_us > micros(now).saturating_add(STAMP_AHEAD_MAX_US)
     }
+}
+
+/// Microseconds since 1970; 0 before.
+fn micros(time: Timestamp) -> u64 {
+    u64::try_from(time.as_microsecond()).unwrap_or(0)
 }
 
 impl Record {
@@ -319,19 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_sealed_and_named_by_its_bytes() {
+    fn a_record_is_read_as_it_was_sealed() {
         let record = annotation(5);
         let bytes = record.seal().unwrap();
         assert_eq!(Record::read(&bytes, now()).unwrap(), record);
-        let digest = Digest::of(&bytes);
-        assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
-        assert_eq!(
-            Digest::of(b"").to_string(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
-        for wrong in ["", "E3", &"A".repeat(64), &"g".repeat(64), &"é".repeat(32)] {
-            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
-        }
     }
 
     #[test]

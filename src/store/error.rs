@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::RunId;
-
 use crate::model::envelope::EnvelopeError;
 
 /// Why the store did not do what was asked. Its text names the step; [`StoreError::advice`] says what to do.

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::model::envelope::{ENVELOPE_BYTES_MAX, EnvelopeError};
 use crate::model::{Run, RunId};
 
 use super::error::StoreError;
 use super::{file, tables};
-use crate::model::envelope::{ENVELOPE_BYTES_MAX, EnvelopeError};
 
 /// The folder of pending runs, in the data directory.
 pub const FOLDER: &str = "pending";

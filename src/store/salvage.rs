@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
+use crate::model::envelope::{self, HEAD_BYTES, MAGIC};
 use crate::model::{Plan, RunId, Settings};
 
 use super::error::Failure;
 use super::tables::{self, ById};
 use super::{Remark, StoreError, file};
-use crate::model::envelope::{self, HEAD_BYTES, MAGIC};
 
 /// Bytes of the file that are searched at once.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;

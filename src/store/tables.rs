@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use crate::model::adapter::book::{ADAPTER_BOOK_VERSION, AdapterBook};
 use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
+use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
 use crate::model::{Labels, Plan, Run, RunId, RunSummary, Settings};
 
 use super::error::{Failure, StoreError};
-use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
 
 /// The schema that this program writes.
 pub(super) const SCHEMA: u32 = 1;

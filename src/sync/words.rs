@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::record::Digest;
+use crate::model::digest::Digest;
 
 /// The version of the protocol that this program speaks.
 pub const API: u32 = 1;
