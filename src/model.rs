@@ -20,6 +20,7 @@ pub mod plan;
 pub mod record;
 pub mod run;
 pub mod settings;
+pub mod sync;
 pub mod ticks;
 
 pub use capacity::{Capacity, Search};

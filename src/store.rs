@@ -6,14 +6,17 @@
 //! and belongs on a thread that may.
 
 mod error;
+mod exchange;
 mod file;
 mod opening;
 mod overlay;
 pub mod pending;
 mod salvage;
 mod tables;
+mod travel;
 
 pub use error::StoreError;
+pub use exchange::{Arrivals, Arrived, HELD_DAYS, Page, Refusal, TargetState, Waiting};
 pub use opening::{OpenReport, Remark};
 
 use std::collections::BTreeMap;
@@ -28,9 +31,11 @@ use uuid::Uuid;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
+use crate::model::sync::SyncBook;
 use crate::model::{Plan, Run, RunId, RunSummary, Settings};
 
 use error::Failure;
+use tables::Fate;
 
 /// The name of the history's file in the data directory.
 pub const FILE: &str = "history.redb";
@@ -88,7 +93,7 @@ impl Store {
         let db = open()?;
         opening::prepare(&db)?;
         let store = Self::over(db, Some(Box::new(open)));
-        let remarks = opening::tidy(&store, None);
+        let remarks = opening::tidy(&store, None, Timestamp::UNIX_EPOCH);
         Ok((store, remarks))
     }
 
@@ -145,33 +150,33 @@ impl Store {
     ///
     /// # Errors
     /// When there is no such run, or the edit is not safe on disk.
-    pub fn edit_run(&self, id: RunId, edit: RunEdit) -> Result<Run, StoreError> {
-        self.write("saving the change", |txn| tables::edit(txn, id, edit.clone()))
+    pub fn edit_run(&self, id: RunId, edit: RunEdit, now: Timestamp) -> Result<Run, StoreError> {
+        self.write("saving the change", |txn| tables::edit(txn, id, edit.clone(), now))
     }
 
     /// Moves runs to the trash; the runs that are there now. What is not in history is passed over.
     ///
     /// # Errors
     /// When nothing was moved.
-    pub fn delete_runs(&self, ids: &[RunId]) -> Result<Vec<RunSummary>, StoreError> {
-        self.write("deleting", |txn| tables::move_summaries(txn, ids, tables::SUMMARIES, tables::TRASH))
+    pub fn delete_runs(&self, ids: &[RunId], now: Timestamp) -> Result<Vec<RunSummary>, StoreError> {
+        self.write("deleting", |txn| tables::move_summaries(txn, ids, Fate::Deleted, now))
     }
 
     /// Moves runs back from the trash; the runs that are in history now.
     ///
     /// # Errors
     /// When nothing was moved.
-    pub fn restore_runs(&self, ids: &[RunId]) -> Result<Vec<RunSummary>, StoreError> {
-        self.write("restoring", |txn| tables::move_summaries(txn, ids, tables::TRASH, tables::SUMMARIES))
+    pub fn restore_runs(&self, ids: &[RunId], now: Timestamp) -> Result<Vec<RunSummary>, StoreError> {
+        self.write("restoring", |txn| tables::move_summaries(txn, ids, Fate::Restored, now))
     }
 
     /// Deletes for good what is in the trash; how many runs. Opening does it too, so an undo works until the
-    /// program ends.
+    /// program ends; what was deleted on another machine stays for [`HELD_DAYS`].
     ///
     /// # Errors
     /// When nothing was deleted.
-    pub fn empty_trash(&self) -> Result<usize, StoreError> {
-        self.write("emptying the trash", tables::empty_trash)
+    pub fn empty_trash(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.write("emptying the trash", |txn| tables::empty_trash(txn, now))
     }
 
     /// Keeps what is known of a run in progress, in the place of what was known before. Should the program
@@ -208,16 +213,16 @@ impl Store {
     ///
     /// # Errors
     /// When it is not safe on disk.
-    pub fn save_plan(&self, id: Uuid, plan: &Plan) -> Result<(), StoreError> {
-        self.write("saving the plan", |txn| tables::put_plan(txn, id, plan))
+    pub fn save_plan(&self, id: Uuid, plan: &Plan, now: Timestamp) -> Result<(), StoreError> {
+        self.write("saving the plan", |txn| travel::save_plan(txn, id, plan, now))
     }
 
     /// Deletes a plan; whether there was one.
     ///
     /// # Errors
     /// When it is still there.
-    pub fn delete_plan(&self, id: Uuid) -> Result<bool, StoreError> {
-        self.write("deleting the plan", |txn| tables::take(txn, tables::PLANS, id.as_u128()))
+    pub fn delete_plan(&self, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+        self.write("deleting the plan", |txn| travel::delete_plan(txn, id, now))
     }
 
     /// Choices; the defaults where none were kept.
@@ -266,6 +271,22 @@ impl Store {
     /// When it is not safe on disk.
     pub fn save_adapters(&self, book: &AdapterBook) -> Result<(), StoreError> {
         self.write("saving what is known of adapters", |txn| tables::put_adapters(txn, book))
+    }
+
+    /// With whom history is shared; nobody where nothing was chosen.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sync_book(&self) -> Result<SyncBook, StoreError> {
+        self.read("reading with whom history is shared", tables::sync)
+    }
+
+    /// Keeps with whom history is shared.
+    ///
+    /// # Errors
+    /// When it is not safe on disk.
+    pub fn save_sync_book(&self, book: &SyncBook) -> Result<(), StoreError> {
+        self.write("saving with whom history is shared", |txn| tables::put_sync(txn, book))
     }
 
     /// Gives room that deleted runs took back to the disk; whether there was any.

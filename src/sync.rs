@@ -11,7 +11,6 @@
 //! A record is named by the SHA-256 of its bytes ([`crate::model::record`]); both sides prove every one. Sending one twice is
 //! nothing, in any order is the same: what a server lost is sent again, what a machine lost is fetched again. A server that
 //! begins anew, or is put back to an older copy, says so by another `server_epoch`.
-//!
-//! So far these are words: neither a client nor a server speaks them yet.
 
+pub mod client;
 pub mod words;

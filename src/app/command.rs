@@ -7,6 +7,7 @@ use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
+use super::sharing::SharingCommand;
 use super::state::{NoticeId, PlanId, Slot};
 
 /// What a person or script wants. Carried out by `State::command`, between frames.
@@ -94,6 +95,8 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// About adapters.
     Adapter(AdapterCommand),
+    /// About sharing history.
+    Sharing(SharingCommand),
     /// The window is seen, or not: minimized, or another has the focus.
     Hidden(bool),
     /// The person wants to close the window; asks first if a run is going.

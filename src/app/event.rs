@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
+use crate::model::sync::SyncBook;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
 use super::adapters::AdapterNews;
 use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
+use super::sharing::SharingNews;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
 
 /// News from background work. Everything that can fail ends in one of these.
@@ -75,6 +77,8 @@ pub enum Event {
     PlanSaved(Box<SavedPlan>),
     /// A saved plan is gone.
     PlanDeleted(PlanId),
+    /// Saved plans were read again.
+    PlansRead(Vec<SavedPlan>),
     /// A plan was read from a file.
     PlanImported(Box<crate::model::Plan>),
     /// Something was written to a file.
@@ -101,6 +105,8 @@ pub enum Event {
     Cluster(ClusterEvent),
     /// About adapters.
     Adapter(AdapterNews),
+    /// About sharing history.
+    Sharing(SharingNews),
     /// Settings are on disk.
     SettingsSaved(Settings),
     /// Something did not work; nothing is lost.
@@ -125,6 +131,8 @@ pub struct Opened {
     pub clusters: ClusterBook,
     /// Which adapters there are, and what was done with them.
     pub adapters: AdapterBook,
+    /// With whom history is shared.
+    pub sync: SyncBook,
     /// What the person must know about the opening: a damaged file moved aside, a run recovered.
     pub remarks: Vec<String>,
 }
@@ -150,4 +158,19 @@ pub struct Progress {
     pub factor: f64,
     /// Whether it is paused.
     pub is_paused: bool,
+}
+
+impl Event {
+    /// Whether there is something on disk now that other machines may not have.
+    pub(super) fn changes_records(&self) -> bool {
+        matches!(
+            self,
+            Self::RunSaved(_)
+                | Self::RunEdited(_)
+                | Self::RunsDeleted(_)
+                | Self::RunsRestored(_)
+                | Self::PlanSaved(_)
+                | Self::PlanDeleted(_)
+        )
+    }
 }

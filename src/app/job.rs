@@ -8,6 +8,7 @@ use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
+use super::sharing::SharingJob;
 use super::state::{PlanId, SavedPlan, Slot};
 
 /// Background work. Each ends in one or more events.
@@ -57,6 +58,8 @@ pub enum Job {
     ExportRuns(Vec<RunId>, ExportFormat, PathBuf),
     /// Keep a plan.
     SavePlan(Box<SavedPlan>),
+    /// Read the saved plans.
+    ReadPlans,
     /// Delete a plan.
     DeletePlan(PlanId),
     /// Ask for a plan's file, then read it.
@@ -75,6 +78,8 @@ pub enum Job {
     Cluster(ClusterJob),
     /// About adapters.
     Adapter(AdapterJob),
+    /// About sharing history.
+    Sharing(SharingJob),
     /// Show a notification on the desktop.
     TellDesktop {
         /// Whose news.

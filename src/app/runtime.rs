@@ -16,6 +16,7 @@ mod files;
 mod forward;
 mod run;
 mod serving;
+mod sharing;
 mod store;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ use tokio::task::AbortHandle;
 
 use crate::load;
 use crate::model::causes::chain;
+use crate::model::sync::SyncBook;
 
 use super::adapters::{AdapterJob, AdapterNews};
 use super::clusters::{ClusterEvent, ClusterJob};
@@ -36,6 +38,7 @@ use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
 use super::methods::ANSWER_MAX;
+use super::sharing::SharingJob;
 use super::state::{Picked, Slot};
 
 pub use serving::{Serving, ServingError, ServingOptions, meshes};
@@ -153,6 +156,7 @@ pub struct Runtime {
     listing: Option<AbortHandle>,
     clusters: clusters::Clusters,
     adapters: adapters::Adapters,
+    exchanges: sharing::Exchanges,
 }
 
 impl Runtime {
@@ -185,6 +189,7 @@ impl Runtime {
             listing: None,
             clusters: clusters::Clusters::default(),
             adapters: adapters::Adapters::default(),
+            exchanges: sharing::Exchanges::default(),
         };
         Ok((runtime, events))
     }
@@ -221,6 +226,8 @@ impl Runtime {
             Job::RestoreRuns(ids) => self.ask_store(move |shelf, outbox| shelf.restore_runs(&ids, outbox)),
             Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
             Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
+            Job::ReadPlans => self.ask_store(store::Shelf::read_plans),
+            Job::Sharing(job) => self.start_sharing(job),
             Job::SaveSettings(settings) => {
                 self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox));
             }
@@ -391,6 +398,37 @@ impl Runtime {
             AdapterJob::StopOperation(id) => self.adapters.stops().stop(id),
             AdapterJob::Find => drop(self.tokio.spawn(adapters::find(around.outbox))),
         }
+    }
+
+    fn start_sharing(&mut self, job: SharingJob) {
+        match job {
+            SharingJob::Save(book) => {
+                self.watch(&book);
+                self.ask_store(move |shelf, outbox| shelf.save_sync_book(&book, outbox));
+            }
+            SharingJob::Watch(book) => self.watch(&book),
+            SharingJob::Changed => self.exchanges.changed(),
+            SharingJob::Now(id) => self.exchanges.now(id),
+            SharingJob::TryAgain(id) => {
+                self.ask_store(move |shelf, outbox| shelf.forgive(id, outbox));
+                self.exchanges.now(id);
+            }
+            SharingJob::Forget(id) => self.ask_store(move |shelf, outbox| shelf.forget(id, outbox)),
+        }
+    }
+
+    fn watch(&mut self, book: &SyncBook) {
+        let around = sharing::Around {
+            handle: self.tokio.handle().clone(),
+            outbox: self.outbox.clone(),
+            desk: self.store.desk().clone(),
+            tokens: self.tokens_of(),
+        };
+        self.exchanges.watch(book, &around);
+    }
+
+    fn tokens_of(&self) -> sharing::TokensOf {
+        Arc::new(|_| Arc::new(|_| Box::pin(async { Err("log in first".to_owned()) })))
     }
 
     fn pick_manifest(&self) {

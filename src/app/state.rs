@@ -14,6 +14,7 @@ use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
+use super::sharing::Sharing;
 
 /// The most notices that are kept.
 pub const NOTICES_MAX: usize = 200;
@@ -49,6 +50,8 @@ pub struct State {
     pub clusters: Clusters,
     /// Adapters of service meshes.
     pub adapters: Adapters,
+    /// Servers that history is shared with.
+    pub sharing: Sharing,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// Runs that are nowhere on disk: gone when the program ends.

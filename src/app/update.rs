@@ -9,12 +9,14 @@ mod notice;
 mod passing;
 mod plan;
 mod run;
+mod sharing;
 
 use uuid::Uuid;
 
 use super::command::Command;
 use super::event::Event;
 use super::job::Job;
+use super::sharing::SharingJob;
 use super::state::{Question, State, StoreState};
 use crate::model::Settings;
 use crate::model::cluster::ClusterBook;
@@ -70,6 +72,7 @@ impl State {
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
             Command::Adapter(command) => self.adapter_command(command, fresh),
+            Command::Sharing(command) => self.sharing_command(command),
             Command::Hidden(is_hidden) => {
                 self.is_hidden = is_hidden;
                 Vec::new()
@@ -81,6 +84,15 @@ impl State {
 
     /// Takes in what happened outside.
     pub fn event(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
+        let is_shared = self.sharing.is_on() && event.changes_records();
+        let mut jobs = self.happened(event, fresh);
+        if is_shared {
+            jobs.push(Job::Sharing(SharingJob::Changed));
+        }
+        jobs
+    }
+
+    fn happened(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
         match event {
             Event::StoreOpened(opened) => self.store_opened(*opened),
             Event::StoreFailed { reason } => self.store_failed(reason),
@@ -98,6 +110,7 @@ impl State {
             Event::RunsDeleted(runs) => self.runs_deleted(runs),
             Event::RunsRestored(runs) => self.runs_restored(runs),
             Event::PlanSaved(plan) => self.plan_saved(*plan),
+            Event::PlansRead(plans) => self.plans_read(plans),
             Event::PlanDeleted(id) => self.plan_deleted(id),
             Event::PlanImported(plan) => self.edit_plan(plan),
             Event::Exported { path } => self.exported(&path),
@@ -108,6 +121,7 @@ impl State {
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::Cluster(event) => self.cluster_event(event),
             Event::Adapter(news) => self.adapter_news(news),
+            Event::Sharing(news) => self.sharing_news(news),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),
         }
@@ -130,6 +144,7 @@ impl State {
         let mut jobs = self.book_opened(opened.clusters);
         jobs.extend(self.adapters_opened(opened.adapters));
         jobs.extend(self.history_read(opened.history));
+        jobs.extend(self.sharing_opened(opened.sync));
         jobs
     }
 

@@ -49,6 +49,12 @@ pub enum Kind {
     Tombstone = 10,
     /// A saved plan as it was at a time, without its secrets; or that it was deleted.
     PlanRevision = 11,
+    /// What is known of a record that travels.
+    Travel = 13,
+    /// How far the exchange with a server has got.
+    Target = 14,
+    /// With whom history is shared.
+    Sync = 15,
 }
 
 /// How the content is packed.

@@ -314,6 +314,24 @@ impl Plan {
         plan
     }
 
+    /// The plan with the secrets of another, where both send the same to the same place. A plan that goes elsewhere gets
+    /// none: whoever changed it may not know them.
+    #[must_use]
+    pub fn with_secrets_of(&self, other: &Self) -> Self {
+        let hidden = other.redacted();
+        let goes = |plan: &Self| {
+            let urls: Vec<_> = plan.variants.iter().map(|variant| variant.url.clone()).collect();
+            (plan.target.clone(), urls)
+        };
+        if goes(self) != goes(&hidden) {
+            return self.clone();
+        }
+        let values = (serde_json::to_value(self), serde_json::to_value(&hidden), serde_json::to_value(other));
+        let (Ok(mut plan), Ok(hidden), Ok(other)) = values else { return self.clone() };
+        reveal(&mut plan, &hidden, &other);
+        serde_json::from_value(plan).unwrap_or_else(|_| self.clone())
+    }
+
     /// The plan as TOML, secrets as they are. Share [`Plan::redacted`] instead.
     ///
     /// # Panics
@@ -572,6 +590,34 @@ fn check_timeout(timeout: Duration) -> Result<(), String> {
 }
 
 /// A URL may carry `user:password@`, or `token@`; what is kept does not.
+/// Puts what was hidden back in its place. Parts of lists are the same by their name, where they have one.
+fn reveal(value: &mut serde_json::Value, hidden: &serde_json::Value, other: &serde_json::Value) {
+    use serde_json::Value;
+    match (value, hidden, other) {
+        (Value::Object(value), Value::Object(hidden), Value::Object(other)) => {
+            for (key, value) in value {
+                if let (Some(hidden), Some(other)) = (hidden.get(key), other.get(key)) {
+                    reveal(value, hidden, other);
+                }
+            }
+        }
+        (Value::Array(values), Value::Array(hidden), Value::Array(other)) => {
+            for (at, value) in values.iter_mut().enumerate() {
+                let name = value.get("name").cloned();
+                let place = match name {
+                    Some(name) => hidden.iter().position(|hidden| hidden.get("name") == Some(&name)),
+                    None => Some(at),
+                };
+                if let Some((hidden, other)) = place.and_then(|at| hidden.get(at).zip(other.get(at))) {
+                    reveal(value, hidden, other);
+                }
+            }
+        }
+        (value, hidden, other) if value == hidden && hidden != other => value.clone_from(other),
+        _ => {}
+    }
+}
+
 fn redacted_url(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
     // Neither can fail: a URL that had credentials can have others.
@@ -600,6 +646,24 @@ fn default_timeout() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_from_elsewhere_gets_the_secrets_of_here_unless_it_goes_elsewhere() {
+        let header =
+            |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned(), secret: true };
+        let mut here = Plan::for_url("https://ann:pass@shop.test/");
+        here.request.headers = vec![header("X-Key", "one"), header("X-Other", "two")];
+        let mut there = here.redacted();
+        there.name = "Renamed".to_owned();
+        there.request.headers.reverse();
+        there.request.headers.push(header("X-New", REDACTED));
+        let merged = there.with_secrets_of(&here);
+        assert_eq!((merged.name.as_str(), merged.target.url.as_str()), ("Renamed", here.target.url.as_str()));
+        let values: Vec<_> = merged.request.headers.iter().map(|header| header.value.as_str()).collect();
+        assert_eq!(values, ["two", "one", REDACTED]);
+        there.target.url = "https://elsewhere.test/".to_owned();
+        assert_eq!(there.with_secrets_of(&here), there);
+    }
 
     fn full() -> Plan {
         let mut plan = Plan::for_url("https://localhost:8443/a?b=c");

@@ -24,7 +24,8 @@ pub const RECORD_VERSION: u32 = 1;
 pub const STAMP_AHEAD_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
 
 /// What a record tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RecordKind {
     /// A run, as it was measured.
     Run,

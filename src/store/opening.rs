@@ -141,7 +141,7 @@ pub(super) fn open(
     let reopen =
         Box::new(move || file::open_checked(&path, &mut |_| {}).map_err(|refusal| refusal.error(&path)));
     let store = Store::over(db, Some(reopen));
-    remarks.extend(tidy(&store, Some(dir)).remarks);
+    remarks.extend(tidy(&store, Some(dir), now).remarks);
     progress(1.0);
     Ok((store, OpenReport { remarks }))
 }
@@ -160,13 +160,16 @@ pub(super) fn prepare(db: &Database) -> Result<(), StoreError> {
     let work = || -> Result<(), Failure> {
         let found = tables::schema(db)?;
         refuse_newer(found)?;
-        if found.is_none() {
-            let txn = db.begin_write()?;
-            tables::create(&txn)?;
-            txn.commit()?;
-        }
-        // Schema 1 is the first. A later one takes each older schema one step further here, each step in
-        // one transaction that also names the schema it leads to.
+        // Each older schema is taken one step further, each step in one transaction that also names the
+        // schema it leads to.
+        let step = match found {
+            None => tables::create,
+            Some(1) => tables::to_schema_2,
+            Some(_) => return Ok(()),
+        };
+        let txn = db.begin_write()?;
+        step(&txn)?;
+        txn.commit()?;
         Ok(())
     };
     work().map_err(|failure| failure.at("preparing the history"))
@@ -174,13 +177,13 @@ pub(super) fn prepare(db: &Database) -> Result<(), StoreError> {
 
 /// Sets right what an earlier end of the program left behind. What cannot be done now is said and stays for
 /// the next opening: a full disk must not keep anyone from reading.
-pub(super) fn tidy(store: &Store, dir: Option<&Path>) -> OpenReport {
+pub(super) fn tidy(store: &Store, dir: Option<&Path>, now: Timestamp) -> OpenReport {
     let mut remarks = Vec::new();
     let mut done = |result: Result<Vec<Remark>, StoreError>| match result {
         Ok(found) => remarks.extend(found),
         Err(error) => remarks.push(Remark::Unfinished(format!("{error}. {}", error.advice()))),
     };
-    done(store.empty_trash().map(|_| Vec::new()));
+    done(store.empty_trash(now).map(|_| Vec::new()));
     done(mend_summaries(store));
     if let Some(dir) = dir {
         done(take_in_pending(store, dir));

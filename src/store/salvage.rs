@@ -19,11 +19,12 @@ use uuid::Uuid;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::envelope::{self, HEAD_BYTES, MAGIC};
+use crate::model::sync::SyncBook;
 use crate::model::{Plan, RunId, Settings};
 
 use super::error::Failure;
 use super::tables::{self, ById};
-use super::{Remark, StoreError, file};
+use super::{Remark, StoreError, file, travel};
 
 /// Bytes of the file that are searched at once.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
@@ -61,6 +62,7 @@ struct Told {
     settings: Option<Settings>,
     clusters: Option<ClusterBook>,
     adapters: Option<AdapterBook>,
+    sync: Option<SyncBook>,
 }
 
 /// Takes what is whole in the damaged file over into a new database.
@@ -110,6 +112,9 @@ fn take_over(
             tables::put(&txn, tables::EDITS, *key, edits)?;
         }
         tables::save(&txn, &run, &bytes)?;
+        if let Some(edits) = found.edits.get(key).and_then(|(_, bytes)| tables::open_edits(bytes).ok()) {
+            travel::adopt(&txn, &edits)?;
+        }
         recovered.insert(*key);
     }
     for (key, bytes) in &told.checkpoints {
@@ -117,6 +122,10 @@ fn take_over(
     }
     for (id, plan) in &told.plans {
         tables::put_plan(&txn, *id, plan)?;
+        travel::adopt_plan(&txn, *id, plan)?;
+    }
+    if let Some(book) = &told.sync {
+        tables::put_sync(&txn, book)?;
     }
     if let Some(settings) = &told.settings {
         tables::put_settings(&txn, settings)?;
@@ -155,6 +164,7 @@ fn tell(path: &Path) -> Told {
     told.settings = attempt(|| tables::settings(&txn).ok()).flatten();
     told.clusters = attempt(|| tables::clusters(&txn).ok()).flatten();
     told.adapters = attempt(|| tables::adapters(&txn).ok()).flatten();
+    told.sync = attempt(|| tables::sync(&txn).ok()).flatten();
     told
 }
 

@@ -1,4 +1,4 @@
-//! The tables of schema 1, and what is done in them inside one transaction.
+//! The tables of schema 2, and what is done in them inside one transaction.
 //!
 //! Keys are plain integers and texts only, and values our own envelopes: neither depends on how redb
 //! encodes anything else. A run that is in `summaries` is in history; one in `trash` is not, but its record
@@ -6,25 +6,30 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::adapter::book::{ADAPTER_BOOK_VERSION, AdapterBook};
 use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
+use crate::model::digest::Digest;
 use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
+use crate::model::sync::{SYNC_BOOK_VERSION, SyncBook};
 use crate::model::{Labels, Plan, Run, RunId, RunSummary, Settings};
 
 use super::error::{Failure, StoreError};
+use super::{exchange, travel};
 
 /// The schema that this program writes.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 const SUMMARY_VERSION: u32 = 1;
 const EDITS_VERSION: u32 = 1;
+const SYNC_KEY: &str = "sync";
 const SCHEMA_KEY: &str = "schema_version";
 const SETTINGS_KEY: &str = "settings";
 const CLUSTERS_KEY: &str = "clusters";
@@ -59,11 +64,11 @@ pub(super) struct Edits {
 }
 
 impl Edits {
-    fn none(run: RunId) -> Self {
+    pub(super) fn none(run: RunId) -> Self {
         Self { run, number: 0, name: None, labels: None, note: None }
     }
 
-    fn add(&mut self, edit: RunEdit) {
+    pub(super) fn add(&mut self, edit: RunEdit) {
         self.number += 1;
         match edit {
             RunEdit::Name(name) => self.name = Some(name),
@@ -72,7 +77,15 @@ impl Edits {
         }
     }
 
-    fn apply(self, run: &mut Run) {
+    /// What was written, as changes.
+    pub(super) fn each(&self) -> Vec<RunEdit> {
+        let name = self.name.clone().map(RunEdit::Name);
+        let labels = self.labels.clone().map(RunEdit::Labels);
+        let note = self.note.clone().map(RunEdit::Note);
+        [name, labels, note].into_iter().flatten().collect()
+    }
+
+    pub(super) fn apply(self, run: &mut Run) {
         if let Some(name) = self.name {
             run.edit(RunEdit::Name(name));
         }
@@ -159,12 +172,36 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), Failure> {
         txn.open_table(table)?;
     }
     txn.open_table(SETTINGS)?;
+    travel::create(txn)?;
+    exchange::create(txn)?;
+    name_schema(txn)
+}
+
+/// Brings a history of schema 1 to schema 2, which keeps beside it what travels.
+pub(super) fn to_schema_2(txn: &WriteTransaction) -> Result<(), Failure> {
+    travel::create(txn)?;
+    exchange::create(txn)?;
+    travel::backfill(txn)?;
+    name_schema(txn)
+}
+
+fn name_schema(txn: &WriteTransaction) -> Result<(), Failure> {
     txn.open_table(META)?.insert(SCHEMA_KEY, SCHEMA.to_le_bytes().as_slice())?;
     Ok(())
 }
 
 /// Every row of a table as it is.
 pub(super) fn rows(txn: &ReadTransaction, table: ById) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
+    let mut rows = Vec::new();
+    for row in txn.open_table(table)?.iter()? {
+        let (key, value) = row?;
+        rows.push((key.value(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
+/// Every row of a table as it is, for one who writes.
+pub(super) fn rows_in(txn: &WriteTransaction, table: ById) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
     let mut rows = Vec::new();
     for row in txn.open_table(table)?.iter()? {
         let (key, value) = row?;
@@ -198,12 +235,18 @@ pub(super) fn take(txn: &WriteTransaction, table: ById, key: u128) -> Result<boo
 pub(super) fn save(txn: &WriteTransaction, run: &Run, sealed_run: &[u8]) -> Result<RunSummary, Failure> {
     let key = run.id.0.as_u128();
     take(txn, INFLIGHT, key)?;
-    let kept = row_in(txn, RECORDS, key)?.and_then(|bytes| open_run(&bytes).ok());
+    let row = row_in(txn, RECORDS, key)?;
+    let kept = row.as_deref().and_then(|bytes| open_run(bytes).ok());
     let replaces = |kept: &Run| kept.interrupted && !run.interrupted;
     let mut shown = match kept {
         Some(kept) if !replaces(&kept) => kept,
         _ => {
+            let replaced = row.map(|bytes| Digest::of(&bytes));
+            if let Some((replaced, note)) = travel::noted(txn, replaced)? {
+                travel::note_gone(txn, replaced, note)?;
+            }
             put(txn, RECORDS, key, sealed_run)?;
+            travel::note_run(txn, run.id, sealed_run, None)?;
             run.clone()
         }
     };
@@ -244,7 +287,7 @@ pub(super) fn run(txn: &ReadTransaction, id: RunId) -> Result<Option<Run>, Failu
 }
 
 /// Keeps an edit beside a record, and shows it in the summary.
-pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit) -> Result<Run, Failure> {
+pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit, now: Timestamp) -> Result<Run, Failure> {
     let key = id.0.as_u128();
     let record = row_in(txn, RECORDS, key)?.ok_or(StoreError::NoRun { id })?;
     if row_in(txn, SUMMARIES, key)?.is_none() {
@@ -255,27 +298,59 @@ pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit) -> Result<R
         Some(bytes) => open_edits(&bytes).map_err(damaged(format!("what was written about {id}")))?,
         None => Edits::none(id),
     };
+    travel::say(txn, &travel::annotation(id, edit.clone(), travel::stamp(txn, now)?))?;
     edits.add(edit);
-    let bytes = sealed(Kind::Edits, EDITS_VERSION, &format!("what was written about {id}"), &edits)?;
-    put(txn, EDITS, key, &bytes)?;
+    seal_edits(txn, &edits)?;
     edits.apply(&mut run);
     put_summary(txn, SUMMARIES, &run.summary())?;
     Ok(run)
 }
 
-/// Moves summaries from one table to the other; those that are in `to` afterwards.
+fn seal_edits(txn: &WriteTransaction, edits: &Edits) -> Result<(), Failure> {
+    let what = format!("what was written about {}", edits.run);
+    put(txn, EDITS, edits.run.0.as_u128(), &sealed(Kind::Edits, EDITS_VERSION, &what, edits)?)
+}
+
+/// Keeps edits that came about otherwise than by one more edit, if they say anything new.
+pub(super) fn put_edits(txn: &WriteTransaction, edits: &mut Edits) -> Result<(), Failure> {
+    let kept = row_in(txn, EDITS, edits.run.0.as_u128())?.and_then(|bytes| open_edits(&bytes).ok());
+    let number = kept.as_ref().map_or(0, |kept| kept.number);
+    if kept.map_or_else(Vec::new, |kept| kept.each()) == edits.each() {
+        return Ok(());
+    }
+    edits.number = number + 1;
+    seal_edits(txn, edits)
+}
+
+/// Where summaries are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// From history to the trash.
+    Deleted,
+    /// And back.
+    Restored,
+}
+
+/// Moves summaries between history and the trash; those that are where they were to go afterwards.
 pub(super) fn move_summaries(
     txn: &WriteTransaction,
     ids: &[RunId],
-    from: ById,
-    to: ById,
+    fate: Fate,
+    now: Timestamp,
 ) -> Result<Vec<RunSummary>, Failure> {
+    let (from, to) = match fate {
+        Fate::Deleted => (SUMMARIES, TRASH),
+        Fate::Restored => (TRASH, SUMMARIES),
+    };
     let mut moved = Vec::new();
     for id in ids {
         let key = id.0.as_u128();
         if let Some(bytes) = row_in(txn, from, key)? {
             put(txn, to, key, &bytes)?;
             take(txn, from, key)?;
+            let stamp = travel::stamp(txn, now)?;
+            travel::say(txn, &travel::tombstone(*id, fate == Fate::Deleted, stamp))?;
+            exchange::let_go(txn, *id)?;
         }
         if let Some(bytes) = row_in(txn, to, key)? {
             moved.push(open_summary(&bytes).map_err(damaged(format!("the summary of {id}")))?);
@@ -284,18 +359,22 @@ pub(super) fn move_summaries(
     Ok(moved)
 }
 
-/// Deletes for good what is in the trash; how many runs.
-pub(super) fn empty_trash(txn: &WriteTransaction) -> Result<usize, Failure> {
-    let mut keys = Vec::new();
-    for row in txn.open_table(TRASH)?.iter()? {
-        keys.push(row?.0.value());
+/// Deletes for good what is in the trash, but not yet what was deleted elsewhere a short time ago; how many runs.
+pub(super) fn empty_trash(txn: &WriteTransaction, now: Timestamp) -> Result<usize, Failure> {
+    let mut deleted = 0;
+    for (key, _) in rows_in(txn, TRASH)? {
+        let id = RunId(Uuid::from_u128(key));
+        if exchange::is_held(txn, id, now)? {
+            continue;
+        }
+        exchange::let_go(txn, id)?;
+        travel::forget_run(txn, id, |digest| exchange::is_elsewhere(txn, digest))?;
+        take(txn, RECORDS, key)?;
+        take(txn, EDITS, key)?;
+        take(txn, TRASH, key)?;
+        deleted += 1;
     }
-    for key in &keys {
-        take(txn, RECORDS, *key)?;
-        take(txn, EDITS, *key)?;
-        take(txn, TRASH, *key)?;
-    }
-    Ok(keys.len())
+    Ok(deleted)
 }
 
 pub(super) fn put_plan(txn: &WriteTransaction, id: Uuid, plan: &Plan) -> Result<(), Failure> {
@@ -347,6 +426,23 @@ pub(super) fn adapters(txn: &ReadTransaction) -> Result<AdapterBook, Failure> {
             Ok(book.map_err(damaged("what is known of adapters".to_owned()))?)
         }
         None => Ok(AdapterBook::default()),
+    }
+}
+
+pub(super) fn put_sync(txn: &WriteTransaction, book: &SyncBook) -> Result<(), Failure> {
+    let bytes = sealed(Kind::Sync, SYNC_BOOK_VERSION, "with whom history is shared", book)?;
+    txn.open_table(SETTINGS)?.insert(SYNC_KEY, bytes.as_slice())?;
+    Ok(())
+}
+
+/// With whom history is shared; nobody where nothing was chosen.
+pub(super) fn sync(txn: &ReadTransaction) -> Result<SyncBook, Failure> {
+    match txn.open_table(SETTINGS)?.get(SYNC_KEY)? {
+        Some(bytes) => {
+            let book = envelope::open(Kind::Sync, SYNC_BOOK_VERSION, bytes.value());
+            Ok(book.map_err(damaged("with whom history is shared".to_owned()))?)
+        }
+        None => Ok(SyncBook::default()),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::model::digest::Digest;
 pub const API: u32 = 1;
 /// The name of the space that everybody has alone.
 pub const PERSONAL: &str = "me";
+/// The kind of a record that its author has deleted: only its place and name are left of it.
+pub const GONE_KIND: &str = "gone";
 /// The most changes in one answer.
 pub const CHANGES_MAX: usize = 500;
 /// The most digests in one question.

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod fault;
 mod golden;
+mod travel;
 mod trips;
 
 use std::path::Path;

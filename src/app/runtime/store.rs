@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::app::adapters::AdapterNews;
 use crate::app::clusters::ClusterEvent;
@@ -19,6 +20,7 @@ use crate::model::adapter::book::AdapterBook;
 use crate::model::causes::chain;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
+use crate::model::sync::SyncBook;
 use crate::model::{Run, RunId, Settings};
 
 use crate::store::{Store, StoreError, pending};
@@ -192,10 +194,10 @@ impl Shelf {
 
     fn opened(&self, remarks: Vec<String>) -> Event {
         let read = self.with(|store| {
-            let plans =
-                store.plans()?.into_iter().map(|(id, plan)| SavedPlan { id: PlanId(id), plan }).collect();
+            let plans = saved_plans(store)?;
             let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
-            Ok(Opened { history: store.summaries()?, plans, settings, clusters, adapters, remarks })
+            let sync = store.sync_book()?;
+            Ok(Opened { history: store.summaries()?, plans, settings, clusters, adapters, sync, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),
@@ -276,38 +278,68 @@ impl Shelf {
     }
 
     pub(super) fn edit_run(&mut self, id: RunId, edit: RunEdit, outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.edit_run(id, edit)) {
+        outbox.send(match self.with(|store| store.edit_run(id, edit, Timestamp::now())) {
             Ok(run) => Event::RunEdited(Arc::new(run)),
             Err(reason) => failed("The change was not kept", reason),
         });
     }
 
     pub(super) fn delete_runs(&mut self, ids: &[RunId], outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.delete_runs(ids)) {
+        outbox.send(match self.with(|store| store.delete_runs(ids, Timestamp::now())) {
             Ok(runs) => Event::RunsDeleted(runs),
             Err(reason) => failed("Nothing was deleted", reason),
         });
     }
 
     pub(super) fn restore_runs(&mut self, ids: &[RunId], outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.restore_runs(ids)) {
+        outbox.send(match self.with(|store| store.restore_runs(ids, Timestamp::now())) {
             Ok(runs) => Event::RunsRestored(runs),
             Err(reason) => failed("The deleted runs could not be brought back", reason),
         });
     }
 
     pub(super) fn save_plan(&mut self, plan: SavedPlan, outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.save_plan(plan.id.0, &plan.plan)) {
+        outbox.send(match self.with(|store| store.save_plan(plan.id.0, &plan.plan, Timestamp::now())) {
             Ok(()) => Event::PlanSaved(Box::new(plan)),
             Err(reason) => failed("The plan was not saved", reason),
         });
     }
 
     pub(super) fn delete_plan(&mut self, id: PlanId, outbox: &Outbox) {
-        outbox.send(match self.with(|store| store.delete_plan(id.0)) {
+        outbox.send(match self.with(|store| store.delete_plan(id.0, Timestamp::now())) {
             Ok(_) => Event::PlanDeleted(id),
             Err(reason) => failed("The plan was not deleted", reason),
         });
+    }
+
+    pub(super) fn read_plans(&mut self, outbox: &Outbox) {
+        outbox.send(match self.with(saved_plans) {
+            Ok(plans) => Event::PlansRead(plans),
+            Err(reason) => failed("The saved plans could not be read", reason),
+        });
+    }
+
+    /// None while it is not open.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    pub(super) fn save_sync_book(&mut self, book: &SyncBook, outbox: &Outbox) {
+        if let Err(reason) = self.with(|store| store.save_sync_book(book)) {
+            outbox.send(failed("With whom history is shared was not kept", reason));
+        }
+    }
+
+    pub(super) fn forgive(&mut self, target: Uuid, outbox: &Outbox) {
+        if let Err(reason) = self.with(|store| store.forgive(target)) {
+            outbox.send(failed("What was refused cannot be tried again", reason));
+        }
+    }
+
+    pub(super) fn forget(&mut self, target: Uuid, outbox: &Outbox) {
+        if let Err(reason) = self.with(|store| store.forget_target(target)) {
+            outbox.send(failed("What was exchanged was not forgotten", reason));
+        }
     }
 
     pub(super) fn save_clusters(&mut self, book: &ClusterBook, outbox: &Outbox) {
@@ -363,6 +395,10 @@ impl Shelf {
         };
         ids.iter().map(read).collect()
     }
+}
+
+fn saved_plans(store: &Store) -> Result<Vec<SavedPlan>, StoreError> {
+    Ok(store.plans()?.into_iter().map(|(id, plan)| SavedPlan { id: PlanId(id), plan }).collect())
 }
 
 fn failed(title: &str, reason: String) -> Event {

@@ -43,8 +43,8 @@ impl State {
     }
 
     pub(super) fn runs_read(&mut self, mut runs: Vec<Arc<Run>>) -> Vec<Job> {
-        let Open::Reading(asked) = &self.open else { return Vec::new() };
-        if !runs.iter().map(|run| run.id).eq(asked.iter().copied()) {
+        // What is open already is read again when it has changed elsewhere.
+        if !runs.iter().map(|run| run.id).eq(self.open_ids()) {
             return Vec::new();
         }
         self.open = match runs.pop() {
@@ -108,16 +108,29 @@ impl State {
     }
 
     pub(super) fn runs_deleted(&mut self, runs: Vec<RunSummary>) -> Vec<Job> {
-        self.history.retain(|row| runs.iter().all(|run| run.id != row.id));
-        self.history_revision += 1;
-        if self.open_ids().iter().any(|id| runs.iter().any(|run| run.id == *id)) {
-            self.open = Open::Nothing;
-        }
         let title = match runs.as_slice() {
             [] => return Vec::new(),
             [run] => format!("Deleted “{}”", run.name),
             many => format!("Deleted {} runs", many.len()),
         };
+        self.gone(runs, title)
+    }
+
+    pub(super) fn runs_deleted_elsewhere(&mut self, runs: Vec<RunSummary>) -> Vec<Job> {
+        let title = match runs.as_slice() {
+            [] => return Vec::new(),
+            [run] => format!("“{}” was deleted on another machine", run.name),
+            many => format!("{} runs were deleted on another machine", many.len()),
+        };
+        self.gone(runs, title)
+    }
+
+    fn gone(&mut self, runs: Vec<RunSummary>, title: String) -> Vec<Job> {
+        self.history.retain(|row| runs.iter().all(|run| run.id != row.id));
+        self.history_revision += 1;
+        if self.open_ids().iter().any(|id| runs.iter().any(|run| run.id == *id)) {
+            self.open = Open::Nothing;
+        }
         // An older notice would bring back the wrong runs.
         for notice in &mut self.notices {
             notice.action = notice.action.filter(|action| *action != NoticeAction::UndoDelete);
@@ -152,7 +165,7 @@ impl State {
         vec![Job::PickExportPlace { runs: ids, format, file_name }]
     }
 
-    fn open_ids(&self) -> Vec<RunId> {
+    pub(super) fn open_ids(&self) -> Vec<RunId> {
         match &self.open {
             Open::Nothing => Vec::new(),
             Open::Reading(ids) => ids.clone(),

@@ -45,6 +45,12 @@ impl State {
         Vec::new()
     }
 
+    pub(super) fn plans_read(&mut self, plans: Vec<SavedPlan>) -> Vec<Job> {
+        self.plans = plans;
+        self.plan_order();
+        Vec::new()
+    }
+
     pub(super) fn plan_order(&mut self) {
         self.plans.sort_by_key(|saved| (saved.plan.name.to_lowercase(), saved.id));
     }

@@ -29,12 +29,12 @@ fn history() -> Vec<u8> {
         store.save_run(&run(number)).unwrap();
     }
     for name in ["once", "renamed"] {
-        store.edit_run(id(EDITED), RunEdit::Name(name.to_owned())).unwrap();
+        store.edit_run(id(EDITED), RunEdit::Name(name.to_owned()), now()).unwrap();
     }
-    store.save_plan(Uuid::from_u128(1), &Plan::for_url("http://localhost/")).unwrap();
+    store.save_plan(Uuid::from_u128(1), &Plan::for_url("http://localhost/"), now()).unwrap();
     store.save_settings(&Settings { zoom: 1.25, ..Settings::default() }).unwrap();
-    store.delete_runs(&[id(DELETED)]).unwrap();
-    store.empty_trash().unwrap();
+    store.delete_runs(&[id(DELETED)], now()).unwrap();
+    store.empty_trash(now()).unwrap();
     store.close().unwrap();
     fs::read(dir.path().join(FILE)).unwrap()
 }
@@ -162,7 +162,7 @@ fn a_newer_schema_is_refused_and_not_touched() {
     let before = fs::read(&path).unwrap();
     for _ in 0..2 {
         let error = Store::open(dir.path(), now(), &mut |_| {}).unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, known: 1 }), "{error}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, known: 2 }), "{error}");
     }
     assert!(fs::read(&path).unwrap() == before, "the file was changed");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

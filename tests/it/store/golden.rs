@@ -8,7 +8,7 @@ use meshbench::model::{Plan, Settings, ThemeChoice};
 use meshbench::store::{FILE, Remark, Store};
 use uuid::Uuid;
 
-use super::{id, open, run};
+use super::{id, now, open, run};
 
 const SCHEMA_1: &str = "tests/data/store/schema-1.redb";
 
@@ -18,9 +18,9 @@ fn settings() -> Settings {
 
 fn fill(store: &Store) {
     store.save_runs(&[run(1), run(2)]).unwrap();
-    store.edit_run(id(2), RunEdit::Note("a note".to_owned())).unwrap();
+    store.edit_run(id(2), RunEdit::Note("a note".to_owned()), now()).unwrap();
     store.checkpoint(&run(3)).unwrap();
-    store.save_plan(Uuid::from_u128(9), &Plan::for_url("http://localhost:1/")).unwrap();
+    store.save_plan(Uuid::from_u128(9), &Plan::for_url("http://localhost:1/"), now()).unwrap();
     store.save_settings(&settings()).unwrap();
 }
 

@@ -50,10 +50,10 @@ fn edits_survive_and_the_record_stays_as_measured() {
     let (store, _) = open(dir.path());
     store.save_run(&run(1)).unwrap();
     let labels = [("mesh_version".to_owned(), "1.2".to_owned())].into();
-    store.edit_run(id(1), RunEdit::Name("first".to_owned())).unwrap();
-    store.edit_run(id(1), RunEdit::Labels(labels)).unwrap();
-    store.edit_run(id(1), RunEdit::Note("slow day".to_owned())).unwrap();
-    let edited = store.edit_run(id(1), RunEdit::Name("second".to_owned())).unwrap();
+    store.edit_run(id(1), RunEdit::Name("first".to_owned()), now()).unwrap();
+    store.edit_run(id(1), RunEdit::Labels(labels), now()).unwrap();
+    store.edit_run(id(1), RunEdit::Note("slow day".to_owned()), now()).unwrap();
+    let edited = store.edit_run(id(1), RunEdit::Name("second".to_owned()), now()).unwrap();
     store.save_run(&run(1)).unwrap();
     drop(store);
 
@@ -68,7 +68,10 @@ fn edits_survive_and_the_record_stays_as_measured() {
     measured.note = run(1).note;
     measured.labels = run(1).labels;
     assert_eq!(measured, run(1));
-    assert!(matches!(store.edit_run(id(7), RunEdit::Note(String::new())), Err(StoreError::NoRun { .. })));
+    assert!(matches!(
+        store.edit_run(id(7), RunEdit::Note(String::new()), now()),
+        Err(StoreError::NoRun { .. })
+    ));
 }
 
 #[test]
@@ -76,20 +79,20 @@ fn deleting_can_be_undone_until_the_program_ends() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     store.save_runs(&[run(1), run(2), run(3)]).unwrap();
-    store.edit_run(id(2), RunEdit::Name("kept name".to_owned())).unwrap();
-    assert_eq!(store.delete_runs(&[id(2), id(3), id(8)]).unwrap().len(), 2);
+    store.edit_run(id(2), RunEdit::Name("kept name".to_owned()), now()).unwrap();
+    assert_eq!(store.delete_runs(&[id(2), id(3), id(8)], now()).unwrap().len(), 2);
     assert_eq!(store.summaries().unwrap(), [run(1).summary()]);
     assert_eq!(store.run(id(2)).unwrap(), None);
-    assert_eq!(store.restore_runs(&[id(2)]).unwrap()[0].name, "kept name");
+    assert_eq!(store.restore_runs(&[id(2)], now()).unwrap()[0].name, "kept name");
     assert_eq!(store.run(id(2)).unwrap().unwrap().name, "kept name");
     drop(store);
 
     let (store, _) = open(dir.path());
-    assert_eq!(store.restore_runs(&[id(3)]).unwrap(), []);
+    assert_eq!(store.restore_runs(&[id(3)], now()).unwrap(), []);
     assert_eq!(store.run(id(3)).unwrap(), None);
     assert_eq!(store.summaries().unwrap().len(), 2);
-    store.delete_runs(&[id(1)]).unwrap();
-    assert_eq!(store.empty_trash().unwrap(), 1);
+    store.delete_runs(&[id(1)], now()).unwrap();
+    assert_eq!(store.empty_trash(now()).unwrap(), 1);
 }
 
 #[test]
@@ -128,10 +131,10 @@ fn plans_and_settings_come_back() {
     let settings = Settings { zoom: 1.5, ..Settings::default() };
     let (store, _) = open(dir.path());
     assert_eq!(store.settings().unwrap(), Settings::default());
-    store.save_plan(first, &plan).unwrap();
-    store.save_plan(second, &plan).unwrap();
-    assert!(store.delete_plan(second).unwrap());
-    assert!(!store.delete_plan(second).unwrap());
+    store.save_plan(first, &plan, now()).unwrap();
+    store.save_plan(second, &plan, now()).unwrap();
+    assert!(store.delete_plan(second, now()).unwrap());
+    assert!(!store.delete_plan(second, now()).unwrap());
     store.save_settings(&settings).unwrap();
     drop(store);
     let (store, _) = open(dir.path());

@@ -1,0 +1,91 @@
+//! With whom history is shared, and what of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Labels, RunSummary};
+
+/// The version of the format that this program writes.
+pub const SYNC_BOOK_VERSION: u32 = 1;
+/// The most servers that history is shared with.
+pub const TARGETS_MAX: usize = 16;
+
+/// With whom history is shared. Nothing is until a person says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncBook {
+    /// [`SYNC_BOOK_VERSION`] of the writer.
+    pub version: u32,
+    /// In the order in which they were added.
+    pub targets: Vec<SyncTarget>,
+}
+
+/// A space of a server that history is shared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncTarget {
+    /// Its own, so that another address of the same server goes on where the old one was.
+    pub id: Uuid,
+    /// The server's address, without a path's last slash.
+    pub server: String,
+    /// The account that one is logged in with there.
+    pub account: Uuid,
+    /// As it stands in addresses; the person's own if it was not chosen.
+    pub space: String,
+    /// What goes up; all that is there comes down.
+    pub choice: Choice,
+    /// Whether it goes on by itself.
+    pub is_on: bool,
+}
+
+/// What of this machine's history goes to a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Every run and plan.
+    #[default]
+    Everything,
+    /// Runs that started, and plans that were saved, at this time or later.
+    Since(Timestamp),
+    /// Runs that have all of these labels; no plans.
+    Labelled(Labels),
+}
+
+/// Who has sent a record first, where that is another person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Author {
+    /// The server's name for the person.
+    pub subject: String,
+    /// The name shown.
+    pub name: String,
+}
+
+impl Default for SyncBook {
+    fn default() -> Self {
+        Self { version: SYNC_BOOK_VERSION, targets: Vec::new() }
+    }
+}
+
+impl Choice {
+    /// Whether a run goes up.
+    #[must_use]
+    pub fn takes_run(&self, run: &RunSummary) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Since(start) => run.started >= *start,
+            Self::Labelled(labels) => {
+                labels.iter().all(|(key, value)| run.labels.get(key).is_some_and(|has| has == value))
+            }
+        }
+    }
+
+    /// Whether a plan goes up that was saved at a time, in microseconds since 1970.
+    #[must_use]
+    pub fn takes_plan_of(&self, time_us: u64) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Since(start) => u64::try_from(start.as_microsecond()).is_ok_and(|start| time_us >= start),
+            Self::Labelled(_) => false,
+        }
+    }
+}
