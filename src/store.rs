@@ -16,7 +16,7 @@ mod tables;
 mod travel;
 
 pub use error::StoreError;
-pub use exchange::{Arrivals, Arrived, HELD_DAYS, Page, Refusal, TargetState, Waiting};
+pub use exchange::{Arrivals, Arrived, HELD_DAYS, Page, Waiting};
 pub use opening::{OpenReport, Remark};
 
 use std::collections::BTreeMap;

@@ -13,4 +13,5 @@
 //! begins anew, or is put back to an older copy, says so by another `server_epoch`.
 
 pub mod client;
+pub mod server;
 pub mod words;

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use crate::model::digest::Digest;
 use crate::model::envelope::EnvelopeError;
 use crate::model::record::{Record, RecordError, RecordKind};
-use crate::model::sync::{Author, SyncTarget};
-use crate::store::{Arrivals, Arrived, Page, Refusal, Store, StoreError, TargetState, Waiting};
+use crate::model::sync::{Author, Refusal, SyncTarget, TargetState};
+use crate::store::{Arrivals, Arrived, Page, Store, StoreError, Waiting};
 use crate::sync::client::{Client, ClientError};
 use crate::sync::words::{CHANGES_MAX, Capabilities, Change, GONE_KIND, HAVE_MAX, Space};
 

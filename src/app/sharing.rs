@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::exchange::{Exchanged, Step};
 use crate::model::RunId;
 use crate::model::digest::Digest;
-use crate::model::sync::{Author, SyncBook, SyncTarget};
-use crate::store::{Arrivals, Refusal};
+use crate::model::sync::{Author, Refusal, SyncBook, SyncTarget};
+use crate::store::Arrivals;
 
 /// Everything about sharing that the faces draw.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::digest::Digest;
 use super::{Labels, RunSummary};
 
 /// The version of the format that this program writes.
@@ -58,6 +59,37 @@ pub struct Author {
     pub subject: String,
     /// The name shown.
     pub name: String,
+}
+
+/// How far the exchange with a server has got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetState {
+    /// Of the server, when it was last asked; none if it never was.
+    pub epoch: Option<Uuid>,
+    /// The last of its changes that was taken in; 0 before the first.
+    pub cursor: u64,
+    /// The digest of that change: a server that has another there is not where it was.
+    pub at_cursor: Option<Digest>,
+    /// When everything had been exchanged last.
+    pub reached: Option<Timestamp>,
+    /// Records that were passed over because a newer Meshbench wrote them.
+    pub newer: u64,
+    /// The version of Meshbench that passed them over.
+    pub reader: String,
+}
+
+/// Why a record was not exchanged, and will not be until a person does something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For people.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was to go to the server; else it was to come.
+    pub is_up: bool,
+    /// The run or plan, if that is known.
+    pub subject: Option<Uuid>,
 }
 
 impl Default for SyncBook {

@@ -13,13 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::digest::Digest;
 use crate::model::envelope::{self, Codec, Kind};
 use crate::model::record::{Record, RecordKind};
-use crate::model::sync::{Author, Choice};
+use crate::model::sync::{Author, Choice, Refusal, TargetState};
 use crate::model::{RunId, RunSummary};
 
 use super::error::{Failure, StoreError};
@@ -36,24 +35,6 @@ const TARGETS: ById = ById::new("targets");
 const CONFIRMED: ByBytes = ByBytes::new("confirmed");
 const REFUSED: ByBytes = ByBytes::new("refused");
 const HELD: ById = ById::new("held");
-
-/// How far the exchange with a server has got.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TargetState {
-    /// Of the server, when it was last asked; none if it never was.
-    pub epoch: Option<Uuid>,
-    /// The last of its changes that was taken in; 0 before the first.
-    pub cursor: u64,
-    /// The digest of that change: a server that has another there is not where it was.
-    pub at_cursor: Option<Digest>,
-    /// When everything had been exchanged last.
-    pub reached: Option<Timestamp>,
-    /// Records that were passed over because a newer Meshbench wrote them.
-    pub newer: u64,
-    /// The version of Meshbench that passed them over.
-    pub reader: String,
-}
 
 /// A record that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,19 +86,6 @@ pub struct Arrivals {
     pub deleted: Vec<RunSummary>,
     /// Whether saved plans may be others.
     pub plans: bool,
-}
-
-/// Why a record was not exchanged, and will not be until a person does something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// For people.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-    /// Whether it was to go to the server; else it was to come.
-    pub is_up: bool,
-    /// The run or plan, if that is known.
-    pub subject: Option<Uuid>,
 }
 
 pub(super) fn create(txn: &WriteTransaction) -> Result<(), Failure> {

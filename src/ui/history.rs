@@ -19,7 +19,7 @@ use crate::model::RunId;
 use super::theme::CONTROL_HEIGHT;
 use super::{Cx, widgets};
 use edit::Edit;
-use list::View;
+use list::{Asked, View, Whose};
 use selection::Selection;
 use table::table_id;
 
@@ -34,8 +34,7 @@ const PAGE_ROWS: usize = 20;
 /// The list of runs and what a person is doing with it.
 #[derive(Debug)]
 pub struct HistoryPage {
-    query: String,
-    order: Order,
+    asked: Asked,
     view: View,
     selection: Selection,
     /// The run that keys act on.
@@ -61,8 +60,7 @@ impl HistoryPage {
     #[must_use]
     pub fn in_zone(zone: TimeZone) -> Self {
         Self {
-            query: String::new(),
-            order: Order::default(),
+            asked: Asked::default(),
             view: View::default(),
             selection: Selection::default(),
             cursor: None,
@@ -85,7 +83,7 @@ impl HistoryPage {
     /// Draws the page and takes what a person does.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.prune(cx.state);
-        self.view.update(&cx.state.history, cx.state.history_revision, self.query.trim(), self.order);
+        self.view.update(cx.state, &self.asked);
         self.keys(cx, ui);
         self.edit_panel(cx, ui);
         CentralPanel::no_frame().show(ui, |ui| self.body(cx, ui));
@@ -103,12 +101,9 @@ impl HistoryPage {
             }
             return;
         }
-        let asked = self.query.clone();
         self.toolbar(cx, ui);
-        if asked != self.query {
-            // The rows of the new query are drawn in this frame already.
-            self.view.update(&cx.state.history, cx.state.history_revision, self.query.trim(), self.order);
-        }
+        // The rows of a new query are drawn in this frame already.
+        self.view.update(cx.state, &self.asked);
         ui.add_space(4.0);
         if self.view.rows().is_empty() {
             self.no_match(cx, ui);
@@ -221,7 +216,8 @@ impl HistoryPage {
             let hint = "Words are searched in names, labels (mesh=istio), URLs, notes and states";
             ui.label(RichText::new(hint).color(cx.theme.text_muted));
             if ui.button("Clear search").clicked() {
-                self.query.clear();
+                self.asked.query.clear();
+                self.asked.whose = Whose::Everybody;
             }
         });
     }

@@ -51,6 +51,10 @@ pub enum Icon {
     Warning,
     /// A circle with an exclamation mark.
     Error,
+    /// A cloud.
+    Cloud,
+    /// Head and shoulders.
+    Account,
 }
 
 impl Icon {
@@ -104,6 +108,20 @@ impl Icon {
             Self::Error => {
                 pen.circle((12.0, 12.0), 9.0);
                 pen.exclamation(7.0, 13.0, 16.5);
+            }
+            Self::Cloud => pen.cloud(),
+            Self::Account => {
+                pen.circle((12.0, 8.0), 4.2);
+                pen.line(&[
+                    (4.0, 20.5),
+                    (4.6, 17.2),
+                    (6.6, 15.3),
+                    (9.5, 14.6),
+                    (14.5, 14.6),
+                    (17.4, 15.3),
+                    (19.4, 17.2),
+                    (20.0, 20.5),
+                ]);
             }
         }
     }
@@ -248,6 +266,14 @@ impl Pen<'_> {
         self.circle((12.0, 12.0), 8.8);
         let half = self.arc((12.0, 12.0), 8.8, -0.25, 0.25);
         self.painter.add(Shape::convex_polygon(half, self.color, Stroke::NONE));
+    }
+
+    fn cloud(&self) {
+        let mut outline = self.arc((7.5, 14.0), 4.5, 0.25, 0.62);
+        outline.extend(self.arc((12.0, 10.5), 5.2, 0.58, 0.95));
+        outline.extend(self.arc((17.3, 14.3), 4.2, 0.77, 1.25));
+        outline.push(self.at((7.5, 18.5)));
+        self.painter.add(Shape::line(outline, self.stroke()));
     }
 
     fn copy(&self) {

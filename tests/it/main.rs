@@ -32,6 +32,7 @@ mod report;
 #[cfg(feature = "gui")]
 mod sample;
 mod store;
+mod sync;
 #[cfg(feature = "gui")]
 mod window_adapters;
 #[cfg(feature = "gui")]

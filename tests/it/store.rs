@@ -21,16 +21,16 @@ use uuid::Uuid;
 const SEED_VARIABLE: &str = "MESHBENCH_TEST_SEED";
 
 /// Numbers that look random and can be had again (SplitMix64).
-struct Draw(u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
-    fn from_environment(fallback: u64) -> Self {
+    pub(crate) fn from_environment(fallback: u64) -> Self {
         let seed = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or(fallback);
         println!("seed {seed} ({SEED_VARIABLE} chooses another)");
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -38,7 +38,7 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 }
@@ -51,13 +51,13 @@ fn open(dir: &Path) -> (Store, OpenReport) {
     Store::open(dir, now(), &mut |_| {}).unwrap()
 }
 
-fn id(number: u64) -> RunId {
+pub(crate) fn id(number: u64) -> RunId {
     // The time of a version 7 UUID grows with the number.
     RunId(Uuid::from_u128((u128::from(number + 1_700_000_000_000) << 80) | (7 << 76) | (2 << 62) | 1))
 }
 
 /// A run whose every part depends on its number.
-fn run(number: u64) -> Run {
+pub(crate) fn run(number: u64) -> Run {
     let mut latency = Latency::new();
     let mut draw = Draw(number);
     for _ in 0..200 {

@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Ended, KNOWN_LABELS, RunSummary};
+use crate::app::State;
+use crate::app::sharing::Sharing;
+use crate::model::{Ended, KNOWN_LABELS, RunId, RunSummary};
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum Column {
     Target,
     /// Its labels.
     Labels,
+    /// Who measured it.
+    Author,
     /// The rate achieved.
     Rate,
     /// Requests due.
@@ -41,8 +45,8 @@ pub struct Order {
 /// The rows of the table: places in the history, found and sorted. Kept until something changes.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    revision: Option<u64>,
-    asked: Option<(String, Order)>,
+    revision: Option<(u64, u64)>,
+    asked: Option<Asked>,
     /// What is searched, in lower case, for each run of the history.
     searched: Vec<String>,
     rows: Vec<usize>,
@@ -50,13 +54,46 @@ pub(super) struct View {
     computed: u64,
 }
 
+/// What a person asked to see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Words, all of which must be found.
+    pub(super) query: String,
+    pub(super) order: Order,
+    pub(super) whose: Whose,
+}
+
+/// Whose runs are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Everybody's.
+    #[default]
+    Everybody,
+    /// Those of the person who looks.
+    Mine,
+    /// Those of another person, by the server's name for them.
+    Of(String),
+}
+
+impl Whose {
+    fn has(&self, sharing: &Sharing, run: RunId) -> bool {
+        let author = sharing.authors.get(&run).map(|author| &author.subject);
+        match self {
+            Self::Everybody => true,
+            Self::Mine => author.is_none(),
+            Self::Of(subject) => author == Some(subject),
+        }
+    }
+}
+
 impl Column {
     /// All columns, from left to right.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::When,
         Self::Name,
         Self::Target,
         Self::Labels,
+        Self::Author,
         Self::Rate,
         Self::Requests,
         Self::P50,
@@ -73,6 +110,7 @@ impl Column {
             Self::Name => "Name",
             Self::Target => "Target",
             Self::Labels => "Labels",
+            Self::Author => "By",
             Self::Rate => "Rate",
             Self::Requests => "Requests",
             Self::P50 => "p50",
@@ -113,22 +151,26 @@ impl Default for Order {
 
 impl View {
     /// Brings the rows up to date. Cheap when nothing has changed since the last call.
-    pub(super) fn update(&mut self, history: &[RunSummary], revision: u64, query: &str, order: Order) {
+    pub(super) fn update(&mut self, state: &State, asked: &Asked) {
+        let (history, sharing) = (&state.history, &state.sharing);
+        let revision = (state.history_revision, sharing.revision);
         let same_history = self.revision == Some(revision) && self.searched.len() == history.len();
-        let same_ask = self.asked.as_ref().is_some_and(|(was, by)| was == query && *by == order);
-        if same_history && same_ask {
+        if same_history && self.asked.as_ref() == Some(asked) {
             return;
         }
         if !same_history {
-            self.searched = history.iter().map(searched).collect();
+            self.searched = history.iter().map(|run| searched(run, sharing)).collect();
             self.revision = Some(revision);
         }
-        let words = words(query);
-        let found = |at: &usize| words.iter().all(|word| self.searched[*at].contains(word.as_str()));
+        let words = words(&asked.query);
+        let found = |at: &usize| {
+            words.iter().all(|word| self.searched[*at].contains(word.as_str()))
+                && asked.whose.has(sharing, history[*at].id)
+        };
         let mut rows: Vec<usize> = (0..history.len()).filter(found).collect();
-        rows.sort_by(|a, b| compare(&history[*a], &history[*b], order));
+        rows.sort_by(|a, b| compare(&history[*a], &history[*b], asked.order, sharing));
         self.rows = rows;
-        self.asked = Some((query.to_owned(), order));
+        self.asked = Some(asked.clone());
         self.computed += 1;
     }
 
@@ -190,7 +232,7 @@ fn words(query: &str) -> Vec<String> {
 }
 
 /// Everything that a search looks at. Lines keep a word from matching across two fields.
-fn searched(run: &RunSummary) -> String {
+fn searched(run: &RunSummary, sharing: &Sharing) -> String {
     let mut text = String::with_capacity(128);
     for part in [run.name.as_str(), &run.url, &run.note, run.ended.words()] {
         text.push_str(part);
@@ -198,6 +240,9 @@ fn searched(run: &RunSummary) -> String {
     }
     for (key, value) in &run.labels {
         text.extend([key, "=", value, "\n"]);
+    }
+    if let Some(author) = sharing.authors.get(&run.id) {
+        text.extend(["by ", author.name.as_str(), "\n"]);
     }
     if is_void(run) {
         text.push_str("void\n");
@@ -210,12 +255,17 @@ fn searched(run: &RunSummary) -> String {
     text.to_lowercase()
 }
 
-fn compare(a: &RunSummary, b: &RunSummary, order: Order) -> Ordering {
+fn compare(a: &RunSummary, b: &RunSummary, order: Order, sharing: &Sharing) -> Ordering {
     let by = match order.column {
         Column::When => a.started.cmp(&b.started),
         Column::Name => compare_text(&a.name, &b.name),
         Column::Target => compare_text(&a.url, &b.url),
         Column::Labels => a.labels.cmp(&b.labels),
+        Column::Author => {
+            let name =
+                |run: &RunSummary| sharing.authors.get(&run.id).map_or("", |author| author.name.as_str());
+            compare_text(name(a), name(b))
+        }
         Column::Rate => a.rate.achieved.total_cmp(&b.rate.achieved),
         Column::Requests => a.requests.due.cmp(&b.requests.due),
         Column::P50 => {
@@ -266,8 +316,8 @@ mod tests {
     use jiff::Timestamp;
     use uuid::Uuid;
 
-    use crate::model::RunId;
     use crate::model::run::{Quantiles, Rate, Requests};
+    use crate::model::sync::Author;
 
     use crate::model::run::WarningKind;
 
@@ -298,10 +348,39 @@ mod tests {
         (0..len).rev().map(run).collect()
     }
 
+    fn state(history: Vec<RunSummary>) -> State {
+        let mut state = State::default();
+        state.history = history;
+        state
+    }
+
+    fn asked(query: &str, order: Order) -> Asked {
+        Asked { query: query.to_owned(), order, whose: Whose::Everybody }
+    }
+
     fn found(history: &[RunSummary], query: &str) -> Vec<u128> {
+        ids(&state(history.to_vec()), &asked(query, Order::default()))
+    }
+
+    fn ids(state: &State, asked: &Asked) -> Vec<u128> {
         let mut view = View::default();
-        view.update(history, 1, query, Order::default());
-        view.rows().iter().map(|at| history[*at].id.0.as_u128()).collect()
+        view.update(state, asked);
+        view.rows().iter().map(|at| state.history[*at].id.0.as_u128()).collect()
+    }
+
+    #[test]
+    fn runs_are_found_by_who_measured_them() {
+        let mut state = state(history(4));
+        let ann = Author { subject: "a1".to_owned(), name: "Ann Éclair".to_owned() };
+        let authors = [1, 3].map(|number| (RunId(Uuid::from_u128(number)), ann.clone()));
+        state.sharing.authors = std::sync::Arc::new(authors.into());
+        let whose = |whose: Whose| Asked { whose, ..Asked::default() };
+        assert_eq!(ids(&state, &whose(Whose::Mine)), [2, 0]);
+        assert_eq!(ids(&state, &whose(Whose::Of("a1".to_owned()))), [3, 1]);
+        assert_eq!(ids(&state, &whose(Whose::Of("b2".to_owned()))), [] as [u128; 0]);
+        assert_eq!(ids(&state, &asked("by éclair", Order::default())), [3, 1]);
+        let by_author = Order { column: Column::Author, descending: true };
+        assert_eq!(ids(&state, &asked("", by_author)), [3, 1, 2, 0]);
     }
 
     #[test]
@@ -343,18 +422,19 @@ mod tests {
             for descending in [false, true] {
                 let order = Order { column, descending };
                 let mut view = View::default();
-                view.update(&runs, 1, "", order);
+                view.update(&state(runs.clone()), &asked("", order));
                 assert_eq!(view.rows().len(), runs.len());
                 let pairs = view.rows().windows(2);
-                let sorted = pairs.map(|pair| compare(&runs[pair[0]], &runs[pair[1]], order));
+                let nobody = Sharing::default();
+                let sorted = pairs.map(|pair| compare(&runs[pair[0]], &runs[pair[1]], order, &nobody));
                 assert!(sorted.into_iter().all(|by| by == Ordering::Less), "{order:?}");
             }
         }
         let mut view = View::default();
-        view.update(&runs, 1, "", Order { column: Column::P99, descending: false });
+        view.update(&state(runs.clone()), &asked("", Order { column: Column::P99, descending: false }));
         assert_eq!(view.rows()[0], 7, "what was not measured comes first when ascending");
         let largest = Order { column: Column::P99, descending: true };
-        view.update(&runs, 1, "", largest);
+        view.update(&state(runs.clone()), &asked("", largest));
         let p99: Vec<f64> = view.rows().iter().map(|at| runs[*at].response_ms.p99).collect();
         assert!(p99[0] > p99[1] && p99[38] >= p99[39]);
     }
@@ -369,28 +449,32 @@ mod tests {
 
     #[test]
     fn rows_are_computed_once_per_change() {
-        let runs = history(10_000);
+        let mut state = state(history(10_000));
         let mut view = View::default();
         let order = Order::default();
         for _ in 0..100 {
-            view.update(&runs, 1, "istio", order);
+            view.update(&state, &asked("istio", order));
         }
         assert_eq!(view.computed(), 1);
-        view.update(&runs, 1, "istio c", order);
-        view.update(&runs, 1, "istio c", order.clicked(Column::P99));
-        view.update(&runs, 2, "istio c", order.clicked(Column::P99));
-        view.update(&runs, 2, "istio c", order.clicked(Column::P99));
-        assert_eq!(view.computed(), 4);
+        view.update(&state, &asked("istio c", order));
+        view.update(&state, &asked("istio c", order.clicked(Column::P99)));
+        state.history_revision += 1;
+        view.update(&state, &asked("istio c", order.clicked(Column::P99)));
+        view.update(&state, &asked("istio c", order.clicked(Column::P99)));
+        state.sharing.revision += 1;
+        view.update(&state, &asked("istio c", order.clicked(Column::P99)));
+        assert_eq!(view.computed(), 5);
     }
 
     /// Prints how long it takes; the bound is wide because a test machine may be busy and unoptimised.
     #[test]
     fn ten_thousand_runs_are_found_and_sorted_in_a_blink() {
-        let runs = history(10_000);
+        let mut state = state(history(10_000));
         let mut view = View::default();
         let mut timed = |what: &str, revision, query: &str, order| {
             let start = Instant::now();
-            view.update(&runs, revision, query, order);
+            state.history_revision = revision;
+            view.update(&state, &asked(query, order));
             let ms = start.elapsed().as_secs_f64() * 1e3;
             println!("{what}: {ms:.2} ms");
             ms

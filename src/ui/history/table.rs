@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::app::Command;
 use crate::model::{Ended, RunSummary, number};
+use crate::ui::icon::Icon;
 use crate::ui::{Cx, Theme};
 
 use super::list::{Column, error_share, goals_missed_text, is_void, label_text, label_values};
@@ -66,12 +67,14 @@ impl HistoryPage {
             .cell_layout(Layout::left_to_right(Align::Center))
             .auto_shrink(false)
             .column(Width::exact(BOX));
-        for column in Column::ALL {
+        let columns = columns(cx);
+        for column in &columns {
             table = table.column(match column {
                 Column::When => Width::exact(132.0),
                 Column::Name => Width::remainder().clip(true).at_least(110.0),
                 Column::Target => Width::exact(140.0).clip(true),
                 Column::Labels => Width::exact(132.0).clip(true),
+                Column::Author => Width::exact(96.0).clip(true),
                 Column::Rate => Width::exact(112.0).clip(true),
                 Column::Requests => Width::exact(72.0),
                 Column::P50 | Column::P99 => Width::exact(64.0),
@@ -86,10 +89,10 @@ impl HistoryPage {
         let mut clicked = None;
         let drawn = table.header(ROW, |mut row| {
             row.col(|_| {});
-            for column in Column::ALL {
+            for column in &columns {
                 row.col(|ui| {
-                    if self.heading(cx.theme, ui, column) {
-                        clicked = Some(column);
+                    if self.heading(cx.theme, ui, *column) {
+                        clicked = Some(*column);
                     }
                 });
             }
@@ -97,13 +100,13 @@ impl HistoryPage {
         drawn.body(|body| {
             body.rows(ROW, self.view.rows().len(), |mut row| {
                 let run = &cx.state.history[self.view.rows()[row.index()]];
-                if let Some(what) = self.run_row(cx.theme, &mut row, run) {
+                if let Some(what) = self.run_row(cx, &columns, &mut row, run) {
                     did = Some((what, run.id));
                 }
             });
         });
         if let Some(column) = clicked {
-            self.order = self.order.clicked(column);
+            self.asked.order = self.asked.order.clicked(column);
         }
         match did {
             None => {}
@@ -118,8 +121,8 @@ impl HistoryPage {
 
     /// A heading; returns whether it was clicked.
     fn heading(&self, theme: &Theme, ui: &mut Ui, column: Column) -> bool {
-        let sorted = self.order.column == column;
-        let arrow = match (sorted, self.order.descending) {
+        let sorted = self.asked.order.column == column;
+        let arrow = match (sorted, self.asked.order.descending) {
             (false, _) => "",
             (true, true) => " ↓",
             (true, false) => " ↑",
@@ -142,14 +145,21 @@ impl HistoryPage {
         inner.inner.clicked()
     }
 
-    fn run_row(&self, theme: &Theme, row: &mut TableRow<'_, '_>, run: &RunSummary) -> Option<Did> {
+    fn run_row(
+        &self,
+        cx: &Cx<'_>,
+        columns: &[Column],
+        row: &mut TableRow<'_, '_>,
+        run: &RunSummary,
+    ) -> Option<Did> {
+        let theme = cx.theme;
         let chosen = self.selection.contains(run.id);
         let pointed = self.cursor == Some(run.id);
         row.set_selected(chosen);
         row.set_hovered(pointed);
         let (_, boxed) = row.col(|ui| check_box(theme, ui, chosen, pointed));
         boxed.widget_info(|| WidgetInfo::selected(Role::Row, true, chosen, self.row_name(run)));
-        for column in Column::ALL {
+        for column in columns {
             let align = if column.is_number() { Align::Max } else { Align::Min };
             let layout = if column.is_number() {
                 Layout::right_to_left(Align::Center)
@@ -157,7 +167,7 @@ impl HistoryPage {
                 Layout::left_to_right(Align::Center)
             };
             row.col(|ui| {
-                ui.with_layout(layout.with_main_align(align), |ui| self.cell(theme, ui, column, run));
+                ui.with_layout(layout.with_main_align(align), |ui| self.cell(cx, ui, *column, run));
             });
         }
         let whole = row.response();
@@ -176,7 +186,8 @@ impl HistoryPage {
         format!("{}, {at}, {}", run.name, state_text(run))
     }
 
-    fn cell(&self, theme: &Theme, ui: &mut Ui, column: Column, run: &RunSummary) {
+    fn cell(&self, cx: &Cx<'_>, ui: &mut Ui, column: Column, run: &RunSummary) {
+        let theme = cx.theme;
         match column {
             Column::When => {
                 let response = plain(ui, when::local(run.started, &self.zone), theme.text_muted);
@@ -200,6 +211,7 @@ impl HistoryPage {
                     response.on_hover_text(label_text(run));
                 }
             }
+            Column::Author => author(cx, ui, run),
             Column::Rate => rate(theme, ui, run),
             Column::Requests => {
                 plain(ui, number::count(run.requests.due), theme.text);
@@ -207,8 +219,36 @@ impl HistoryPage {
             Column::P50 => latency(theme, ui, run, run.response_ms.p50),
             Column::P99 => latency(theme, ui, run, run.response_ms.p99),
             Column::Errors => errors(theme, ui, run),
-            Column::State => state(theme, ui, run),
+            Column::State => {
+                state(theme, ui, run);
+                shared(cx, ui, run);
+            }
         }
+    }
+}
+
+/// Who measured a run is told where there are runs of others.
+fn columns(cx: &Cx<'_>) -> Vec<Column> {
+    let has_others = !cx.state.sharing.authors.is_empty();
+    Column::ALL.into_iter().filter(|column| has_others || *column != Column::Author).collect()
+}
+
+fn author(cx: &Cx<'_>, ui: &mut Ui, run: &RunSummary) {
+    match cx.state.sharing.authors.get(&run.id) {
+        Some(author) => plain(ui, author.name.as_str(), cx.theme.text).on_hover_text(author.subject.as_str()),
+        None => plain(ui, "me", cx.theme.text_muted),
+    };
+}
+
+/// A mark on what a server has proven to have.
+fn shared(cx: &Cx<'_>, ui: &mut Ui, run: &RunSummary) {
+    let servers: Vec<&str> = cx.state.sharing.with(run.id).map(|target| target.server.as_str()).collect();
+    if !servers.is_empty() {
+        let (rect, response) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
+        Icon::Cloud.paint(ui.painter(), rect, cx.theme.text_muted);
+        let words = format!("Synced: {} has proven to have it", servers.join(", "));
+        crate::ui::form::name(ui, &response, &words);
+        response.on_hover_text(words);
     }
 }
 

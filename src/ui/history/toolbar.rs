@@ -1,14 +1,18 @@
 //! Search, and what can be done with the chosen runs.
 
-use eframe::egui::{Align, Button, Layout, RichText, Ui};
+use std::collections::BTreeSet;
+
+use eframe::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
 
 use crate::app::state::COMPARED_MAX;
 use crate::app::{Command, ExportFormat};
+use crate::model::sync::Author;
 use crate::model::{RunId, number};
 use crate::ui::form::name;
 use crate::ui::{Cx, widgets};
 
 use super::HistoryPage;
+use super::list::Whose;
 
 /// Shown where nothing is chosen.
 const CHOOSE_FIRST: &str = "Choose a run first: point at a row, or press Space on it";
@@ -18,17 +22,43 @@ impl HistoryPage {
     pub(super) fn toolbar(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         ui.horizontal(|ui| {
             let hint = "Search name, label, URL, note, state   /";
-            let search = widgets::line(&mut self.query).hint_text(hint).desired_width(340.0);
+            let search = widgets::line(&mut self.asked.query).hint_text(hint).desired_width(340.0);
             let search = widgets::edit(ui, cx.theme, search);
             name(ui, &search, "Search runs");
             self.search_id = Some(search.id);
             if std::mem::take(&mut self.focus_search) {
                 search.request_focus();
             }
+            self.whose(cx, ui);
             ui.label(RichText::new(self.counted(cx)).color(cx.theme.text_muted));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| undo_button(cx, ui));
         });
         ui.horizontal(|ui| self.actions(cx, ui));
+    }
+
+    /// Whose runs are shown; where there are only one's own, there is nothing to choose.
+    fn whose(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let authors: BTreeSet<&Author> = cx.state.sharing.authors.values().collect();
+        if authors.is_empty() && self.asked.whose == Whose::Everybody {
+            return;
+        }
+        let chosen = match &self.asked.whose {
+            Whose::Everybody => "By everybody",
+            Whose::Mine => "By me",
+            Whose::Of(subject) => {
+                let author = authors.iter().find(|author| author.subject == *subject);
+                author.map_or("By nobody here", |author| author.name.as_str())
+            }
+        };
+        let shown = ComboBox::from_id_salt("whose runs").selected_text(chosen).show_ui(ui, |ui| {
+            ui.selectable_value(&mut self.asked.whose, Whose::Everybody, "By everybody");
+            ui.selectable_value(&mut self.asked.whose, Whose::Mine, "By me");
+            for author in authors {
+                let of = Whose::Of(author.subject.clone());
+                ui.selectable_value(&mut self.asked.whose, of, author.name.as_str());
+            }
+        });
+        name(ui, &shown.response, &format!("Whose runs are shown: {chosen}"));
     }
 
     /// `30 runs`, `4 of 30 runs`.

@@ -1,0 +1,6 @@
+//! The exchange of records: the real server over a real store, the real client, real histories.
+
+mod chaos;
+mod parts;
+mod server;
+mod trips;
