@@ -3,6 +3,7 @@
 //! Nothing here knows of a clock, a disk, a network or a window. The types in [`plan`], [`run`] and
 //! [`settings`] are also our file formats; each carries a version.
 
+pub mod account;
 pub mod adapter;
 pub mod capacity;
 pub mod causes;
