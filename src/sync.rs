@@ -13,5 +13,7 @@
 //! begins anew, or is put back to an older copy, says so by another `server_epoch`.
 //!
 //! So far these are words: neither a client nor a server speaks them yet.
-
+//!
+//! Apart from that, [`meshery`] publishes results to a provider of Meshery.
+pub mod meshery;
 pub mod words;
