@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::model::plan::Protocol;
-use crate::model::run::STATUS_ERROR;
+use crate::model::run::{ECHOED_STATUS, STATUS_ERROR};
 use crate::model::{Pacing, Run, Stop, duration};
 use crate::stats::{CodecError, Latency};
 
@@ -28,6 +28,8 @@ const PERCENTILES: [f64; 6] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9];
 const ID_CHARS_MAX: usize = 96;
 /// Under which Fortio counts requests without an answer.
 const NO_ANSWER: &str = "-1";
+/// Under which it counts what an echo sent back.
+const ECHOED: &str = "OK";
 
 /// A run as Fortio would have written it, with an object of ours beside.
 ///
@@ -149,7 +151,8 @@ fn ret_codes(run: &Run, kind: Kind) -> Map<String, Value> {
     for (status, count) in &run.status {
         // Go reads keys of HTTP as numbers, and the whole file fails with one that is none.
         let is_key = kind != Kind::Http || status.parse::<u16>().is_ok();
-        add(if is_key { status } else { NO_ANSWER }, *count);
+        let code = if status == ECHOED_STATUS { ECHOED } else { status };
+        add(if is_key { code } else { NO_ANSWER }, *count);
     }
     for (class, count) in run.errors.iter().filter(|(class, _)| *class != STATUS_ERROR) {
         add(if kind == Kind::Http { NO_ANSWER } else { class }, *count);
