@@ -56,7 +56,7 @@ pub enum MesheryError {
         /// `a web page`.
         what: &'static str,
     },
-    /// More than [`ANSWER_BYTES_MAX`].
+    /// More than is read.
     #[error("{step}: the answer is larger than {} MiB, and was not read to its end", ANSWER_BYTES_MAX / 1024 / 1024)]
     TooLarge {
         /// What was asked.
