@@ -25,6 +25,7 @@ pub mod job;
 pub mod methods;
 pub mod operations;
 mod place;
+pub mod publishing;
 mod record;
 mod runtime;
 mod search;

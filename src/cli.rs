@@ -16,6 +16,7 @@ mod history;
 mod interrupt;
 mod plan;
 mod progress;
+mod publish;
 mod run;
 mod screen;
 mod session;
@@ -82,6 +83,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Try(options) => run::try_it(&options, data_dir, &screen),
         What::Run(options) => run::run(&options, data_dir, &screen),
         What::History(what) => history::history(what, data_dir, &screen),
+        What::Publish(options) => publish::publish(*options, data_dir, &screen),
         What::Adapter(what) => adapter::adapter(*what, data_dir, &screen),
         What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
         What::Target(options) => target::serve(&options, &screen),

@@ -19,8 +19,8 @@
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
 //! | [`adapter`] | client of service meshes' adapters, a server of the same contract, and what the built-in ones do, as steps |
-//! | [`account`] | keep tokens in the system's keyring |
-//! | [`sync`] | exchange records with a server, and be one |
+//! | [`account`] | log in, log out, keep tokens in the system's keyring; prove whose a token is |
+//! | [`sync`] | exchange records with a server, and be one; publish results to Meshery |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |

@@ -11,7 +11,10 @@
 //! A record is named by the SHA-256 of its bytes ([`crate::model::record`]); both sides prove every one. Sending one twice is
 //! nothing, in any order is the same: what a server lost is sent again, what a machine lost is fetched again. A server that
 //! begins anew, or is put back to an older copy, says so by another `server_epoch`.
+//!
+//! Apart from that, [`meshery`] publishes results to a provider of Meshery.
 
 pub mod client;
+pub mod meshery;
 pub mod server;
 pub mod words;

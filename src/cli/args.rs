@@ -43,6 +43,8 @@ pub(super) enum What {
     /// List, show, delete and export the runs that are kept
     #[command(subcommand)]
     History(HistoryArgs),
+    /// Experimental: publish a kept run to a remote provider of Meshery
+    Publish(Box<PublishArgs>),
     /// Kubeconfigs and contexts, and which meshes and services a cluster has
     #[command(subcommand)]
     Cluster(ClusterArgs),
@@ -347,6 +349,34 @@ pub(super) enum PacingKind {
 }
 
 /// An id may be shortened to any beginning that only one run has.
+/// Publishes one run; see there.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        meshbench publish 0193 --meshery https://cloud.meshery.io --token-file ~/.meshery/auth.json\n  \
+        meshbench publish 0193 --meshery https://cloud.meshery.io\n\n\
+        Experimental: written from Meshery's public sources, never held against a provider. One way: nothing is fetched.\n\
+        What is sent: name, mesh, URL without user and query, counts, rates, response times in Fortio's shape. No header,\n\
+        cookie, body or credential. Publishing a run twice makes two results. The login is kept in the system's keyring.")]
+pub(super) struct PublishArgs {
+    /// The run's id, or a beginning of it that no other run has
+    pub(super) run: String,
+    /// The provider's address: https, or this machine
+    #[arg(long, value_name = "URL")]
+    pub(super) meshery: String,
+    /// Import Meshery's token file (auth.json), or - for standard input, into the keyring; needed the first time
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// What the result is called [default: as the run]
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// The performance profile that it is filed under; made where there is none [default: Meshbench]
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Publish a void run too, with [VOID] in its name
+    #[arg(long)]
+    pub(super) void_too: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum HistoryArgs {
     /// All runs, newest first

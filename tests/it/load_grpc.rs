@@ -65,7 +65,7 @@ impl Drop for Fortio {
     }
 }
 
-fn fortio() -> PathBuf {
+pub(crate) fn fortio() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
     let tools = cache.unwrap_or_else(home).join("meshbench/tools");

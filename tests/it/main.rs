@@ -23,6 +23,7 @@ mod load_outcomes;
 mod load_reach;
 mod load_sent;
 mod load_truth;
+mod meshery;
 mod operations;
 mod peer;
 #[cfg(feature = "gui")]
