@@ -9,6 +9,7 @@
 //! `State` lives on the face's thread and only `update` changes it; there is no clock, no disk and no
 //! lock in it. A job's failure is an event like any other news.
 
+pub mod accounts;
 pub mod adapters;
 mod aim;
 pub mod clusters;

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 use uuid::Uuid;
 
+use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::run::RunEdit;
@@ -271,6 +272,22 @@ impl Store {
     /// When it is not safe on disk.
     pub fn save_adapters(&self, book: &AdapterBook) -> Result<(), StoreError> {
         self.write("saving what is known of adapters", |txn| tables::put_adapters(txn, book))
+    }
+
+    /// Providers and accounts; none where none were kept.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn accounts(&self) -> Result<AccountBook, StoreError> {
+        self.read("reading who is logged in", tables::accounts)
+    }
+
+    /// Keeps providers and accounts.
+    ///
+    /// # Errors
+    /// When they are not safe on disk.
+    pub fn save_accounts(&self, book: &AccountBook) -> Result<(), StoreError> {
+        self.write("saving who is logged in", |txn| tables::put_accounts(txn, book))
     }
 
     /// With whom history is shared; nobody where nothing was chosen.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::accounts::AccountCommand;
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
 use super::sharing::SharingCommand;
@@ -95,6 +96,8 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// About adapters.
     Adapter(AdapterCommand),
+    /// About logins.
+    Account(AccountCommand),
     /// About sharing history.
     Sharing(SharingCommand),
     /// The window is seen, or not: minimized, or another has the focus.
@@ -121,6 +124,8 @@ pub enum Page {
     Load,
     /// Every run ever made; one run's result; several as an overlay.
     History,
+    /// Logins, and with whom history is shared.
+    Account,
     /// Choices.
     Settings,
     /// Version, licences, where things are.

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::sync::SyncBook;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
+use super::accounts::AccountNews;
 use super::adapters::AdapterNews;
 use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
@@ -105,6 +107,8 @@ pub enum Event {
     Cluster(ClusterEvent),
     /// About adapters.
     Adapter(AdapterNews),
+    /// About logins.
+    Account(AccountNews),
     /// About sharing history.
     Sharing(SharingNews),
     /// Settings are on disk.
@@ -131,6 +135,8 @@ pub struct Opened {
     pub clusters: ClusterBook,
     /// Which adapters there are, and what was done with them.
     pub adapters: AdapterBook,
+    /// Providers and accounts.
+    pub accounts: AccountBook,
     /// With whom history is shared.
     pub sync: SyncBook,
     /// What the person must know about the opening: a damaged file moved aside, a run recovered.
@@ -166,6 +172,8 @@ impl Event {
         matches!(
             self,
             Self::RunSaved(_)
+                | Self::RunNotSaved { .. }
+                | Self::RunFailed { .. }
                 | Self::RunEdited(_)
                 | Self::RunsDeleted(_)
                 | Self::RunsRestored(_)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model::run::RunEdit;
 use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 
+use super::accounts::AccountJob;
 use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
@@ -78,6 +79,8 @@ pub enum Job {
     Cluster(ClusterJob),
     /// About adapters.
     Adapter(AdapterJob),
+    /// About logins.
+    Account(AccountJob),
     /// About sharing history.
     Sharing(SharingJob),
     /// Show a notification on the desktop.

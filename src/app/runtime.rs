@@ -8,6 +8,7 @@
 //!
 //! `start` never waits: queues are bounded, and a full one is told as an event.
 
+mod accounts;
 mod adapters;
 mod builtin;
 mod clusters;
@@ -32,6 +33,7 @@ use crate::load;
 use crate::model::causes::chain;
 use crate::model::sync::SyncBook;
 
+use super::accounts::{AccountJob, AccountNews};
 use super::adapters::{AdapterJob, AdapterNews};
 use super::clusters::{ClusterEvent, ClusterJob};
 use super::command::ExportFormat;
@@ -157,6 +159,7 @@ pub struct Runtime {
     clusters: clusters::Clusters,
     adapters: adapters::Adapters,
     exchanges: sharing::Exchanges,
+    logins: accounts::Logins,
 }
 
 impl Runtime {
@@ -190,6 +193,7 @@ impl Runtime {
             clusters: clusters::Clusters::default(),
             adapters: adapters::Adapters::default(),
             exchanges: sharing::Exchanges::default(),
+            logins: accounts::Logins::default(),
         };
         Ok((runtime, events))
     }
@@ -204,6 +208,8 @@ impl Runtime {
                 let way = way.map(|way| run::Passage { way: *way, handle, tokens });
                 let order = run::Order { id, plan: *plan, search, options, way };
                 let desk = self.store.desk().clone();
+                // Nothing else is to use the processor.
+                self.exchanges.hold();
                 self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
@@ -227,6 +233,7 @@ impl Runtime {
             Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
             Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
             Job::ReadPlans => self.ask_store(store::Shelf::read_plans),
+            Job::Account(job) => self.start_account(job),
             Job::Sharing(job) => self.start_sharing(job),
             Job::SaveSettings(settings) => {
                 self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox));
@@ -422,13 +429,43 @@ impl Runtime {
             handle: self.tokio.handle().clone(),
             outbox: self.outbox.clone(),
             desk: self.store.desk().clone(),
-            tokens: self.tokens_of(),
+            tokens: self.logins.tokens(),
         };
         self.exchanges.watch(book, &around);
     }
 
-    fn tokens_of(&self) -> sharing::TokensOf {
-        Arc::new(|_| Arc::new(|_| Box::pin(async { Err("log in first".to_owned()) })))
+    fn start_account(&mut self, job: AccountJob) {
+        let handle = self.tokio.handle().clone();
+        match job {
+            AccountJob::Save(book) => {
+                self.logins.know(book.clone());
+                self.ask_store(move |shelf, outbox| shelf.save_accounts(&book, outbox));
+            }
+            AccountJob::Know(book) => self.logins.know(book),
+            AccountJob::LogIn { number, place, how, fresh } => {
+                let order = accounts::Order { number, place, how, fresh };
+                self.logins.log_in(order, &handle, &self.outbox);
+            }
+            AccountJob::Cancel => self.logins.cancel(),
+            AccountJob::LogOut(account, provider) => {
+                self.logins.log_out(account, provider, &handle, &self.outbox);
+            }
+            AccountJob::PickProvider => self.pick_provider(),
+            AccountJob::ReadProvider(path) => {
+                self.on_thread(move |outbox| accounts::read_provider(&path, outbox));
+            }
+            AccountJob::Open(url) => self.on_thread(move |outbox| accounts::open(&url, outbox)),
+        }
+    }
+
+    fn pick_provider(&self) {
+        let request = DialogRequest {
+            title: "Add a provider from its file".to_owned(),
+            kind: DialogKind::Open,
+            filter: "TOML provider".to_owned(),
+            extensions: vec!["toml".to_owned()],
+        };
+        self.ask_person(request, |path| Event::Account(AccountNews::ProviderPicked(path)));
     }
 
     fn pick_manifest(&self) {

@@ -67,6 +67,8 @@ pub struct Kept {
 /// What a person or script wants of sharing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SharingCommand {
+    /// Share as it was kept, from now on.
+    Begin,
     /// Share with a server, or otherwise than before.
     Put(SyncTarget),
     /// Share with it no more. History stays as it is, here and there.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::cluster::Ask;
 use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
+use super::accounts::Accounts;
 use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
@@ -50,6 +51,8 @@ pub struct State {
     pub clusters: Clusters,
     /// Adapters of service meshes.
     pub adapters: Adapters,
+    /// Providers, accounts and logins.
+    pub accounts: Accounts,
     /// Servers that history is shared with.
     pub sharing: Sharing,
     /// What was deleted last and can be brought back.

@@ -1,6 +1,7 @@
 //! How `State` changes: one line per arm, the work in `update/<area>.rs`. Pure: no clock, no disk, no
 //! starting of anything; what must be done comes back as jobs.
 
+mod accounts;
 mod adapters;
 mod clusters;
 mod history;
@@ -72,6 +73,7 @@ impl State {
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
             Command::Adapter(command) => self.adapter_command(command, fresh),
+            Command::Account(command) => self.account_command(command, fresh),
             Command::Sharing(command) => self.sharing_command(command),
             Command::Hidden(is_hidden) => {
                 self.is_hidden = is_hidden;
@@ -121,6 +123,7 @@ impl State {
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::Cluster(event) => self.cluster_event(event),
             Event::Adapter(news) => self.adapter_news(news),
+            Event::Account(news) => self.account_news(news, fresh),
             Event::Sharing(news) => self.sharing_news(news),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),
@@ -144,7 +147,8 @@ impl State {
         let mut jobs = self.book_opened(opened.clusters);
         jobs.extend(self.adapters_opened(opened.adapters));
         jobs.extend(self.history_read(opened.history));
-        jobs.extend(self.sharing_opened(opened.sync));
+        jobs.extend(self.accounts_opened(opened.accounts));
+        self.sharing_opened(opened.sync);
         jobs
     }
 

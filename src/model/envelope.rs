@@ -49,6 +49,8 @@ pub enum Kind {
     Tombstone = 10,
     /// A saved plan as it was at a time, without its secrets; or that it was deleted.
     PlanRevision = 11,
+    /// Providers and accounts.
+    Accounts = 12,
     /// What is known of a record that travels.
     Travel = 13,
     /// How far the exchange with a server has got.

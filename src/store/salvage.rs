@@ -16,6 +16,7 @@ use redb::{
 };
 use uuid::Uuid;
 
+use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
 use crate::model::envelope::{self, HEAD_BYTES, MAGIC};
@@ -62,6 +63,7 @@ struct Told {
     settings: Option<Settings>,
     clusters: Option<ClusterBook>,
     adapters: Option<AdapterBook>,
+    accounts: Option<AccountBook>,
     sync: Option<SyncBook>,
 }
 
@@ -124,6 +126,9 @@ fn take_over(
         tables::put_plan(&txn, *id, plan)?;
         travel::adopt_plan(&txn, *id, plan)?;
     }
+    if let Some(book) = &told.accounts {
+        tables::put_accounts(&txn, book)?;
+    }
     if let Some(book) = &told.sync {
         tables::put_sync(&txn, book)?;
     }
@@ -164,6 +169,7 @@ fn tell(path: &Path) -> Told {
     told.settings = attempt(|| tables::settings(&txn).ok()).flatten();
     told.clusters = attempt(|| tables::clusters(&txn).ok()).flatten();
     told.adapters = attempt(|| tables::adapters(&txn).ok()).flatten();
+    told.accounts = attempt(|| tables::accounts(&txn).ok()).flatten();
     told.sync = attempt(|| tables::sync(&txn).ok()).flatten();
     told
 }

@@ -11,6 +11,7 @@ use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, Wri
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::account::{ACCOUNT_BOOK_VERSION, AccountBook};
 use crate::model::adapter::book::{ADAPTER_BOOK_VERSION, AdapterBook};
 use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
 use crate::model::digest::Digest;
@@ -29,6 +30,7 @@ pub(super) const SCHEMA: u32 = 2;
 
 const SUMMARY_VERSION: u32 = 1;
 const EDITS_VERSION: u32 = 1;
+const ACCOUNTS_KEY: &str = "accounts";
 const SYNC_KEY: &str = "sync";
 const SCHEMA_KEY: &str = "schema_version";
 const SETTINGS_KEY: &str = "settings";
@@ -426,6 +428,23 @@ pub(super) fn adapters(txn: &ReadTransaction) -> Result<AdapterBook, Failure> {
             Ok(book.map_err(damaged("what is known of adapters".to_owned()))?)
         }
         None => Ok(AdapterBook::default()),
+    }
+}
+
+pub(super) fn put_accounts(txn: &WriteTransaction, book: &AccountBook) -> Result<(), Failure> {
+    let bytes = sealed(Kind::Accounts, ACCOUNT_BOOK_VERSION, "who is logged in", book)?;
+    txn.open_table(SETTINGS)?.insert(ACCOUNTS_KEY, bytes.as_slice())?;
+    Ok(())
+}
+
+/// Providers and accounts; none where none were kept.
+pub(super) fn accounts(txn: &ReadTransaction) -> Result<AccountBook, Failure> {
+    match txn.open_table(SETTINGS)?.get(ACCOUNTS_KEY)? {
+        Some(bytes) => {
+            let book = envelope::open(Kind::Accounts, ACCOUNT_BOOK_VERSION, bytes.value());
+            Ok(book.map_err(damaged("who is logged in".to_owned()))?)
+        }
+        None => Ok(AccountBook::default()),
     }
 }
 

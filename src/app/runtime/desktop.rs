@@ -1,4 +1,29 @@
-//! Notifications of the desktop.
+//! What is the desktop's: notifications, and the browser.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Opens an address in the person's browser; `BROWSER` names another one than the system's.
+///
+/// # Errors
+/// When there is nothing that opens it.
+pub(super) fn open_page(url: &str) -> io::Result<()> {
+    let mut command = match std::env::var_os("BROWSER").filter(|browser| !browser.is_empty()) {
+        Some(browser) => Command::new(browser),
+        None if cfg!(target_os = "macos") => Command::new("open"),
+        None if cfg!(windows) => {
+            let mut command = Command::new("rundll32");
+            command.arg("url.dll,FileProtocolHandler");
+            command
+        }
+        None => Command::new("xdg-open"),
+    };
+    let quiet = command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = quiet.spawn()?;
+    // Waited for, so that it does not stay as a zombie; it may live as long as the browser.
+    std::thread::Builder::new().name("meshbench-browser".to_owned()).spawn(move || drop(child.wait()))?;
+    Ok(())
+}
 
 /// The longest text that is shown, in characters: what foreign programs say has any length.
 #[cfg(feature = "gui")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -33,7 +33,11 @@ pub(super) type TokensOf = Arc<dyn Fn(Uuid) -> Tokens + Send + Sync>;
 
 /// The exchanges that go on.
 #[derive(Default)]
-pub(super) struct Exchanges(BTreeMap<Uuid, Watched>);
+pub(super) struct Exchanges {
+    watched: BTreeMap<Uuid, Watched>,
+    /// Whether a run is going: its numbers count more than an exchange.
+    held: watch::Sender<bool>,
+}
 
 struct Watched {
     target: SyncTarget,
@@ -61,7 +65,7 @@ pub(super) struct Around {
 impl Exchanges {
     /// Lets exchanges go on as the book says, and no others.
     pub(super) fn watch(&mut self, book: &SyncBook, around: &Around) {
-        self.0.retain(|id, watched| {
+        self.watched.retain(|id, watched| {
             let stays = book.targets.iter().any(|target| target.id == *id && *target == watched.target);
             if !stays {
                 watched.task.abort();
@@ -69,32 +73,40 @@ impl Exchanges {
             stays
         });
         for target in &book.targets {
-            self.0.entry(target.id).or_insert_with(|| Watched::start(target.clone(), around));
+            let held = self.held.subscribe();
+            self.watched.entry(target.id).or_insert_with(|| Watched::start(target.clone(), around, held));
         }
     }
 
     pub(super) fn now(&self, id: Uuid) {
-        if let Some(watched) = self.0.get(&id) {
+        if let Some(watched) = self.watched.get(&id) {
             watched.nudges.now.notify_one();
         }
     }
 
+    /// Nothing is exchanged until history has changed.
+    pub(super) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
     /// History has changed here.
     pub(super) fn changed(&self) {
-        for watched in self.0.values() {
+        self.held.send_replace(false);
+        for watched in self.watched.values() {
             watched.nudges.changed.notify_one();
         }
     }
 }
 
 impl Watched {
-    fn start(target: SyncTarget, around: &Around) -> Self {
+    fn start(target: SyncTarget, around: &Around, held: watch::Receiver<bool>) -> Self {
         let nudges = Arc::new(Nudges::default());
         let watch = Watch {
             around: around.clone(),
             store: ask_store(around.desk.clone(), &around.handle),
             target: target.clone(),
             nudges: Arc::clone(&nudges),
+            held,
         };
         let task = around.handle.spawn(watch.go()).abort_handle();
         Self { target, nudges, task }
@@ -121,10 +133,11 @@ struct Watch {
     store: AskStore,
     target: SyncTarget,
     nudges: Arc<Nudges>,
+    held: watch::Receiver<bool>,
 }
 
 impl Watch {
-    async fn go(self) {
+    async fn go(mut self) {
         self.look().await;
         let mut failures = 0_u32;
         loop {
@@ -132,7 +145,14 @@ impl Watch {
                 self.nudges.now.notified().await;
             }
             self.around.outbox.offer(Event::Sharing(SharingNews::Going(self.target.id, Going::Asking)));
-            let ended = self.exchange().await;
+            // Fails only when the runtime is gone, and this task with it.
+            let _ = self.held.wait_for(|held| !held).await;
+            let mut held = self.held.clone();
+            let ended = tokio::select! {
+                ended = self.exchange() => ended,
+                // It goes on where it was when the run is over.
+                Ok(_) = held.wait_for(|held| *held) => continue,
+            };
             let pause = match &ended {
                 Ok(_) => {
                     failures = 0;

@@ -16,6 +16,7 @@ use crate::app::command::ExportFormat;
 use crate::app::document;
 use crate::app::event::{Event, Opened};
 use crate::app::state::{PlanId, SavedPlan};
+use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::causes::chain;
 use crate::model::cluster::ClusterBook;
@@ -196,8 +197,9 @@ impl Shelf {
         let read = self.with(|store| {
             let plans = saved_plans(store)?;
             let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
-            let sync = store.sync_book()?;
-            Ok(Opened { history: store.summaries()?, plans, settings, clusters, adapters, sync, remarks })
+            let (accounts, sync) = (store.accounts()?, store.sync_book()?);
+            let history = store.summaries()?;
+            Ok(Opened { history, plans, settings, clusters, adapters, accounts, sync, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),
@@ -322,6 +324,12 @@ impl Shelf {
     /// None while it is not open.
     pub(super) fn store(&self) -> Option<&Store> {
         self.store.as_ref()
+    }
+
+    pub(super) fn save_accounts(&mut self, book: &AccountBook, outbox: &Outbox) {
+        if let Err(reason) = self.with(|store| store.save_accounts(book)) {
+            outbox.send(failed("Who is logged in was not kept", reason));
+        }
     }
 
     pub(super) fn save_sync_book(&mut self, book: &SyncBook, outbox: &Outbox) {

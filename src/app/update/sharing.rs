@@ -12,13 +12,28 @@ use crate::model::sync::{SyncBook, SyncTarget, TARGETS_MAX};
 use crate::store::Arrivals;
 
 impl State {
-    pub(super) fn sharing_opened(&mut self, book: SyncBook) -> Vec<Job> {
-        self.sharing.book = book.clone();
-        if book.targets.is_empty() { Vec::new() } else { vec![Job::Sharing(SharingJob::Watch(book))] }
+    pub(super) fn sharing_opened(&mut self, book: SyncBook) {
+        self.sharing.book = book;
+    }
+
+    /// A login is new: what is shared with it goes on at once.
+    pub(super) fn sharing_of(&mut self, account: Uuid) -> Vec<Job> {
+        let of_account = self.sharing.book.targets.iter().filter(|target| target.account == account);
+        of_account.map(|target| Job::Sharing(SharingJob::Now(target.id))).collect()
+    }
+
+    /// A login is over: nothing is shared with it any more.
+    pub(super) fn stop_sharing_of(&mut self, account: Uuid) -> Vec<Job> {
+        let mut is_any = false;
+        for target in self.sharing.book.targets.iter_mut().filter(|target| target.account == account) {
+            is_any |= std::mem::take(&mut target.is_on);
+        }
+        if is_any { vec![Job::Sharing(SharingJob::Save(self.sharing.book.clone()))] } else { Vec::new() }
     }
 
     pub(super) fn sharing_command(&mut self, command: SharingCommand) -> Vec<Job> {
         match command {
+            SharingCommand::Begin => vec![Job::Sharing(SharingJob::Watch(self.sharing.book.clone()))],
             SharingCommand::Put(target) => self.share(target),
             SharingCommand::Remove(id) => self.share_no_more(id),
             SharingCommand::Now(id) => vec![Job::Sharing(SharingJob::Now(id))],

@@ -1,0 +1,138 @@
+//! Logins as the app knows them: where one can log in, who one is there, and how a login goes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::account::{Kept, LoginStep};
+use crate::model::account::{Account, AccountBook, Provider};
+
+/// Everything about logins that the faces draw.
+#[derive(Clone, Debug, Default)]
+pub struct Accounts {
+    /// Providers and accounts.
+    pub book: AccountBook,
+    /// The login that is going on.
+    pub going: Option<Login>,
+    /// Why the last one did not come to its end, and what to do.
+    pub trouble: Option<String>,
+    /// Where the logins of this session are kept; none is in the keyring, from before.
+    pub kept: BTreeMap<Uuid, Kept>,
+}
+
+/// A login that is going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// New with each: news of older ones is ignored.
+    pub number: u64,
+    /// Where.
+    pub place: Place,
+    /// What the person has to do; none while the provider is asked.
+    pub step: Option<LoginStep>,
+}
+
+/// Where one logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At a provider that is known, or will be once one has logged in there.
+    Provider(Box<Provider>),
+    /// Where the Meshbench server at this address says.
+    Server(String),
+}
+
+/// How one logs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// With the system's browser.
+    #[default]
+    Browser,
+    /// With a code that is entered on any device.
+    Device,
+}
+
+/// What a person or script wants of logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountCommand {
+    /// Log in.
+    LogIn(Place, How),
+    /// Do not wait for the login that is going on.
+    Cancel,
+    /// Put away why the last login did not come to its end.
+    DismissTrouble,
+    /// End a login, and forget the account. Its runs stay.
+    LogOut(Uuid),
+    /// Use this account; none is local.
+    Use(Option<Uuid>),
+    /// Ask for a provider's file with the native dialog.
+    PickProvider,
+    /// Read a provider from this file, and log in there.
+    ImportProvider(PathBuf),
+    /// Forget a provider at which nobody is logged in.
+    RemoveProvider(Uuid),
+    /// Open an address of a login in the browser again.
+    OpenPage(String),
+}
+
+/// Background work about logins.
+#[derive(Clone, Debug)]
+pub enum AccountJob {
+    /// Keep providers and accounts.
+    Save(AccountBook),
+    /// Use them without keeping them.
+    Know(AccountBook),
+    /// Log in.
+    LogIn {
+        /// Of the login.
+        number: u64,
+        /// Where.
+        place: Place,
+        /// How.
+        how: How,
+        /// The id of the account, where it is a new one; another for the provider.
+        fresh: (Uuid, Uuid),
+    },
+    /// Do not wait for a login.
+    Cancel,
+    /// End a login.
+    LogOut(Account, Option<Provider>),
+    /// Ask for a provider's file.
+    PickProvider,
+    /// Read a provider from a file.
+    ReadProvider(PathBuf),
+    /// Open an address in the browser.
+    Open(String),
+}
+
+/// News about logins.
+#[derive(Clone, Debug)]
+pub enum AccountNews {
+    /// What the person has to do for the login with this number.
+    Step(u64, LoginStep),
+    /// Somebody has logged in.
+    LoggedIn {
+        /// Of the login.
+        number: u64,
+        /// Where.
+        provider: Box<Provider>,
+        /// Who.
+        account: Account,
+        /// Where the login is kept.
+        kept: Kept,
+    },
+    /// Nobody has.
+    Failed(u64, String),
+    /// A login was ended; what a person should know of that.
+    LoggedOut(Account, Option<String>),
+    /// A person picked a provider's file.
+    ProviderPicked(PathBuf),
+    /// A provider was read from a file.
+    ProviderRead(Box<Provider>),
+}
+
+impl Accounts {
+    /// The providers at which one may log in: those that are known, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.book.providers.iter()
+    }
+}

@@ -1,0 +1,153 @@
+//! Logins.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::account::Kept;
+use crate::app::accounts::{AccountCommand, AccountJob, AccountNews, How, Login, Place};
+use crate::app::job::Job;
+use crate::app::state::State;
+use crate::app::update::Fresh;
+use crate::model::account::{ACCOUNTS_MAX, Account, AccountBook, Provider};
+
+impl State {
+    pub(super) fn accounts_opened(&mut self, book: AccountBook) -> Vec<Job> {
+        self.accounts.book = book.clone();
+        vec![Job::Account(AccountJob::Know(book))]
+    }
+
+    pub(super) fn account_command(&mut self, command: AccountCommand, fresh: Fresh) -> Vec<Job> {
+        match command {
+            AccountCommand::LogIn(place, how) => self.log_in(place, how, fresh),
+            AccountCommand::Cancel => self.cancel_login(),
+            AccountCommand::DismissTrouble => {
+                self.accounts.trouble = None;
+                Vec::new()
+            }
+            AccountCommand::LogOut(id) => self.log_out(id),
+            AccountCommand::Use(account) => {
+                self.accounts.book.active = account;
+                self.save_accounts()
+            }
+            AccountCommand::PickProvider => vec![Job::Account(AccountJob::PickProvider)],
+            AccountCommand::ImportProvider(path) => self.import_provider(path),
+            AccountCommand::RemoveProvider(id) => self.remove_provider(id),
+            AccountCommand::OpenPage(url) => vec![Job::Account(AccountJob::Open(url))],
+        }
+    }
+
+    pub(super) fn account_news(&mut self, news: AccountNews, fresh: Fresh) -> Vec<Job> {
+        match news {
+            AccountNews::Step(number, step) => {
+                if let Some(login) = self.accounts.going.as_mut().filter(|login| login.number == number) {
+                    login.step = Some(step);
+                }
+                Vec::new()
+            }
+            AccountNews::LoggedIn { number, provider, account, kept } => {
+                self.logged_in(number, *provider, account, kept)
+            }
+            AccountNews::Failed(number, reason) => {
+                if self.accounts.going.as_ref().is_some_and(|login| login.number == number) {
+                    self.accounts.going = None;
+                    self.accounts.trouble = Some(reason);
+                }
+                Vec::new()
+            }
+            AccountNews::LoggedOut(account, remark) => {
+                let title = format!("{} is logged out; runs stay here", account.name);
+                match remark {
+                    Some(remark) => self.warn(title, remark),
+                    None => self.inform(title, None),
+                }
+                Vec::new()
+            }
+            AccountNews::ProviderPicked(path) => self.import_provider(path),
+            AccountNews::ProviderRead(provider) => {
+                self.log_in(Place::Provider(provider), How::Browser, fresh)
+            }
+        }
+    }
+
+    fn log_in(&mut self, place: Place, how: How, fresh: Fresh) -> Vec<Job> {
+        self.accounts.trouble = None;
+        if let Place::Provider(provider) = &place
+            && let Err(reason) = provider.check()
+        {
+            self.accounts.trouble = Some(format!("This cannot be logged in with: {reason}"));
+            return Vec::new();
+        }
+        if self.accounts.book.accounts.len() >= ACCOUNTS_MAX {
+            self.accounts.trouble = Some(format!("At most {ACCOUNTS_MAX} accounts; log out of one first"));
+            return Vec::new();
+        }
+        let number = self.number();
+        self.accounts.going = Some(Login { number, place: place.clone(), step: None });
+        // Two ids of one fresh one: nothing else is called by its reverse.
+        let fresh = (fresh.id, Uuid::from_u128(fresh.id.as_u128().reverse_bits()));
+        vec![Job::Account(AccountJob::LogIn { number, place, how, fresh })]
+    }
+
+    fn cancel_login(&mut self) -> Vec<Job> {
+        self.accounts.going = None;
+        vec![Job::Account(AccountJob::Cancel)]
+    }
+
+    fn logged_in(&mut self, number: u64, provider: Provider, account: Account, kept: Kept) -> Vec<Job> {
+        if self.accounts.going.as_ref().is_none_or(|login| login.number != number) {
+            // Cancelled at the last moment.
+            return vec![Job::Account(AccountJob::LogOut(account, Some(provider)))];
+        }
+        self.accounts.going = None;
+        let book = &mut self.accounts.book;
+        book.providers.retain(|known| known.id != provider.id);
+        book.providers.push(provider);
+        book.accounts.retain(|known| known.id != account.id);
+        book.active = Some(account.id);
+        let id = account.id;
+        let title = format!("Logged in as {}", account.name);
+        book.accounts.push(account);
+        if let Kept::SessionOnly(reason) = &kept {
+            let detail = format!("The login is gone when Meshbench closes: {reason}");
+            self.warn(title, detail);
+        } else {
+            self.inform(title, None);
+        }
+        self.accounts.kept.insert(id, kept);
+        let mut jobs = self.save_accounts();
+        jobs.extend(self.sharing_of(id));
+        jobs
+    }
+
+    fn log_out(&mut self, id: Uuid) -> Vec<Job> {
+        let book = &mut self.accounts.book;
+        let Some(at) = book.accounts.iter().position(|account| account.id == id) else { return Vec::new() };
+        let account = book.accounts.remove(at);
+        if book.active == Some(id) {
+            book.active = None;
+        }
+        let provider = book.provider(account.provider).cloned();
+        let mut jobs = self.save_accounts();
+        jobs.extend(self.stop_sharing_of(id));
+        jobs.push(Job::Account(AccountJob::LogOut(account, provider)));
+        jobs
+    }
+
+    fn import_provider(&mut self, path: PathBuf) -> Vec<Job> {
+        vec![Job::Account(AccountJob::ReadProvider(path))]
+    }
+
+    fn remove_provider(&mut self, id: Uuid) -> Vec<Job> {
+        if self.accounts.book.accounts.iter().any(|account| account.provider == id) {
+            let reason = "Somebody is logged in there; log out first".to_owned();
+            return self.failed("The provider was not removed".to_owned(), reason);
+        }
+        self.accounts.book.providers.retain(|provider| provider.id != id);
+        self.save_accounts()
+    }
+
+    fn save_accounts(&mut self) -> Vec<Job> {
+        vec![Job::Account(AccountJob::Save(self.accounts.book.clone()))]
+    }
+}
