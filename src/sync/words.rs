@@ -13,6 +13,8 @@ pub const PERSONAL: &str = "me";
 pub const CHANGES_MAX: usize = 500;
 /// The most digests in one question.
 pub const HAVE_MAX: usize = 5000;
+/// The code of a refusal, and the kind of a change: the record was there and was deleted for good.
+pub const GONE: &str = "gone";
 
 /// What a server is and takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ pub struct Change {
     pub seq: u64,
     /// Its name.
     pub digest: Digest,
-    /// By [`crate::model::record::RecordKind::name`], or one of a newer version.
+    /// By [`crate::model::record::RecordKind::name`], or one of a newer version, or [`GONE`]: then only `seq` and `digest` tell something.
     pub kind: String,
     /// Bytes of its envelope.
     pub size: u64,
