@@ -28,6 +28,7 @@ mod record;
 mod runtime;
 mod search;
 pub mod serving;
+pub mod serving_records;
 pub mod state;
 pub mod target;
 mod try_it;

@@ -10,6 +10,7 @@
 mod adapter;
 mod args;
 mod args_adapter;
+mod args_serve;
 mod capacity;
 mod cluster;
 mod history;
@@ -18,6 +19,7 @@ mod plan;
 mod progress;
 mod run;
 mod screen;
+mod serve;
 mod session;
 mod table;
 mod target;
@@ -84,6 +86,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::History(what) => history::history(what, data_dir, &screen),
         What::Adapter(what) => adapter::adapter(*what, data_dir, &screen),
         What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
+        What::Serve(options) => serve::serve(*options, &screen),
         What::Target(options) => target::serve(&options, &screen),
     };
     Ask::Done(match result {

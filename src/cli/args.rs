@@ -11,6 +11,7 @@ use crate::model::plan::Stage;
 use crate::model::{Goal, Timer, duration, plan};
 
 use super::args_adapter::AdapterArgs;
+use super::args_serve::RecordsArgs;
 
 /// Send load to a service, measure what users wait, keep every result.
 ///
@@ -48,6 +49,8 @@ pub(super) enum What {
     Cluster(ClusterArgs),
     /// Adapters of service meshes: what they offer, what they are asked, what they report; and to serve a built-in one
     Adapter(Box<AdapterArgs>),
+    /// Serve records, so that a person's machines and a team have one history
+    Serve(Box<RecordsArgs>),
     /// Serve HTTP/1.1 with known delays and faults, to test against
     Target(TargetArgs),
 }

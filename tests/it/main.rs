@@ -31,6 +31,7 @@ mod proto;
 mod report;
 #[cfg(feature = "gui")]
 mod sample;
+mod serve;
 mod store;
 #[cfg(feature = "gui")]
 mod window_adapters;

@@ -56,7 +56,7 @@ fn id(number: u64) -> RunId {
 }
 
 /// A run whose every part depends on its number.
-fn run(number: u64) -> Run {
+pub(crate) fn run(number: u64) -> Run {
     let mut latency = Latency::new();
     let mut draw = Draw(number);
     for _ in 0..200 {
