@@ -32,6 +32,8 @@ use crate::sync::words::{
 const OPENAPI: &str = include_str!("openapi.json");
 /// Spaces whose logs are kept in memory; the rest is read again.
 const BOOKS_MAX: usize = 2000;
+/// Records that are unpacked at once: each may be many times as large as it came.
+const PROOFS_MAX: usize = 2;
 /// The most bytes of a question that is no record: [`HAVE_MAX`] digests, quoted, with room for white space.
 const QUESTION_BYTES_MAX: u64 = 80 * HAVE_MAX as u64;
 
@@ -45,6 +47,7 @@ pub(super) struct Desk {
     books: Mutex<HashMap<String, Arc<AsyncMutex<Book>>>>,
     buckets: Mutex<Buckets>,
     bodies: Semaphore,
+    proofs: Semaphore,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +88,8 @@ impl Desk {
         let buckets = Mutex::new(Buckets::new(limits.burst, limits.rate_per_sec));
         let bodies = Semaphore::new(limits.bodies);
         let (metrics, books) = (Metrics::default(), Mutex::default());
-        Self { settings, store, metrics, epoch, gate, books, buckets, bodies }
+        let proofs = Semaphore::new(PROOFS_MAX);
+        Self { settings, store, metrics, epoch, gate, books, buckets, bodies, proofs }
     }
 
     /// What was read of a space's log.
@@ -254,10 +258,11 @@ async fn put_record(
     let waited = tokio::time::timeout(desk.settings.limits.body_time, desk.bodies.acquire()).await;
     let _room = waited.map_err(|_| Refusal::Busy("too many records are on their way".to_owned()))?;
     let bytes = desk.body(&headers, request.into_body(), desk.settings.limits.record_bytes).await?;
-    let (entry, bytes) =
-        tokio::task::spawn_blocking(move || entry(name, &author, &bytes).map(|entry| (entry, bytes)))
-            .await
-            .map_err(|error| Refusal::Busy(error.to_string()))??;
+    let (entry, bytes) = {
+        let _turn = desk.proofs.acquire().await;
+        let proving = move || entry(name, &author, &bytes).map(|entry| (entry, bytes));
+        tokio::task::spawn_blocking(proving).await.map_err(|error| Refusal::Busy(error.to_string()))??
+    };
     let (digest, size) = (entry.digest, entry.size);
     // Not broken off with the connection: between the record and its entry would be neither.
     let theirs = Arc::clone(&desk);
