@@ -20,7 +20,7 @@
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
 //! | [`adapter`] | client of service meshes' adapters, a server of the same contract, and what the built-in ones do, as steps |
 //! | [`account`] | keep tokens in the system's keyring |
-//! | [`sync`] | exchange records with a server: so far the words of it |
+//! | [`sync`] | exchange records with a server: so far the words and the server |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
 //! | [`report`] | turn runs into documents |

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::target::parse_size;
-
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         meshbench serve --issuer https://id.example/ --audience meshbench --store /var/lib/meshbench-serve\n  \
@@ -54,10 +52,10 @@ pub(super) struct RecordsArgs {
     #[arg(long)]
     pub(super) behind_proxy: bool,
     /// The largest record
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     pub(super) max_record: u64,
     /// The most that a space may hold
-    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = size)]
     pub(super) quota: u64,
     /// Requests per second that one person may make in the long run
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -65,4 +63,30 @@ pub(super) struct RecordsArgs {
     /// For how many days a deleted run can be taken back, before it is deleted for good
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub(super) grace_days: u16,
+}
+
+/// Bytes: `512KiB`, `16MiB`, `10GiB`, `2TiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let units = ["b", "kib", "mib", "gib", "tib"];
+    let power = units.iter().position(|known| *known == unit.trim().to_ascii_lowercase());
+    let factor = power.map(|power| 1u64 << (10 * power));
+    let bytes =
+        factor.zip(number.parse::<u64>().ok()).and_then(|(factor, number)| number.checked_mul(factor));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "write for example 512KiB, 16MiB or 10GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_a_unit_and_are_not_nothing() {
+        assert_eq!(size("16MiB"), Ok(16 << 20));
+        assert_eq!(size("10 gib"), Ok(10 << 30));
+        for wrong in ["", "5", "0MiB", "1MB", "99999999999TiB", "MiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -331,3 +331,39 @@ fn parsed(bytes: &[u8]) -> Result<Entry, StoreError> {
     let broken = |error| StoreError::Generic { store: "an entry of the log", source: Box::new(error) };
     serde_json::from_slice(bytes).map_err(broken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u8, kind: &str, author: &str, tombstone: Option<(u64, bool)>) -> Entry {
+        let stamp = |time_us| Stamp { time_us, device: Uuid::from_u128(1 << 100) };
+        Entry {
+            digest: Digest::of(&[number]),
+            kind: kind.to_owned(),
+            size: 1,
+            author: author.to_owned(),
+            author_name: author.to_owned(),
+            subject: Some(Uuid::from_u128(7 << 100)),
+            tombstone: tombstone.map(|(time_us, is_deleted)| (stamp(time_us), is_deleted)),
+            taken: Some(Timestamp::from_second(1000).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_deletion_counts_after_the_grace_if_the_latest_word_of_the_author_is_so() {
+        let over = |told: &[Entry], second: i64| {
+            let mut book = Book::new("x");
+            book.note(entry(0, "run", "ann", None));
+            told.iter().cloned().for_each(|entry| book.note(entry));
+            book.deleted_by_their_authors(Timestamp::from_second(second).unwrap(), 100)
+        };
+        let deleted = entry(1, "tombstone", "ann", Some((5, true)));
+        assert_eq!(over(std::slice::from_ref(&deleted), 1099), Vec::<usize>::new());
+        assert_eq!(over(std::slice::from_ref(&deleted), 1100), [0]);
+        let back = entry(2, "tombstone", "ann", Some((6, false)));
+        assert!(over(&[back.clone(), deleted.clone()], 2000).is_empty());
+        assert!(over(&[deleted, back], 2000).is_empty());
+        assert!(over(&[entry(1, "tombstone", "bob", Some((9, true)))], 2000).is_empty());
+    }
+}
