@@ -68,5 +68,6 @@ async fn after_an_account_is_deleted_nothing_of_its_person_is_in_the_store_or_in
     // Whoever comes back begins anew.
     assert_eq!(other.put("ann", "me", &mine).await.status(), 201);
     assert_eq!(server.changes("ann", "me", 0, 500).await.changes.len(), 1);
-    (server.stop().await, other.stop().await);
+    server.stop().await;
+    other.stop().await;
 }

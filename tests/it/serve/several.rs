@@ -62,7 +62,8 @@ async fn share(one: Arc<dyn ObjectStore>, other: Arc<dyn ObjectStore>, count: u1
         left.iter().all(|change| change.author.is_empty() || change.author.starts_with("bob")),
         "{left:?}"
     );
-    (one.stop().await, other.stop().await);
+    one.stop().await;
+    other.stop().await;
 }
 
 /// A server that is not ours and speaks S3, with one bucket.
