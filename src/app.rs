@@ -31,6 +31,7 @@ mod record;
 mod runtime;
 mod search;
 pub mod serving;
+pub mod serving_records;
 pub mod sharing;
 pub mod state;
 pub mod target;

@@ -7,9 +7,12 @@
 //! | 2 | the input was not usable; nothing was done |
 //! | 3 | it could not be carried out; or nothing at all was answered, the run could not be kept, or it has goals and is void |
 
+mod account;
 mod adapter;
 mod args;
+mod args_account;
 mod args_adapter;
+mod args_serve;
 mod capacity;
 mod cluster;
 mod history;
@@ -19,6 +22,7 @@ mod progress;
 mod publish;
 mod run;
 mod screen;
+mod serve;
 mod session;
 mod table;
 mod target;
@@ -86,6 +90,11 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Publish(options) => publish::publish(*options, data_dir, &screen),
         What::Adapter(what) => adapter::adapter(*what, data_dir, &screen),
         What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
+        What::Login(options) => account::login(*options, data_dir, &screen),
+        What::Logout(options) => account::logout(options, data_dir, &screen),
+        What::Whoami(options) => account::whoami(&options, data_dir, &screen),
+        What::Sync(options) => account::sync(options, data_dir, &screen),
+        What::Serve(options) => serve::serve(*options, &screen),
         What::Target(options) => target::serve(&options, &screen),
     };
     Ask::Done(match result {

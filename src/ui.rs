@@ -9,6 +9,7 @@
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
+pub mod account;
 pub mod adapters;
 mod capacity;
 pub mod clusters;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::account::{Kept, LoginStep};
+pub use crate::account::{Kept, LoginStep};
 use crate::model::account::{Account, AccountBook, Provider};
 
 /// Everything about logins that the faces draw.

@@ -21,7 +21,7 @@ use crate::model::record::{Record, RecordError, RecordKind};
 use crate::model::sync::{Author, Refusal, SyncTarget, TargetState};
 use crate::store::{Arrivals, Arrived, Page, Store, StoreError, Waiting};
 use crate::sync::client::{Client, ClientError};
-use crate::sync::words::{CHANGES_MAX, Capabilities, Change, GONE_KIND, HAVE_MAX, Space};
+use crate::sync::words::{CHANGES_MAX, Capabilities, Change, GONE, HAVE_MAX, Space};
 
 /// The most records that are on their way at once.
 const AT_ONCE: usize = 8;
@@ -239,7 +239,7 @@ impl Exchange {
         let mut page = Page::default();
         let mut wanted = wanted.into_iter().filter(|change| {
             let is_known = RecordKind::ALL.iter().any(|kind| kind.name() == change.kind);
-            page.newer += u64::from(!is_known && change.kind != GONE_KIND);
+            page.newer += u64::from(!is_known && change.kind != GONE);
             is_known
         });
         let mut under_way = JoinSet::new();

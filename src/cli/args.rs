@@ -10,7 +10,9 @@ use crate::app::target::{Delay, Stall, parse_size};
 use crate::model::plan::Stage;
 use crate::model::{Goal, Timer, duration, plan};
 
+use super::args_account::{LoginArgs, LogoutArgs, SyncArgs, WhoamiArgs};
 use super::args_adapter::AdapterArgs;
+use super::args_serve::RecordsArgs;
 
 /// Send load to a service, measure what users wait, keep every result.
 ///
@@ -50,6 +52,16 @@ pub(super) enum What {
     Cluster(ClusterArgs),
     /// Adapters of service meshes: what they offer, what they are asked, what they report; and to serve a built-in one
     Adapter(Box<AdapterArgs>),
+    /// Log in, for sync: with the browser, or with a code on another device
+    Login(Box<LoginArgs>),
+    /// Log out: forgets the login and tells the provider; runs stay
+    Logout(LogoutArgs),
+    /// Who is logged in
+    Whoami(WhoamiArgs),
+    /// Exchange history with a Meshbench server: one history on all your machines, a team's results together
+    Sync(SyncArgs),
+    /// Serve records, so that a person's machines and a team have one history
+    Serve(Box<RecordsArgs>),
     /// Serve HTTP/1.1 with known delays and faults, to test against
     Target(TargetArgs),
 }

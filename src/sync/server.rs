@@ -1,230 +1,217 @@
-//! A server of records: what `meshbench serve` is.
+//! The server of records. It keeps no state but what can be read again from its store, so that several may share one.
 //!
-//! It keeps nothing but what is in its store of objects, so that several servers may share one. Who asks is for a [`Gate`] to
-//! tell; what a person may see is their own space and the teams' that they belong to.
+//! ```text
+//! connection ─▶ listen (TLS, limits, graceful stop) ─▶ routes ─▶ Gate: who asks?   ─▶ book: log and records of a space
+//!                                                       └ observe: metrics, one line of log
+//! ```
+//! In the store:
+//! ```text
+//! epoch                              made once: a wiped store has another
+//! spaces/KEY/records/DIGEST          the bytes, written before the entry
+//! spaces/KEY/log/0000000000000001    the entry, created only where there is none: whoever comes second takes the next number
+//! spaces/KEY/turn                    another one whenever entries were rewritten: what was read of them before is old
+//! ```
 
-mod http;
-mod ledger;
-mod limits;
-mod metrics;
+mod answer;
+mod book;
+mod listen;
+mod observe;
+mod place;
+mod rate;
+mod routes;
+mod sweep;
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use jiff::{SignedDuration, Timestamp};
 use object_store::ObjectStore;
-use object_store::path::Path;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use super::words::LoginHint;
-use http::Server;
-pub use http::{OPENAPI, ROUTES};
-use ledger::Ledger;
+use crate::model::envelope::ENVELOPE_BYTES_MAX;
 
-/// The largest record where nothing else is said, in bytes.
-pub const RECORD_BYTES: u64 = 16 * 1024 * 1024;
-/// The most bytes of a space where nothing else is said.
-pub const QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
-/// Requests a second of one person where nothing else is said; ten times as many may come at once.
-pub const RATE_PER_SEC: u32 = 200;
-/// The most connections.
-const CONNECTIONS_MAX: usize = 2048;
-/// The longest that a head of a request is waited for.
-const HEAD_MAX: Duration = Duration::from_secs(10);
-/// How long open requests may take after the end was asked for.
-const END_MAX: Duration = Duration::from_secs(10);
-/// How often what was deleted is swept away.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+pub use listen::TlsError;
+pub use place::{PlaceError, open_store};
 
-/// How a server is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// Where one logs in to use it.
-    pub login: LoginHint,
-    /// Spaces that several people share.
-    pub teams: Vec<Team>,
-    /// The largest record, in bytes.
-    pub record_bytes: u64,
-    /// The most bytes of a space.
-    pub quota_bytes: u64,
-    /// Requests a second of one person.
-    pub rate_per_sec: u32,
-    /// How long after its deletion a run is kept.
-    pub grace: SignedDuration,
-}
+use routes::Desk;
 
-/// A space that several people share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Team {
-    /// As it stands in addresses; letters, digits, `-` and `_`.
-    pub id: String,
-    /// People with this in their groups claim belong to it.
-    pub group: Option<String>,
-    /// These people belong to it, by the issuer's names for them.
-    pub members: Vec<String>,
-}
-
-/// Who asks.
+/// Whom a token is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// The issuer's name for them, which never changes.
+    /// The issuer's name for them.
     pub subject: String,
     /// The name shown to others.
     pub name: String,
-    /// Groups that the issuer says they are in.
+    /// The groups that the issuer says they are in.
     pub groups: Vec<String>,
 }
 
-/// Why it is not known who asks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a token is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// The access token is not good. Its words may be told.
-    #[error("{0}")]
+    /// It is none of the issuer's, not for us, or over.
     Invalid(String),
-    /// It cannot be told just now.
-    #[error("{0}")]
+    /// It cannot be told just now: the issuer's keys cannot be had.
     Unknown(String),
 }
 
-/// Tells who asks.
-pub trait Gate: Send + Sync {
-    /// The person whose access token it is.
-    fn admit<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Person, Denied>>;
+/// The answer to [`Gate::admit`], when it is there.
+pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<Person, Denied>> + Send + 'a>>;
+
+/// Knows whom tokens are from.
+pub trait Gate: Send + Sync + 'static {
+    /// Whom it is from.
+    fn admit<'a>(&'a self, token: &'a str) -> Admission<'a>;
 }
 
-/// Takes one line of JSON for each request: no tokens, no names, no addresses of people.
-pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
+/// Some people who share a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// In [`crate::sync::words::Space::id`]; see [`Team::is_id`].
+    pub id: String,
+    /// Who belongs to it.
+    pub members: Members,
+}
 
-/// Why nothing is served.
+/// Who belongs to a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// Whoever the issuer says is in this group.
+    Group(String),
+    /// These, by the issuer's names for them.
+    Subjects(Vec<String>),
+}
+
+/// What a server takes, of whom, and how much.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Where one logs in.
+    pub login: LoginHint,
+    /// All teams.
+    pub teams: Vec<Team>,
+    /// Certificate chain and key, PEM; none where TLS is ended before it.
+    pub tls: Option<(Vec<u8>, Vec<u8>)>,
+    /// How much.
+    pub limits: Limits,
+    /// What takes lines of log, each one JSON object.
+    pub log: LogLine,
+}
+
+/// How much a server takes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest record; never more than [`ENVELOPE_BYTES_MAX`].
+    pub record_bytes: u64,
+    /// Of all records of a space.
+    pub space_bytes: u64,
+    /// How many requests a person may make at once before the rate counts.
+    pub burst: u32,
+    /// How many more they may make each second.
+    pub rate_per_sec: f64,
+    /// Records in memory at once, being taken.
+    pub bodies: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// For the head of a request.
+    pub head_time: Duration,
+    /// For the body of a request.
+    pub body_time: Duration,
+    /// For requests that are open when it is asked to stop.
+    pub stop_time: Duration,
+    /// How long a run that its author deleted can be taken back.
+    pub grace: Duration,
+    /// Between two looks for runs that were deleted long enough ago.
+    pub sweep_every: Duration,
+}
+
+/// What takes lines of log.
+pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The store cannot be used.
-    #[error("the store cannot be used")]
-    Store(#[from] object_store::Error),
-    /// The address of the store is none.
-    #[error("{address} is no address of a store: {reason}")]
-    Address {
-        /// As it was given.
-        address: String,
-        /// Why.
-        reason: String,
-    },
+    /// Its first look into the store.
+    #[error("the store cannot be used: is its address right, and may it be written to?")]
+    Store(#[source] object_store::Error),
+    /// What the store says of itself is not ours.
+    #[error("the store's object “epoch” is not Meshbench's; name an empty place")]
+    Foreign,
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
-impl ServerSettings {
-    /// With the limits of [`RECORD_BYTES`] and the like.
-    #[must_use]
-    pub fn new(login: LoginHint) -> Self {
+impl Default for Limits {
+    fn default() -> Self {
         Self {
-            login,
-            teams: Vec::new(),
-            record_bytes: RECORD_BYTES,
-            quota_bytes: QUOTA_BYTES,
-            rate_per_sec: RATE_PER_SEC,
-            grace: SignedDuration::from_hours(30 * 24),
+            record_bytes: 16 * 1024 * 1024,
+            space_bytes: 10 * 1024 * 1024 * 1024,
+            burst: 1000,
+            rate_per_sec: 100.0,
+            bodies: 16,
+            connections: 1024,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(60),
+            stop_time: Duration::from_secs(10),
+            grace: Duration::from_secs(30 * 24 * 60 * 60),
+            sweep_every: Duration::from_secs(60 * 60),
         }
     }
 }
 
-/// The store of objects at an address: a folder, or `s3://bucket/path`, `gs://bucket/path`, `az://container/path` with the
-/// clouds' own environment variables.
-///
-/// # Errors
-/// [`ServeError`].
-pub fn store_at(address: &str) -> Result<Arc<dyn ObjectStore>, ServeError> {
-    let wrong = |reason: String| ServeError::Address { address: address.to_owned(), reason };
-    if !address.contains("://") {
-        std::fs::create_dir_all(address).map_err(|error| wrong(error.to_string()))?;
-        let folder = object_store::local::LocalFileSystem::new_with_prefix(address)?;
-        return Ok(Arc::new(folder.with_fsync(true).with_automatic_cleanup(true)));
+impl Team {
+    /// Whether this can stand in addresses: up to 64 of `a-z 0-9 - _ .`, the first a letter or number, and not
+    /// [`crate::sync::words::PERSONAL`].
+    #[must_use]
+    pub fn is_id(text: &str) -> bool {
+        let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        text != super::words::PERSONAL
+            && text.len() <= 64
+            && text.as_bytes().first().is_some_and(plain)
+            && text.bytes().all(|byte| plain(&byte) || b"-_.".contains(&byte))
     }
-    // The clouds are spoken to with TLS; an error says that a provider is chosen already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = url::Url::parse(address).map_err(|error| wrong(error.to_string()))?;
-    let bucket = url.host_str().unwrap_or_default().to_owned();
-    let within = Path::parse(url.path().trim_matches('/')).map_err(|error| wrong(error.to_string()))?;
-    let store: Box<dyn ObjectStore> = match url.scheme() {
-        "s3" => {
-            let builder = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket);
-            Box::new(builder.build()?)
+
+    fn has(&self, person: &Person) -> bool {
+        match &self.members {
+            Members::Group(group) => person.groups.contains(group),
+            Members::Subjects(subjects) => subjects.contains(&person.subject),
         }
-        "gs" => {
-            let builder = object_store::gcp::GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
-            Box::new(builder.build()?)
-        }
-        "az" => {
-            let builder = object_store::azure::MicrosoftAzureBuilder::from_env().with_container_name(bucket);
-            Box::new(builder.build()?)
-        }
-        other => return Err(wrong(format!("{other}:// is none of s3://, gs:// and az://"))),
-    };
-    Ok(Arc::new(object_store::prefix::PrefixStore::new(store, within)))
+    }
 }
 
-/// Serves until `stop`, then lets open requests end.
+impl fmt::Debug for ServerSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSettings").field("login", &self.login).field("limits", &self.limits).finish()
+    }
+}
+
+/// Serves until `stop` is there; then takes no more connections, and requests that are open have [`Limits::stop_time`].
 ///
 /// # Errors
-/// When the store cannot be used.
+/// [`ServeError`], all before the first request.
 pub async fn serve(
     listener: TcpListener,
-    settings: ServerSettings,
+    mut settings: ServerSettings,
     store: Arc<dyn ObjectStore>,
     gate: Arc<dyn Gate>,
-    log: Log,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let grace = settings.grace;
-    let server = Arc::new(Server::new(settings, Ledger::open(store).await?, gate, log));
-    let router = http::router(Arc::clone(&server));
-    let sweeping = tokio::spawn(async move {
-        let mut every = tokio::time::interval(SWEEP_EVERY);
-        loop {
-            every.tick().await;
-            server.sweep(grace, Timestamp::now()).await;
-        }
-    });
-    let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
-    tokio::pin!(stop);
-    loop {
-        // Beyond the bound connections wait in the system's queue.
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
-        let stream = tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Too many files, say: it passes.
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_MAX);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // Who breaks off is told nothing.
-            let _ = connection.await;
-            drop(place);
-        });
-    }
-    drop(listener);
+    settings.limits.record_bytes = settings.limits.record_bytes.min(ENVELOPE_BYTES_MAX as u64);
+    let tls = settings.tls.as_ref().map(|(chain, key)| listen::acceptor(chain, key)).transpose()?;
+    let epoch = book::epoch(store.as_ref()).await?;
+    let desk = Arc::new(Desk::new(settings, epoch, store, gate));
+    let sweeping = tokio::spawn(sweep::repeat(Arc::clone(&desk)));
+    listen::listen(listener, tls, &desk, stop).await;
     sweeping.abort();
-    let _ = tokio::time::timeout(END_MAX, graceful.shutdown()).await;
     Ok(())
 }
 
-/// Whether an address is reached from this machine only.
-#[must_use]
-pub fn is_private(address: SocketAddr) -> bool {
-    address.ip().is_loopback()
+/// A line of log: a JSON object of these, and the time.
+fn line(fields: &BTreeMap<&str, serde_json::Value>) -> String {
+    let mut all = fields.clone();
+    all.insert("time", jiff::Timestamp::now().to_string().into());
+    serde_json::to_string(&all).unwrap_or_default()
 }

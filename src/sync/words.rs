@@ -9,12 +9,12 @@ use crate::model::digest::Digest;
 pub const API: u32 = 1;
 /// The name of the space that everybody has alone.
 pub const PERSONAL: &str = "me";
-/// The kind of a record that its author has deleted: only its place and name are left of it.
-pub const GONE_KIND: &str = "gone";
 /// The most changes in one answer.
 pub const CHANGES_MAX: usize = 500;
 /// The most digests in one question.
 pub const HAVE_MAX: usize = 5000;
+/// The code of a refusal, and the kind of a change: the record was there and was deleted for good.
+pub const GONE: &str = "gone";
 
 /// What a server is and takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Change {
     pub seq: u64,
     /// Its name.
     pub digest: Digest,
-    /// By [`crate::model::record::RecordKind::name`], or one of a newer version.
+    /// By [`crate::model::record::RecordKind::name`], or one of a newer version, or [`GONE`]: then only `seq` and `digest` tell something.
     pub kind: String,
     /// Bytes of its envelope.
     pub size: u64,

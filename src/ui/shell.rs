@@ -13,10 +13,12 @@ use eframe::egui::{
     CentralPanel, Context, Event, Frame, Key, KeyboardShortcut, Margin, Modifiers, ThemePreference, Ui,
 };
 
+use crate::app::sharing::SharingCommand;
 use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
 use crate::model::{Settings, ThemeChoice};
 
+use super::account::AccountPage;
 use super::adapters::AdaptersPage;
 use super::clusters::ClustersPage;
 use super::compare::{self, CompareView};
@@ -65,6 +67,9 @@ pub struct Shell {
     history: HistoryPage,
     result: ResultView,
     comparison: CompareView,
+    account: AccountPage,
+    /// Whether what is shared has begun to be.
+    has_begun: bool,
 }
 
 impl Shell {
@@ -87,6 +92,8 @@ impl Shell {
             history: HistoryPage::default(),
             result: ResultView::default(),
             comparison: CompareView::default(),
+            account: AccountPage::default(),
+            has_begun: false,
         }
     }
 
@@ -108,6 +115,7 @@ impl Shell {
         let software_rasterizer = self.machine.software_rasterizer;
         let mut cx = Cx { state, commands: &mut commands, theme: &theme, software_rasterizer };
 
+        self.begin(&mut cx);
         self.press(&ctx, state);
         self.keys(&ctx, &mut cx);
         rail::ui(ui, &mut cx);
@@ -124,6 +132,16 @@ impl Shell {
         commands
     }
 
+    /// Lets sync go on once it is known with whom.
+    fn begin(&mut self, cx: &mut Cx<'_>) {
+        if !self.has_begun && cx.state.store == StoreState::Open {
+            self.has_begun = true;
+            if cx.state.sharing.is_on() {
+                cx.push(Command::Sharing(SharingCommand::Begin));
+            }
+        }
+    }
+
     fn page(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 16));
         CentralPanel::default().frame(frame).show(ui, |ui| match cx.state.page {
@@ -132,6 +150,7 @@ impl Shell {
             Page::Adapters => self.adapters.ui(cx, ui),
             Page::Load => self.load(ui, cx),
             Page::History => self.history(ui, cx),
+            Page::Account => self.account.ui(cx, ui),
             Page::Settings => self.settings.ui(ui, cx),
             Page::About => about::ui(ui, cx, &self.machine),
         });

@@ -23,6 +23,7 @@ mod load_outcomes;
 mod load_reach;
 mod load_sent;
 mod load_truth;
+mod login;
 mod meshery;
 mod operations;
 mod peer;
@@ -32,6 +33,7 @@ mod proto;
 mod report;
 #[cfg(feature = "gui")]
 mod sample;
+mod serve;
 mod store;
 mod sync;
 #[cfg(feature = "gui")]

@@ -2,5 +2,4 @@
 
 mod chaos;
 mod parts;
-mod server;
 mod trips;

@@ -41,14 +41,15 @@ pub enum Effect {
 }
 
 /// The pages with the words of the rail and their keys.
-pub(super) const PAGES: [(Page, &str, Key); 7] = [
+pub(super) const PAGES: [(Page, &str, Key); 8] = [
     (Page::Home, "Home", Key::Num1),
     (Page::Clusters, "Clusters", Key::Num2),
     (Page::Adapters, "Adapters", Key::Num3),
     (Page::Load, "Load", Key::Num4),
     (Page::History, "History", Key::Num5),
-    (Page::Settings, "Settings", Key::Num6),
-    (Page::About, "About", Key::Num7),
+    (Page::Account, "Account", Key::Num6),
+    (Page::Settings, "Settings", Key::Num7),
+    (Page::About, "About", Key::Num8),
 ];
 
 /// The keys of the palette.

@@ -19,7 +19,7 @@ const ITEM_HEIGHT: f32 = 56.0;
 const ICON_SIDE: f32 = 20.0;
 const MARK_SIDE: f32 = 26.0;
 /// How many pages are at the foot.
-const AT_FOOT: usize = 2;
+const AT_FOOT: usize = 3;
 
 pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let frame = Frame::new().fill(cx.theme.surface).inner_margin(Margin::same(MARGIN as i8));
@@ -98,6 +98,7 @@ fn of(page: Page) -> Icon {
         Page::Adapters => Icon::Adapters,
         Page::Load => Icon::Load,
         Page::History => Icon::History,
+        Page::Account => Icon::Account,
         Page::Settings => Icon::Settings,
         Page::About => Icon::About,
     }

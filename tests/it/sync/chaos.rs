@@ -9,12 +9,12 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use meshbench::model::Plan;
 use meshbench::model::run::RunEdit;
-use meshbench::sync::server::store_at;
+use meshbench::sync::server::open_store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use super::parts::{Machine, Running, in_time, now, settings};
+use super::parts::{Machine, Running, in_time, limits, now};
 use crate::store::{Draw, id, run};
 
 /// Passes bytes on to a server, and breaks off, stalls or answers in its place as it is drawn.
@@ -73,8 +73,8 @@ fn act(machine: &Machine, draw: &mut Draw, number: u64) {
 async fn whatever_goes_wrong_all_have_the_same_in_the_end() {
     let mut draw = Draw::from_environment(4);
     let folder = tempfile::tempdir().unwrap();
-    let store = || store_at(folder.path().to_str().unwrap()).unwrap();
-    let mut server = Running::start(folder.path(), settings()).await;
+    let store = || open_store(folder.path().to_str().unwrap()).unwrap();
+    let mut server = Running::start(folder.path(), limits()).await;
     let address = server.address;
     let way = bad_way(address, draw.next()).await;
     let machines = [Machine::alone("ann", way), Machine::alone("ann", way), Machine::alone("ann", way)];
@@ -89,7 +89,7 @@ async fn whatever_goes_wrong_all_have_the_same_in_the_end() {
             }
             2 if step % 10 == 0 => {
                 server.kill();
-                server = Running::on(store(), settings(), address_again(address).await).await;
+                server = Running::on(store(), limits(), address_again(address).await).await;
             }
             _ => {
                 act(machine, &mut draw, made);

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use meshbench::app::exchange::{AskStore, Exchange, ExchangeError, Exchanged, Step, Tell};
 use meshbench::model::sync::{Choice, SyncTarget};
 use meshbench::store::Store;
 use meshbench::sync::client::{Client, Tokens};
-use meshbench::sync::server::{Denied, Gate, Person, ServerSettings, Team, serve, store_at};
+use meshbench::sync::server::{
+    Admission, Denied, Gate, Limits, Members, Person, ServerSettings, Team, open_store, serve,
+};
 use meshbench::sync::words::{LoginHint, PERSONAL};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 pub(super) struct Names;
 
 impl Gate for Names {
-    fn admit<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Person, Denied>> {
+    fn admit<'a>(&'a self, token: &'a str) -> Admission<'a> {
         Box::pin(async move {
             match token {
                 "ann" | "bob" => Ok(person(token, &["devs"])),
@@ -39,14 +40,9 @@ fn person(name: &str, groups: &[&str]) -> Person {
     Person { subject: format!("sub-{name}"), name: name.to_uppercase(), groups }
 }
 
-pub(super) fn settings() -> ServerSettings {
-    let team = Team { id: "shop".to_owned(), group: Some("devs".to_owned()), members: Vec::new() };
-    let login = LoginHint {
-        issuer: "https://id.test".to_owned(),
-        audience: "bench".to_owned(),
-        ..LoginHint::default()
-    };
-    ServerSettings { teams: vec![team], rate_per_sec: 100_000, ..ServerSettings::new(login) }
+/// Nothing that these tests do is too much.
+pub(super) fn limits() -> Limits {
+    Limits { rate_per_sec: 100_000.0, burst: 100_000, ..Limits::default() }
 }
 
 /// A server that ends with this.
@@ -58,13 +54,13 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) async fn start(folder: &Path, settings: ServerSettings) -> Self {
-        Self::on(store_at(folder.to_str().unwrap()).unwrap(), settings, "127.0.0.1:0".parse().unwrap()).await
+    pub(super) async fn start(folder: &Path, limits: Limits) -> Self {
+        Self::on(open_store(folder.to_str().unwrap()).unwrap(), limits, "127.0.0.1:0".parse().unwrap()).await
     }
 
     pub(super) async fn on(
         store: Arc<dyn object_store::ObjectStore>,
-        settings: ServerSettings,
+        limits: Limits,
         at: SocketAddr,
     ) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
@@ -72,16 +68,19 @@ impl Running {
         let (stop, stopped) = oneshot::channel();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let log_line = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+        let team = Team { id: "shop".to_owned(), members: Members::Group("devs".to_owned()) };
+        let settings = ServerSettings {
+            login: LoginHint { issuer: "https://id.test".to_owned(), ..LoginHint::default() },
+            teams: vec![team],
+            tls: None,
+            limits,
+            log: Arc::new(move |line| lines.lock().unwrap().push(line.to_owned())),
+        };
         let task = tokio::spawn(async move {
             let stop = async { drop(stopped.await) };
-            serve(listener, settings, store, Arc::new(Names), log_line, stop).await.unwrap();
+            serve(listener, settings, store, Arc::new(Names), stop).await.unwrap();
         });
         Self { address, log, stop: Some(stop), task }
-    }
-
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
     }
 
     pub(super) async fn end(mut self) {

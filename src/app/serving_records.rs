@@ -1,0 +1,171 @@
+//! The server of records, for faces: the two that it stands on, those who know whom a token is from and those who keep
+//! records, are joined here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::account::{Bearer, Verifier, VerifyError};
+use crate::model::causes::chain;
+use crate::sync::server::{
+    Admission, Denied, Gate, Person, PlaceError, ServeError, ServerSettings, open_store, serve,
+};
+
+pub use crate::sync::server::{Limits, LogLine, Members, Team};
+
+/// How records are served.
+pub struct RecordsOptions {
+    /// Address and port; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where they are kept: a folder, or an address in a cloud's storage.
+    pub store: String,
+    /// The OpenID Connect issuer whose access tokens are taken.
+    pub issuer: String,
+    /// What the tokens must be for.
+    pub audience: String,
+    /// The client that is registered with the issuer for Meshbench's desktops.
+    pub client_id: Option<String>,
+    /// Scopes to ask for beside the usual ones.
+    pub scopes: Vec<String>,
+    /// The claim of a token that names a person's groups.
+    pub groups_claim: String,
+    /// All teams.
+    pub teams: Vec<Team>,
+    /// Certificate chain and key, PEM; none where TLS is ended before it.
+    pub tls: Option<(Vec<u8>, Vec<u8>)>,
+    /// How much it takes.
+    pub limits: Limits,
+    /// What takes lines of log.
+    pub log: LogLine,
+}
+
+/// Why no records are served.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// Where they are to be kept.
+    #[error("{}", chain(.0))]
+    Place(PlaceError),
+    /// The issuer's address.
+    #[error("--issuer cannot be used: {0}")]
+    Issuer(String),
+    /// A team's name cannot stand in addresses.
+    #[error(
+        "“{0}” is no name of a team: up to 64 of a-z 0-9 - _ . are, the first a letter or number, but not “me”"
+    )]
+    Team(String),
+    /// Two teams have one name.
+    #[error("there are two teams “{0}”")]
+    Twice(String),
+    /// The address cannot be listened on, or threads cannot be started.
+    #[error("{0} cannot be listened on: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+}
+
+/// Records that are served until it is stopped.
+pub struct ServingRecords {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), ServeError>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl ServingRecords {
+    /// Serves from now on.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub fn start(options: RecordsOptions) -> Result<Self, RecordsError> {
+        check_teams(&options.teams)?;
+        let listen = options.listen;
+        let failed = |error| RecordsError::Listen(listen, error);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("meshbench-records")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let store = open_store(&options.store).map_err(RecordsError::Place)?;
+        let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let gate = gate(&options.issuer, &options.audience, &options.groups_claim)?;
+        let settings = ServerSettings {
+            login: crate::sync::words::LoginHint {
+                issuer: options.issuer,
+                audience: options.audience,
+                client_id: options.client_id,
+                scopes: options.scopes,
+            },
+            teams: options.teams,
+            tls: options.tls,
+            limits: options.limits,
+            log: options.log,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = runtime.spawn(serve(listener, settings, store, gate, async {
+            // Stopped, or dropped: the same.
+            let _ = stopped.await;
+        }));
+        Ok(Self { address, stop, task, runtime })
+    }
+
+    /// Where they are served.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it ended though nobody stopped it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Stops: requests that are open have a few seconds.
+    ///
+    /// # Errors
+    /// Why it had ended before.
+    pub fn stop(self) -> Result<(), String> {
+        let Self { stop, task, runtime, .. } = self;
+        // Fails where it has ended.
+        let _ = stop.send(());
+        let ended = runtime.block_on(task).map_err(|error| error.to_string())?;
+        runtime.shutdown_background();
+        ended.map_err(|error| chain(&error))
+    }
+}
+
+fn check_teams(teams: &[Team]) -> Result<(), RecordsError> {
+    for (at, team) in teams.iter().enumerate() {
+        if !Team::is_id(&team.id) {
+            return Err(RecordsError::Team(team.id.clone()));
+        }
+        if teams[..at].iter().any(|before| before.id == team.id) {
+            return Err(RecordsError::Twice(team.id.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Knows whom tokens are from: those that the issuer made for this audience.
+fn gate(issuer: &str, audience: &str, groups_claim: &str) -> Result<Arc<dyn Gate>, RecordsError> {
+    let verifier = Verifier::new(issuer, audience, groups_claim).map_err(RecordsError::Issuer)?;
+    Ok(Arc::new(Proven(verifier)))
+}
+
+struct Proven(Verifier);
+
+impl Gate for Proven {
+    fn admit<'a>(&'a self, token: &'a str) -> Admission<'a> {
+        Box::pin(async {
+            let proven = self.0.access(token, Timestamp::now()).await;
+            let Bearer { subject, name, groups } = proven.map_err(|error| match error {
+                VerifyError::Unavailable(reason) => Denied::Unknown(reason),
+                error => Denied::Invalid(error.to_string()),
+            })?;
+            Ok(Person { subject, name, groups })
+        })
+    }
+}

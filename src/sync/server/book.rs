@@ -1,0 +1,369 @@
+//! The records of one space: a log without a hole, and what was read of it so far.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::body::Bytes;
+use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::Refusal;
+use super::{Person, ServeError};
+use crate::model::digest::Digest;
+use crate::model::record::{Record, RecordKind, Stamp};
+use crate::sync::words::{Change, GONE};
+
+/// Entries asked for at once when there are many to read.
+const READ_AT_ONCE_MAX: usize = 64;
+/// Others that take the next number before us, one after another, before a request is given up.
+const CONFLICTS_MAX: usize = 1000;
+
+const EPOCH: &str = "epoch";
+
+/// What is noted of a record. Never changed but to make it [`GONE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) digest: Digest,
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) author: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) author_name: String,
+    /// The run or plan that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<Uuid>,
+    /// Of a tombstone: when it was said, and whether the run is deleted by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tombstone: Option<(Stamp, bool)>,
+    /// By the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) taken: Option<Timestamp>,
+}
+
+/// What was read so far of a space's log.
+#[derive(Debug)]
+pub(super) struct Book {
+    root: Path,
+    pub(super) entries: Vec<Entry>,
+    pub(super) at: HashMap<Digest, usize>,
+    pub(super) used_bytes: u64,
+    turn: Option<Uuid>,
+}
+
+/// Whether a record was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It has this number now.
+    Taken(u64),
+    /// It had this number.
+    WasThere(u64),
+}
+
+impl Entry {
+    pub(super) fn of(record: &Record, digest: Digest, size: u64, author: &Person, now: Timestamp) -> Self {
+        let tombstone = match record {
+            Record::Tombstone(tombstone) => Some((tombstone.stamp, tombstone.is_deleted)),
+            Record::Run(_) | Record::Annotation(_) | Record::Plan(_) => None,
+        };
+        Self {
+            digest,
+            kind: record.kind().name().to_owned(),
+            size,
+            author: author.subject.clone(),
+            author_name: author.name.clone(),
+            subject: Some(record.subject()),
+            tombstone,
+            taken: Some(now),
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.kind == GONE
+    }
+
+    fn gone(digest: Digest) -> Self {
+        Self {
+            digest,
+            kind: GONE.to_owned(),
+            size: 0,
+            author: String::new(),
+            author_name: String::new(),
+            subject: None,
+            tombstone: None,
+            taken: None,
+        }
+    }
+
+    fn change(&self, seq: u64) -> Change {
+        Change {
+            seq,
+            digest: self.digest,
+            kind: self.kind.clone(),
+            size: self.size,
+            author: self.author.clone(),
+            author_name: self.author_name.clone(),
+        }
+    }
+}
+
+impl Book {
+    /// Of the space with this key, nothing read yet.
+    pub(super) fn new(key: &str) -> Self {
+        let root = Path::from(format!("spaces/{key}"));
+        Self { root, entries: Vec::new(), at: HashMap::new(), used_bytes: 0, turn: None }
+    }
+
+    /// Reads on to the end of the log; from its start where entries were rewritten.
+    pub(super) async fn catch_up(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
+        let turn = match bytes(store, &self.root.clone().join("turn")).await? {
+            Some(bytes) => std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()),
+            None => None,
+        };
+        if turn != self.turn {
+            self.forget();
+            self.turn = turn;
+        }
+        let mut at_once = 1;
+        loop {
+            let first = self.entries.len() + 1;
+            let paths: Vec<Path> = (first..first + at_once).map(|seq| self.entry_path(seq)).collect();
+            let read = join_all(paths.iter().map(|path| bytes(store, path))).await;
+            for bytes in read {
+                let Some(bytes) = bytes? else { return Ok(()) };
+                self.note(parsed(&bytes)?);
+            }
+            at_once = (at_once * 2).min(READ_AT_ONCE_MAX);
+        }
+    }
+
+    /// Keeps a record: its bytes first, then its entry.
+    pub(super) async fn put(
+        &mut self,
+        store: &dyn ObjectStore,
+        entry: Entry,
+        body: Bytes,
+        space_bytes: u64,
+    ) -> Result<Put, Refusal> {
+        let mut is_kept = false;
+        let json = serde_json::to_vec(&entry).map_err(|error| Refusal::Busy(error.to_string()))?;
+        for _ in 0..CONFLICTS_MAX {
+            self.catch_up(store).await?;
+            if let Some(&at) = self.at.get(&entry.digest) {
+                return if self.entries[at].is_gone() {
+                    Err(Refusal::Gone)
+                } else {
+                    Ok(Put::WasThere(at as u64 + 1))
+                };
+            }
+            if self.used_bytes.saturating_add(entry.size) > space_bytes {
+                return Err(Refusal::Quota(space_bytes));
+            }
+            if !is_kept {
+                store.put(&self.record_path(entry.digest), body.clone().into()).await?;
+                is_kept = true;
+            }
+            let seq = self.entries.len() + 1;
+            match create(store, &self.entry_path(seq), json.clone()).await {
+                Ok(()) => {
+                    self.note(entry);
+                    return Ok(Put::Taken(seq as u64));
+                }
+                Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Refusal::Busy("others took every number of the log before us".to_owned()))
+    }
+
+    /// The bytes of a record.
+    pub(super) fn record_path(&self, digest: Digest) -> Path {
+        self.root.clone().join("records").join(digest.to_string())
+    }
+
+    /// What was taken after a number, and whether there is more.
+    pub(super) fn changes(&self, after: u64, limit: usize) -> (Vec<Change>, bool) {
+        let first = usize::try_from(after).unwrap_or(usize::MAX).min(self.entries.len());
+        let numbered = (first as u64 + 1..).zip(&self.entries[first..]);
+        let changes: Vec<Change> = numbered.take(limit).map(|(seq, entry)| entry.change(seq)).collect();
+        let more = first + changes.len() < self.entries.len();
+        (changes, more)
+    }
+
+    /// The places of runs whose own author deleted them so long before `now` that they are not kept any more.
+    pub(super) fn deleted_by_their_authors(&self, now: Timestamp, grace_secs: i64) -> Vec<usize> {
+        let mut latest: HashMap<(Uuid, &str), (Stamp, bool, Option<Timestamp>)> = HashMap::new();
+        for entry in &self.entries {
+            if let (Some(run), Some((stamp, is_deleted))) = (entry.subject, entry.tombstone) {
+                let kept = latest.entry((run, &entry.author)).or_insert((stamp, is_deleted, entry.taken));
+                if stamp > kept.0 {
+                    *kept = (stamp, is_deleted, entry.taken);
+                }
+            }
+        }
+        // By the server's clock, as a stamp is what somebody claims.
+        let is_over = |entry: &Entry| {
+            let said = entry.subject.and_then(|run| latest.get(&(run, entry.author.as_str())));
+            said.is_some_and(|(_, is_deleted, taken)| {
+                *is_deleted && taken.is_some_and(|taken| now.as_second() - taken.as_second() >= grace_secs)
+            })
+        };
+        let run = RecordKind::Run.name();
+        let places = self.entries.iter().enumerate();
+        places.filter(|(_, entry)| entry.kind == run && is_over(entry)).map(|(at, _)| at).collect()
+    }
+
+    /// Deletes records for good; their numbers and digests stay. Bytes first: whatever breaks it off, it is done again.
+    pub(super) async fn erase(
+        &mut self,
+        store: &dyn ObjectStore,
+        places: &[usize],
+    ) -> Result<(), StoreError> {
+        for &at in places {
+            let digest = self.entries[at].digest;
+            delete(store, &self.record_path(digest)).await?;
+            let json = serde_json::to_vec(&Entry::gone(digest)).unwrap_or_default();
+            store.put(&self.entry_path(at + 1), json.into()).await?;
+        }
+        if places.is_empty() { Ok(()) } else { self.turn_over(store).await }
+    }
+
+    /// Deletes the whole space. Nothing stays but that it has been read to no avail.
+    pub(super) async fn wipe(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
+        loop {
+            let all: Vec<_> = store.list(Some(&self.root)).try_collect().await?;
+            let turn = self.root.clone().join("turn");
+            let places: Vec<Path> =
+                all.into_iter().map(|meta| meta.location).filter(|place| *place != turn).collect();
+            if places.is_empty() {
+                return self.turn_over(store).await;
+            }
+            for place in places {
+                delete(store, &place).await?;
+            }
+        }
+    }
+
+    /// Which of these were never taken.
+    pub(super) fn missing(&self, digests: Vec<Digest>) -> Vec<Digest> {
+        let mut asked = HashSet::new();
+        digests.into_iter().filter(|digest| !self.at.contains_key(digest) && asked.insert(*digest)).collect()
+    }
+
+    /// Says to every server that what it has read is old.
+    async fn turn_over(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
+        let turn = Uuid::now_v7();
+        store.put(&self.root.clone().join("turn"), turn.to_string().into_bytes().into()).await?;
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.at.clear();
+        self.used_bytes = 0;
+        self.turn = None;
+    }
+
+    fn note(&mut self, entry: Entry) {
+        self.at.insert(entry.digest, self.entries.len());
+        self.used_bytes += entry.size;
+        self.entries.push(entry);
+    }
+
+    fn entry_path(&self, seq: usize) -> Path {
+        self.root.clone().join("log").join(format!("{seq:016}"))
+    }
+}
+
+/// The store's own id, made with it.
+pub(super) async fn epoch(store: &dyn ObjectStore) -> Result<Uuid, ServeError> {
+    let (place, made) = (Path::from(EPOCH), Uuid::now_v7());
+    match create(store, &place, made.to_string().into_bytes()).await {
+        Ok(()) => return Ok(made),
+        Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {}
+        Err(error) => return Err(ServeError::Store(error)),
+    }
+    let found = bytes(store, &place).await.map_err(ServeError::Store)?.ok_or(ServeError::Foreign)?;
+    let found = std::str::from_utf8(&found).ok().and_then(|text| text.parse().ok());
+    found.ok_or(ServeError::Foreign)
+}
+
+/// Whether the store answers and is still the one that was begun with.
+pub(super) async fn is_ready(store: &dyn ObjectStore) -> bool {
+    matches!(bytes(store, &Path::from(EPOCH)).await, Ok(Some(_)))
+}
+
+/// The keys of all spaces that start so.
+pub(super) async fn keys(store: &dyn ObjectStore, start: &str) -> Result<Vec<String>, StoreError> {
+    let found = store.list_with_delimiter(Some(&Path::from("spaces"))).await?;
+    let names = found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
+    Ok(names.filter(|name| name.starts_with(start)).collect())
+}
+
+/// An object's bytes; none where there is none.
+pub(super) async fn bytes(store: &dyn ObjectStore, place: &Path) -> Result<Option<Bytes>, StoreError> {
+    match store.get(place).await {
+        Ok(found) => found.bytes().await.map(Some),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn create(store: &dyn ObjectStore, place: &Path, bytes: Vec<u8>) -> Result<(), StoreError> {
+    let options = PutOptions::from(PutMode::Create);
+    store.put_opts(place, bytes.into(), options).await.map(drop)
+}
+
+async fn delete(store: &dyn ObjectStore, place: &Path) -> Result<(), StoreError> {
+    match store.delete(place).await {
+        Err(StoreError::NotFound { .. }) => Ok(()),
+        result => result,
+    }
+}
+
+fn parsed(bytes: &[u8]) -> Result<Entry, StoreError> {
+    let broken = |error| StoreError::Generic { store: "an entry of the log", source: Box::new(error) };
+    serde_json::from_slice(bytes).map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u8, kind: &str, author: &str, tombstone: Option<(u64, bool)>) -> Entry {
+        let stamp = |time_us| Stamp { time_us, device: Uuid::from_u128(1 << 100) };
+        Entry {
+            digest: Digest::of(&[number]),
+            kind: kind.to_owned(),
+            size: 1,
+            author: author.to_owned(),
+            author_name: author.to_owned(),
+            subject: Some(Uuid::from_u128(7 << 100)),
+            tombstone: tombstone.map(|(time_us, is_deleted)| (stamp(time_us), is_deleted)),
+            taken: Some(Timestamp::from_second(1000).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_deletion_counts_after_the_grace_if_the_latest_word_of_the_author_is_so() {
+        let over = |told: &[Entry], second: i64| {
+            let mut book = Book::new("x");
+            book.note(entry(0, "run", "ann", None));
+            told.iter().cloned().for_each(|entry| book.note(entry));
+            book.deleted_by_their_authors(Timestamp::from_second(second).unwrap(), 100)
+        };
+        let deleted = entry(1, "tombstone", "ann", Some((5, true)));
+        assert_eq!(over(std::slice::from_ref(&deleted), 1099), Vec::<usize>::new());
+        assert_eq!(over(std::slice::from_ref(&deleted), 1100), [0]);
+        let back = entry(2, "tombstone", "ann", Some((6, false)));
+        assert!(over(&[back.clone(), deleted.clone()], 2000).is_empty());
+        assert!(over(&[deleted, back], 2000).is_empty());
+        assert!(over(&[entry(1, "tombstone", "bob", Some((9, true)))], 2000).is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! The programs themselves: a provider, a server of records, two machines with keyrings, and one without.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use super::{AUDIENCE, OpenId, part};
+
+/// A machine: a home with a keyring in it, that outlives the sessions in which it is used.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(home.path().join("run")).expect("a folder");
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(home.path().join("run"), private).expect("rights");
+        Self(home)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn does(&self, has_keyring: bool, arguments: &[&str]) -> Output {
+        let mut command = Command::new(if has_keyring { "dbus-run-session" } else { "env" });
+        if has_keyring {
+            let unlock =
+                "printf word | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec \"$@\"";
+            command.args(["--", "sh", "-c", unlock, "sh"]);
+        }
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
+        command.env("BROWSER", part("browser.py"));
+        command.arg(env!("CARGO_BIN_EXE_meshbench")).arg("--data-dir").arg(self.path().join("data"));
+        let done = command.args(arguments).stdin(Stdio::null()).output();
+        done.expect("dbus-run-session, of the package dbus-daemon; ./test parts installs it")
+    }
+
+    fn says(&self, arguments: &[&str]) -> String {
+        let done = self.does(true, arguments);
+        let errors = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}
+
+/// A server of records, ended with this.
+struct Records(Child, String);
+
+impl Records {
+    fn start(openid: &OpenId, folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meshbench"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--client-id", "desktop", "--audience", AUDIENCE]);
+        command.args(["--team", "shop=group:devs", "--issuer", &openid.issuer, "--store"]).arg(folder);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+        Self(child, address.trim().to_owned())
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn one_history_is_on_all_machines_of_a_person() {
+    let (openid, folder) = (OpenId::start(120), tempfile::tempdir().unwrap());
+    let server = Records::start(&openid, folder.path());
+    let (desk, laptop) = (Machine::new(), Machine::new());
+    assert!(desk.says(&["whoami"]).contains("nobody is logged in"));
+    let said = desk.says(&["login", "--server", &server.1]);
+    assert!(said.contains("Logged in as Alice Example <alice@example.test>"), "{said}");
+    desk.says(&["run", "--duration", "1s", "--rate", "50", "--warmup", "0s", &target()]);
+    let said = desk.says(&["sync", "on"]);
+    assert!(said.contains("0 received, 1 sent, 0 need attention"), "{said}");
+    let said = desk.says(&["sync"]);
+    assert!(said.contains("0 received, 0 sent"), "{said}");
+
+    laptop.says(&["login", "--server", &server.1, "--device"]);
+    let said = laptop.says(&["sync", "on"]);
+    assert!(said.contains("1 received, 0 sent"), "{said}");
+    assert_eq!(laptop.says(&["history", "list"]), desk.says(&["history", "list"]));
+    assert!(laptop.says(&["whoami", "--json"]).contains("\"in_use\": true"));
+    assert!(laptop.says(&["sync", "status"]).contains("· me · Alice Example · on"));
+
+    // No token is in any file of ours: they are in the keyring, encrypted.
+    for machine in [&desk, &laptop] {
+        let data = std::fs::read(machine.path().join("data/history.redb")).unwrap();
+        let text = String::from_utf8_lossy(&data).into_owned();
+        assert!(!text.contains("eyJ") && !text.contains("refresh"), "a token is in the store");
+    }
+    let said = laptop.says(&["logout"]);
+    assert!(said.contains("Alice Example is logged out; runs stay here"), "{said}");
+    assert!(laptop.says(&["sync", "status"]).contains("off"));
+    let failed = laptop.does(true, &["sync"]);
+    assert_eq!(failed.status.code(), Some(2), "{failed:?}");
+}
+
+#[test]
+fn without_a_keyring_a_login_is_said_to_be_for_this_once() {
+    let openid = OpenId::start(120);
+    let machine = Machine::new();
+    let arguments = ["login", "--issuer", &openid.issuer, "--client-id", "desktop"];
+    let done = machine.does(false, &arguments);
+    let errors = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{errors}");
+    assert!(errors.contains("the system's keyring cannot be used"), "{errors}");
+    let mut folders = vec![machine.path().to_owned()];
+    while let Some(path) = folders.pop() {
+        if path.is_dir() {
+            folders.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            assert!(!String::from_utf8_lossy(&bytes).contains("eyJ"), "{}", path.display());
+        }
+    }
+}
+
+/// Something to send load at.
+fn target() -> String {
+    use std::sync::LazyLock;
+    static TARGET: LazyLock<meshbench::load::target::Target> = LazyLock::new(|| {
+        let options = meshbench::load::target::TargetOptions::default();
+        meshbench::load::target::Target::start(options).expect("a target")
+    });
+    format!("http://{}/", TARGET.address())
+}
