@@ -10,7 +10,7 @@ use oauth2::basic::{
 use oauth2::{
     AuthType, AuthorizationCode, ClientId, CsrfToken, DeviceAuthorizationUrl, DeviceCodeErrorResponseType,
     EmptyExtraDeviceAuthorizationFields, ExtraTokenFields, PkceCodeChallenge, RedirectUrl, RefreshToken,
-    RequestTokenError, RevocationUrl, Scope, StandardDeviceAuthorizationResponse, StandardErrorResponse,
+    RequestTokenError, Scope, StandardDeviceAuthorizationResponse, StandardErrorResponse,
     StandardRevocableToken, StandardTokenIntrospectionResponse, StandardTokenResponse, TokenResponse as _,
     TokenUrl,
 };
@@ -320,11 +320,11 @@ pub(super) async fn refresh(provider: &Provider, refresh: &str) -> Result<Answer
     })
 }
 
-/// Tells the provider that tokens are not used any more.
+/// Tells the provider that a token is not used any more (RFC 7009).
 ///
 /// # Errors
 /// Why it was not told, for people.
-pub(super) async fn revoke(provider: &Provider, token: StandardRevocableToken) -> Result<(), String> {
+pub(super) async fn revoke(provider: &Provider, kind: &str, token: &str) -> Result<(), String> {
     let ProviderKind::OpenId { issuer, .. } = &provider.kind else {
         return Err("GitHub's logins are ended in its settings, under Applications".to_owned());
     };
@@ -332,9 +332,8 @@ pub(super) async fn revoke(provider: &Provider, token: StandardRevocableToken) -
     let discovery = issuer.discovery().await?;
     let endpoint = endpoint(discovery.revocation_endpoint.as_deref(), "end logins");
     let endpoint = endpoint.map_err(|error| error.to_string())?;
-    let client = oauth(provider).set_revocation_url(RevocationUrl::from_url(endpoint));
-    let request = client.revoke_token(token).map_err(|error| error.to_string())?;
-    request.request_async(issuer.web()).await.map_err(words)
+    let fields = [("token", token), ("token_type_hint", kind), ("client_id", provider.client_id())];
+    issuer.web().tell(&endpoint, &fields).await.map_err(|error| chain(&error))
 }
 
 fn oauth(provider: &Provider) -> OAuth {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use oauth2::{AccessToken, RefreshToken, StandardRevocableToken, TokenResponse as _};
+use oauth2::TokenResponse as _;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -278,10 +278,9 @@ fn name(account: Uuid) -> String {
 
 async fn revoke_all(provider: &Provider, tokens: Tokens) -> Result<(), String> {
     // With the refresh token most providers end the access token too.
-    let token = match (tokens.refresh, tokens.access) {
-        (Some(refresh), _) => StandardRevocableToken::from(RefreshToken::new(refresh)),
-        (None, Some(access)) => StandardRevocableToken::from(AccessToken::new(access)),
-        (None, None) => return Ok(()),
-    };
-    revoke(provider, token).await
+    match (&tokens.refresh, &tokens.access) {
+        (Some(refresh), _) => revoke(provider, "refresh_token", refresh).await,
+        (None, Some(access)) => revoke(provider, "access_token", access).await,
+        (None, None) => Ok(()),
+    }
 }

@@ -85,6 +85,20 @@ impl Web {
     }
 }
 
+impl Web {
+    /// Sends a form; nothing of the answer matters but whether it is a success.
+    pub(super) async fn tell(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), WebError> {
+        if !is_safe(url) {
+            return Err(WebError::Unsafe(url.to_string()));
+        }
+        let form: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.0.post(url.clone()).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(form).send().await.map_err(|error| offline(&error))?;
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(WebError::Status(status.as_u16())) }
+    }
+}
+
 fn offline(error: &reqwest::Error) -> WebError {
     WebError::Offline(chain(error))
 }

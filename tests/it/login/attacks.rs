@@ -101,7 +101,8 @@ async fn an_answer_of_another_provider_or_with_a_code_of_nobody_logs_nobody_in()
                 ask(&host, format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
             });
         });
-        let login = by_browser(&openid.provider(), &tell);
+        let provider = openid.provider();
+        let login = by_browser(&provider, &tell);
         let failed = tokio::time::timeout(Duration::from_secs(30), login).await.unwrap().err().unwrap();
         assert!(failed.to_string().contains(words), "{words}: {failed}");
         assert!(!matches!(failed, LoginError::NobodyCame));

@@ -48,7 +48,8 @@ fn with_browser() -> TellLogin {
 }
 
 async fn logged_in(openid: &OpenId) -> LoggedIn {
-    let login = by_browser(&openid.provider(), &with_browser());
+    let (provider, tell) = (openid.provider(), with_browser());
+    let login = by_browser(&provider, &tell);
     tokio::time::timeout(Duration::from_secs(60), login).await.expect("in a minute").expect("a login")
 }
 
@@ -58,7 +59,8 @@ async fn a_person_logs_in_with_the_browser_and_with_a_code() {
     let by_page = logged_in(&openid).await;
     let who = (by_page.subject.as_str(), by_page.name.as_str(), by_page.email.as_deref());
     assert_eq!(who, ("alice", "Alice Example", Some("alice@example.test")));
-    let login = by_device(&openid.provider(), &with_browser());
+    let (provider, tell) = (openid.provider(), with_browser());
+    let login = by_device(&provider, &tell);
     let by_code =
         tokio::time::timeout(Duration::from_secs(90), login).await.expect("in time").expect("a login");
     assert_eq!((by_code.subject.as_str(), by_code.name.as_str()), ("alice", "Alice Example"));

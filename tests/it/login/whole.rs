@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use super::{AUDIENCE, OpenId, part};
+use super::{AUDIENCE, OpenId, browse, part};
 
 /// A machine: a home with a keyring in it, that outlives the sessions in which it is used.
 struct Machine(tempfile::TempDir);
@@ -24,6 +24,11 @@ impl Machine {
     }
 
     fn does(&self, has_keyring: bool, arguments: &[&str]) -> Output {
+        let done = self.command(has_keyring, arguments).output();
+        done.expect("dbus-run-session, of the package dbus-daemon; ./test parts installs it")
+    }
+
+    fn command(&self, has_keyring: bool, arguments: &[&str]) -> Command {
         let mut command = Command::new(if has_keyring { "dbus-run-session" } else { "env" });
         if has_keyring {
             let unlock =
@@ -34,8 +39,27 @@ impl Machine {
         command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
         command.env("BROWSER", part("browser.py"));
         command.arg(env!("CARGO_BIN_EXE_meshbench")).arg("--data-dir").arg(self.path().join("data"));
-        let done = command.args(arguments).stdin(Stdio::null()).output();
-        done.expect("dbus-run-session, of the package dbus-daemon; ./test parts installs it")
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Logs in with a code that is entered with another browser.
+    fn logs_in_by_code(&self, server: &str) {
+        let mut command = self.command(true, &["login", "--server", server, "--device"]);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dbus-run-session");
+        let mut said = String::new();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        while !said.contains("enter the code") {
+            said.clear();
+            assert!(errors.read_line(&mut said).unwrap() > 0, "it ended");
+        }
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let address = words.iter().find(|word| word.starts_with("http://")).unwrap();
+        browse(&format!("{address}?user_code={}", words.last().unwrap()));
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        assert!(String::from_utf8_lossy(&done.stdout).contains("Logged in as Alice Example"), "{done:?}");
     }
 
     fn says(&self, arguments: &[&str]) -> String {
@@ -83,7 +107,7 @@ fn one_history_is_on_all_machines_of_a_person() {
     let said = desk.says(&["sync"]);
     assert!(said.contains("0 received, 0 sent"), "{said}");
 
-    laptop.says(&["login", "--server", &server.1, "--device"]);
+    laptop.logs_in_by_code(&server.1);
     let said = laptop.says(&["sync", "on"]);
     assert!(said.contains("1 received, 0 sent"), "{said}");
     assert_eq!(laptop.says(&["history", "list"]), desk.says(&["history", "list"]));

@@ -140,6 +140,22 @@ impl Machine {
         Exchange { client, store, target: self.target.clone(), tell }.exchange().await
     }
 
+    /// Its program ends.
+    pub(super) async fn close(self) {
+        let mut store = self.store;
+        // What was asked last may be just about to let go of it.
+        let alone = in_time(async {
+            loop {
+                match Arc::try_unwrap(store) {
+                    Ok(alone) => return alone,
+                    Err(shared) => store = shared,
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        alone.await.close().unwrap();
+    }
+
     /// Everything that is shown.
     pub(super) fn shown(&self) -> String {
         format!("{:#?} {:#?}", self.store.summaries().unwrap(), self.store.plans().unwrap())

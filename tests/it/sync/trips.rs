@@ -133,7 +133,7 @@ async fn a_clone_of_a_machine_and_a_restored_backup_do_no_harm() {
     let desk = with(open(home.path()));
     desk.store.save_run(&run(1)).unwrap();
     desk.sync().await.unwrap();
-    drop(desk);
+    desk.close().await;
     copy_folder(home.path(), copied.path());
 
     let (desk, clone) = (with(open(home.path())), with(open(copied.path())));
