@@ -233,7 +233,7 @@ async fn enter_code(
                 LoginError::Refused("it was not allowed there".to_owned())
             }
             DeviceCodeErrorResponseType::ExpiredToken => LoginError::CodeOver,
-            other => LoginError::Refused(shown(&other.to_string())),
+            other => LoginError::Refused(shown(other.as_ref())),
         },
         _ => LoginError::Provider(words(error)),
     })
@@ -381,9 +381,9 @@ fn refused(error: TokenError, issuer: &Issuer) -> LoginError {
 type TokenError = RequestTokenError<WebError, BasicErrorResponse>;
 
 /// Why, without what was answered: it may be a token.
-fn words<T: oauth2::ErrorResponseType>(error: RequestTokenError<WebError, StandardErrorResponse<T>>) -> String
+fn words<T>(error: RequestTokenError<WebError, StandardErrorResponse<T>>) -> String
 where
-    T: std::fmt::Display + 'static,
+    T: oauth2::ErrorResponseType + std::fmt::Display + 'static,
 {
     match error {
         RequestTokenError::ServerResponse(said) => {

@@ -95,7 +95,7 @@ pub enum AccountJob {
     /// Do not wait for a login.
     Cancel,
     /// End a login.
-    LogOut(Account, Option<Provider>),
+    LogOut(Box<Account>, Option<Box<Provider>>),
     /// Ask for a provider's file.
     PickProvider,
     /// Read a provider from a file.

@@ -448,7 +448,7 @@ impl Runtime {
             }
             AccountJob::Cancel => self.logins.cancel(),
             AccountJob::LogOut(account, provider) => {
-                self.logins.log_out(account, provider, &handle, &self.outbox);
+                self.logins.log_out(*account, provider.map(|provider| *provider), &handle, &self.outbox);
             }
             AccountJob::PickProvider => self.pick_provider(),
             AccountJob::ReadProvider(path) => {

@@ -97,7 +97,7 @@ impl State {
     fn logged_in(&mut self, number: u64, provider: Provider, account: Account, kept: Kept) -> Vec<Job> {
         if self.accounts.going.as_ref().is_none_or(|login| login.number != number) {
             // Cancelled at the last moment.
-            return vec![Job::Account(AccountJob::LogOut(account, Some(provider)))];
+            return vec![Job::Account(AccountJob::LogOut(Box::new(account), Some(Box::new(provider))))];
         }
         self.accounts.going = None;
         let book = &mut self.accounts.book;
@@ -130,7 +130,7 @@ impl State {
         let provider = book.provider(account.provider).cloned();
         let mut jobs = self.save_accounts();
         jobs.extend(self.stop_sharing_of(id));
-        jobs.push(Job::Account(AccountJob::LogOut(account, provider)));
+        jobs.push(Job::Account(AccountJob::LogOut(Box::new(account), provider.map(Box::new))));
         jobs
     }
 
