@@ -18,6 +18,13 @@ pub fn chain(error: &dyn Error) -> String {
     words
 }
 
+/// Words as they begin a sentence.
+#[must_use]
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +35,11 @@ mod tests {
         words: &'static str,
         #[source]
         cause: Option<Box<Told>>,
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_large_letter() {
+        assert_eq!(["", "élan", "It is"].map(sentence), ["", "Élan", "It is"]);
     }
 
     #[test]

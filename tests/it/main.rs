@@ -37,9 +37,12 @@ mod serve;
 mod store;
 mod sync;
 #[cfg(feature = "gui")]
+mod window_account;
+#[cfg(feature = "gui")]
 mod window_adapters;
 #[cfg(feature = "gui")]
 mod window_clusters;
+#[cfg(feature = "gui")]
 mod window_form_history;
 #[cfg(feature = "inspection")]
 mod window_real;

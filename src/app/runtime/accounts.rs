@@ -12,7 +12,7 @@ use crate::account::{Keyring, LoginError, LoginStep, Sessions, TellLogin, by_bro
 use crate::app::accounts::{AccountNews, How, Place};
 use crate::app::event::Event;
 use crate::model::account::{Account, AccountBook, Provider, ProviderKind};
-use crate::model::causes::chain;
+use crate::model::causes::{chain, sentence};
 use crate::sync::client::{Client, Tokens, Which};
 
 use super::sharing::TokensOf;
@@ -57,7 +57,7 @@ impl Logins {
             let number = order.number;
             let news = match log_in(order, &book, &sessions, &outbox).await {
                 Ok(news) => news,
-                Err(error) => AccountNews::Failed(number, error.to_string()),
+                Err(error) => AccountNews::Failed(number, sentence(&error.to_string())),
             };
             outbox.post(Event::Account(news)).await;
         };

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::app::event::Event;
 use crate::app::exchange::{AskStore, Exchange, ExchangeError, Step, Tell};
 use crate::app::sharing::{Going, Kept, SharingNews};
+use crate::model::causes::sentence;
 use crate::model::sync::{SyncBook, SyncTarget};
 use crate::store::{Store, StoreError};
 use crate::sync::client::{Client, Tokens};
@@ -238,5 +239,5 @@ fn pause_after(failures: u32, error: &ExchangeError) -> Duration {
 fn told(error: &ExchangeError, pause: Duration) -> String {
     let seconds = pause.as_secs().max(1);
     let when = if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds / 60) };
-    format!("{error}. It is tried again in {when}")
+    format!("{}. It is tried again in {when}", sentence(&error.to_string()))
 }

@@ -221,7 +221,10 @@ fn refusals(cx: &mut Cx<'_>, ui: &mut Ui, target: Uuid, standing: &Standing) {
     if refused.is_empty() {
         return;
     }
-    let title = format!("{} need your attention", number::count(refused.len() as u64));
+    let title = match refused.len() {
+        1 => "1 record needs your attention".to_owned(),
+        many => format!("{} records need your attention", number::count(many as u64)),
+    };
     ui.collapsing(title, |ui| {
         for (digest, refusal) in refused.iter().take(REFUSALS_SHOWN) {
             let run = refusal.subject.and_then(|id| cx.state.history.iter().find(|run| run.id.0 == id));

@@ -68,13 +68,16 @@ impl HistoryPage {
             .auto_shrink(false)
             .column(Width::exact(BOX));
         let columns = columns(cx);
+        // Who measured a run takes its room from what is cut off anyway.
+        let (name, target, labels) =
+            if columns.contains(&Column::Author) { (90.0, 104.0, 96.0) } else { (110.0, 140.0, 132.0) };
         for column in &columns {
             table = table.column(match column {
                 Column::When => Width::exact(132.0),
-                Column::Name => Width::remainder().clip(true).at_least(110.0),
-                Column::Target => Width::exact(140.0).clip(true),
-                Column::Labels => Width::exact(132.0).clip(true),
-                Column::Author => Width::exact(96.0).clip(true),
+                Column::Name => Width::remainder().clip(true).at_least(name),
+                Column::Target => Width::exact(target).clip(true),
+                Column::Labels => Width::exact(labels).clip(true),
+                Column::Author => Width::exact(84.0).clip(true),
                 Column::Rate => Width::exact(112.0).clip(true),
                 Column::Requests => Width::exact(72.0),
                 Column::P50 | Column::P99 => Width::exact(64.0),

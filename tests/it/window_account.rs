@@ -1,0 +1,216 @@
+//! The account page and what history shows of sharing, in the window's frame, without a core.
+
+use std::sync::Arc;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{self, Key};
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, SnapshotResults};
+use jiff::Timestamp;
+use meshbench::app::accounts::{AccountCommand, How, Kept, Login, LoginStep, Place};
+use meshbench::app::sharing::{Going, Kept as KeptShare, SharingCommand, Standing};
+use meshbench::app::state::StoreState;
+use meshbench::app::{Command, Page, State};
+use meshbench::model::account::{Account, Provider, ProviderKind};
+use meshbench::model::digest::Digest;
+use meshbench::model::sync::{Author, Choice, Refusal, SyncTarget};
+use meshbench::ui::{Machine, Shell};
+use uuid::Uuid;
+
+use crate::{picture, sample};
+
+const WINDOW: [f32; 2] = [1280.0, 800.0];
+const SERVER: &str = "https://bench.example.org";
+
+struct Faceless {
+    shell: Shell,
+    state: State,
+    asked: Vec<Command>,
+}
+
+impl eframe::App for Faceless {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.asked.extend(self.shell.ui(ui, &self.state));
+    }
+}
+
+fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
+    use meshbench::model::ThemeChoice::{Dark, Light};
+    state.settings.theme = if theme == egui::Theme::Dark { Dark } else { Light };
+    // Movement would never come to rest.
+    state.settings.reduced_motion = true;
+    let machine = Machine { renderer: "A graphics card".to_owned(), software_rasterizer: false };
+    let shell = Shell::new(machine);
+    let mut window =
+        picture::builder(theme, WINDOW).build_eframe(|_| Faceless { shell, state, asked: Vec::new() });
+    window.run();
+    window
+}
+
+fn pictures(name: &str, state: &State, act: fn(&mut Harness<'_, Faceless>)) {
+    let mut results = SnapshotResults::new();
+    for (theme, word) in picture::THEMES {
+        let mut window = window(theme, state.clone());
+        act(&mut window);
+        window.run();
+        picture::compare(&mut results, &mut window, &format!("{name}_{word}"));
+    }
+}
+
+fn opened(page: Page) -> State {
+    let mut state = State::default();
+    state.page = page;
+    state.store = StoreState::Open;
+    state
+}
+
+fn moment() -> Timestamp {
+    Timestamp::from_second(1_790_847_000).unwrap()
+}
+
+fn logged_in(page: Page) -> State {
+    let mut state = opened(page);
+    let (provider, account) = (Uuid::from_u128(1 << 100), Uuid::from_u128(2 << 100));
+    let kind = ProviderKind::OpenId {
+        issuer: "https://id.example.org/realms/perf".to_owned(),
+        client_id: "meshbench".to_owned(),
+        audience: Some("https://bench.example.org".to_owned()),
+        scopes: Vec::new(),
+        callback: Some("/callback".to_owned()),
+    };
+    let book = &mut state.accounts.book;
+    let server = Some(SERVER.to_owned());
+    book.providers.push(Provider { id: provider, name: "bench.example.org".to_owned(), kind, server });
+    book.accounts.push(Account {
+        id: account,
+        provider,
+        subject: "248289761001".to_owned(),
+        name: "Ada Lovelace".to_owned(),
+        email: Some("ada@example.org".to_owned()),
+        since: moment(),
+    });
+    book.active = Some(account);
+    state.accounts.kept.insert(account, Kept::Keyring);
+    state
+}
+
+fn shared(page: Page) -> State {
+    let mut state = logged_in(page);
+    state.history = sample::history(12);
+    state.history_revision = 1;
+    let target = |number: u128, space: &str| SyncTarget {
+        id: Uuid::from_u128(number << 100),
+        server: SERVER.to_owned(),
+        account: Uuid::from_u128(2 << 100),
+        space: space.to_owned(),
+        choice: Choice::Everything,
+        is_on: true,
+    };
+    let labelled = Choice::Labelled([("mesh".to_owned(), "istio".to_owned())].into());
+    state.sharing.book.targets = vec![target(5, "me"), SyncTarget { choice: labelled, ..target(6, "shop") }];
+    let ids = |range: std::ops::Range<usize>| state.history[range].iter().map(|run| run.id).collect();
+    let refusal = Refusal {
+        reason: "it has 18123456 bytes, and the server takes at most 16777216 of a record; ask who runs it to allow more"
+            .to_owned(),
+        at: moment(),
+        is_up: true,
+        subject: Some(state.history[9].id.0),
+    };
+    let own = KeptShare {
+        reached: Some(moment()),
+        waiting: 3,
+        refused: vec![(Digest::of(b"one"), refusal)],
+        newer: 0,
+        shared: Arc::new(ids(0..7)),
+    };
+    let going = Some(Going::Sending(4, 7));
+    let first = Standing { going, kept: own, ..Standing::default() };
+    let trouble = "The server cannot be reached: connection refused. It is tried again in 16 s".to_owned();
+    let second = Standing { trouble: Some(trouble), ..Standing::default() };
+    state.sharing.targets = [(Uuid::from_u128(5 << 100), first), (Uuid::from_u128(6 << 100), second)].into();
+    let author = |name: &str| Author { subject: format!("sub-{name}"), name: name.to_owned() };
+    let authors = [(1, "Grace Hopper"), (4, "Grace Hopper"), (6, "Alan Turing")];
+    let authors = authors.map(|(at, name)| (state.history[at].id, author(name)));
+    state.sharing.authors = Arc::new(authors.into());
+    state.sharing.revision = 1;
+    state
+}
+
+fn nothing(_: &mut Harness<'_, Faceless>) {}
+
+#[test]
+fn without_an_account_it_looks_as_kept() {
+    pictures("account_local", &opened(Page::Account), nothing);
+}
+
+#[test]
+fn a_login_by_code_looks_as_kept() {
+    let mut state = opened(Page::Account);
+    let step = LoginStep::Device {
+        address: "https://id.example.org/device".to_owned(),
+        code: "BDWP-HQPK".to_owned(),
+        whole: None,
+        until: moment(),
+    };
+    state.accounts.going =
+        Some(Login { number: 1, place: Place::Server(SERVER.to_owned()), step: Some(step) });
+    pictures("account_code", &state, |window| window.run_steps(30));
+}
+
+#[test]
+fn a_login_and_what_is_shared_look_as_kept() {
+    pictures("account_synced", &shared(Page::Account), nothing);
+}
+
+#[test]
+fn a_login_that_failed_looks_as_kept() {
+    let mut failed = logged_in(Page::Account);
+    failed.accounts.trouble = Some(
+        "What the provider sent proves nothing: the clock of this machine is 7 minutes ahead of the provider's; set \
+         it, then try again"
+            .to_owned(),
+    );
+    pictures("account_failed", &failed, nothing);
+}
+
+#[test]
+fn history_tells_whose_a_run_is_and_what_a_server_has() {
+    pictures("history_team", &shared(Page::History), nothing);
+}
+
+#[test]
+fn the_page_asks_for_what_a_person_chose() {
+    let mut window = window(egui::Theme::Dark, opened(Page::Account));
+    window.get_by_role_and_label(Role::TextInput, "Address of the server").focus();
+    window.run();
+    window.get_by_role_and_label(Role::TextInput, "Address of the server").type_text("https://bench.test ");
+    window.run();
+    window.key_press(Key::Enter);
+    window.run();
+    let place = Place::Server("https://bench.test".to_owned());
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    assert_eq!(asked, [Command::Account(AccountCommand::LogIn(place, How::Browser))]);
+
+    let mut window = self::window(egui::Theme::Dark, logged_in(Page::Account));
+    window.get_by_label("Turn on sync").click();
+    window.run();
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    let [Command::Sharing(SharingCommand::Put(target))] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((target.server.as_str(), target.space.as_str()), (SERVER, "me"));
+    assert!(target.is_on && target.choice == Choice::Everything);
+    window.get_by_label("Log out").click();
+    window.run();
+    let account = Uuid::from_u128(2 << 100);
+    assert_eq!(window.state().asked, [Command::Account(AccountCommand::LogOut(account))]);
+}
+
+#[test]
+fn sync_begins_once_when_it_is_on_and_not_before_the_store_is_open() {
+    let mut state = shared(Page::Home);
+    state.store = StoreState::Opening;
+    let mut window = window(egui::Theme::Dark, state);
+    assert!(window.state().asked.is_empty());
+    window.state_mut().state.store = StoreState::Open;
+    window.run_steps(3);
+    assert_eq!(window.state().asked, [Command::Sharing(SharingCommand::Begin)]);
+}
