@@ -24,6 +24,7 @@ mod heavy;
 mod hopeless;
 pub mod job;
 pub mod methods;
+pub mod mirror;
 pub mod operations;
 mod place;
 pub mod publishing;

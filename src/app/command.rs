@@ -62,6 +62,10 @@ pub enum Command {
     ExportRuns(Vec<RunId>, ExportFormat),
     /// Write these runs to this file.
     ExportRunsTo(Vec<RunId>, ExportFormat, PathBuf),
+    /// Ask for a folder with the native dialog, then mirror history there.
+    PickMirror,
+    /// Write each run as a file into this folder, and take in runs that are only there.
+    Mirror(PathBuf),
     /// Keep this plan under its name; a saved plan with that id is replaced.
     SavePlan(Option<PlanId>, Box<Plan>),
     /// Keep a copy of a saved plan under a new name.

@@ -15,6 +15,7 @@ use super::adapters::AdapterNews;
 use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
+use super::mirror::Mirrored;
 use super::sharing::SharingNews;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
 
@@ -90,6 +91,10 @@ pub enum Event {
     },
     /// A person picked a place to save runs to.
     ExportPlacePicked(Vec<RunId>, ExportFormat, PathBuf),
+    /// A person picked a folder to mirror history to.
+    MirrorPicked(PathBuf),
+    /// History was mirrored to a folder.
+    Mirrored(Box<Mirrored>),
     /// A person picked a file with a plan.
     PlanFilePicked(PathBuf),
     /// A person picked a place to save a plan to.

@@ -57,6 +57,10 @@ pub enum Job {
     },
     /// Write runs to a file.
     ExportRuns(Vec<RunId>, ExportFormat, PathBuf),
+    /// Ask for a folder to mirror history to.
+    PickMirror,
+    /// Mirror history to a folder.
+    Mirror(PathBuf),
     /// Keep a plan.
     SavePlan(Box<SavedPlan>),
     /// Read the saved plans.

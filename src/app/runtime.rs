@@ -209,7 +209,7 @@ impl Runtime {
                 let order = run::Order { id, plan: *plan, search, options, way };
                 let desk = self.store.desk().clone();
                 // Nothing else is to use the processor.
-                self.exchanges.hold();
+                self.exchanges.hold(true);
                 self.run = Some(run::RunThread::start(order, desk, self.outbox.clone()));
             }
             Job::Stop(JobKey::Run) => self.stop_run(),
@@ -232,6 +232,8 @@ impl Runtime {
             Job::RestoreRuns(ids) => self.ask_store(move |shelf, outbox| shelf.restore_runs(&ids, outbox)),
             Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
             Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
+            Job::PickMirror => self.pick_mirror(),
+            Job::Mirror(folder) => self.mirror(folder),
             Job::ReadPlans => self.ask_store(store::Shelf::read_plans),
             Job::Account(job) => self.start_account(job),
             Job::Sharing(job) => self.start_sharing(job),
@@ -431,6 +433,8 @@ impl Runtime {
             desk: self.store.desk().clone(),
             tokens: self.logins.tokens(),
         };
+        let is_running = self.run.as_ref().is_some_and(|run| !run.join(Instant::now()));
+        self.exchanges.hold(is_running);
         self.exchanges.watch(book, &around);
     }
 
@@ -466,6 +470,26 @@ impl Runtime {
             extensions: vec!["toml".to_owned()],
         };
         self.ask_person(request, |path| Event::Account(AccountNews::ProviderPicked(path)));
+    }
+
+    fn pick_mirror(&self) {
+        let request = DialogRequest {
+            title: "Mirror history to a folder".to_owned(),
+            kind: DialogKind::Folder,
+            filter: "Any folder".to_owned(),
+            extensions: Vec::new(),
+        };
+        self.ask_person(request, Event::MirrorPicked);
+    }
+
+    fn mirror(&self, folder: PathBuf) {
+        let store = sharing::ask_store(self.store.desk().clone(), self.tokio.handle());
+        self.on_thread(move |outbox| {
+            outbox.send(match super::mirror::mirror(&folder, &store, files::write_whole) {
+                Ok(mirrored) => Event::Mirrored(Box::new(mirrored)),
+                Err(reason) => Event::Failed { title: "History was not mirrored".to_owned(), reason },
+            });
+        });
     }
 
     fn pick_manifest(&self) {

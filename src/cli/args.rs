@@ -417,6 +417,16 @@ pub(super) enum HistoryArgs {
         #[arg(long, short = 'y')]
         yes: bool,
     },
+    /// Write each run as a JSON file into a folder, and take in runs that are only there: for a share, or for Git
+    #[command(
+        after_help = "Files are written where a run is new or has changed, and never deleted. A run that is deleted here\n\
+        comes back from the folder unless its file is deleted too."
+    )]
+    Mirror {
+        /// The folder; it is made if there is none
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Write runs in another format
     #[command(after_help = "Examples:\n  \
         meshbench history export 0193 --format html --out report.html\n  \

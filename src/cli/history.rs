@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::app::state::StoreState;
+use crate::app::state::{Level, StoreState};
 use crate::app::{Command, ExportFormat, Keep, document};
 use crate::model::{Run, RunSummary};
 
 use super::args::{FormatKind, HistoryArgs, RowsKind};
-use super::screen::Screen;
+use super::screen::{Screen, plain};
 use super::session::Session;
 use super::{Failure, Status, table};
 
@@ -37,6 +37,7 @@ fn within(session: &mut Session, what: HistoryArgs, screen: &Screen) -> Result<(
         HistoryArgs::List { limit, json } => list(session, limit, json, screen),
         HistoryArgs::Show { id, json } => show(session, &id, json, screen),
         HistoryArgs::Delete { ids, yes } => delete(session, &ids, yes, screen),
+        HistoryArgs::Mirror { folder } => mirror(session, folder, screen),
         HistoryArgs::Export { ids, format, what, out } => {
             let format = match (format, what) {
                 (FormatKind::Json, _) => ExportFormat::Json,
@@ -46,6 +47,27 @@ fn within(session: &mut Session, what: HistoryArgs, screen: &Screen) -> Result<(
             };
             export(session, &ids, format, out.as_deref(), screen)
         }
+    }
+}
+
+/// Waits for what comes of it, a line each.
+fn mirror(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(), Failure> {
+    session.command(Command::Mirror(folder));
+    loop {
+        let news = session.news();
+        for notice in &news {
+            match notice.level {
+                Level::Error => {
+                    return Err(Failure::NotCarriedOut(format!("{}: {}", notice.title, notice.detail)));
+                }
+                Level::Warning => screen.warning(&format!("{}: {}", notice.title, notice.detail)),
+                Level::Info => screen.print(&format!("{}\n", plain(&notice.title)))?,
+            }
+        }
+        if !news.is_empty() {
+            return Ok(());
+        }
+        session.wait();
     }
 }
 

@@ -42,6 +42,14 @@ impl AccountPage {
             ui.add_space(SPACE[2]);
             widgets::section(ui, "Sync");
             self.sync.ui(cx, ui);
+            ui.add_space(SPACE[2]);
+            widgets::section(ui, "Files");
+            let words = "Without a server: each run as a file in a folder of your choice, for a share or for Git, and runs \
+                         that are only there taken in. No file is deleted.";
+            muted(cx, ui, words);
+            if ui.button("Mirror to a folder…").clicked() {
+                cx.push(Command::PickMirror);
+            }
         });
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn written(path: &Path, bytes: &[u8]) -> Event {
     }
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     let result = (|| {

@@ -85,9 +85,9 @@ impl Exchanges {
         }
     }
 
-    /// Nothing is exchanged until history has changed.
-    pub(super) fn hold(&self) {
-        self.held.send_replace(true);
+    /// While a run goes nothing is exchanged; what it leaves changes history.
+    pub(super) fn hold(&self, is_running: bool) {
+        self.held.send_replace(is_running);
     }
 
     /// History has changed here.
@@ -115,7 +115,7 @@ impl Watched {
 }
 
 /// The store's thread, asked from a task: the queue may be full, so it is not the task that waits for room.
-fn ask_store(desk: Desk, handle: &Handle) -> AskStore {
+pub(super) fn ask_store(desk: Desk, handle: &Handle) -> AskStore {
     let handle = handle.clone();
     Arc::new(move |work: Box<dyn FnOnce(&Store) + Send>| {
         let desk = desk.clone();

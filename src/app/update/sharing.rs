@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::exchange::Exchanged;
 use crate::app::job::Job;
+use crate::app::mirror::Mirrored;
 use crate::app::sharing::{SharingCommand, SharingJob, SharingNews};
 use crate::app::state::State;
 use crate::model::sync::{SyncBook, SyncTarget, TARGETS_MAX};
@@ -102,6 +103,24 @@ impl State {
             Err(reason) => standing.trouble = Some(reason),
         }
         Vec::new()
+    }
+
+    pub(super) fn mirrored(&mut self, mirrored: Mirrored) -> Vec<Job> {
+        let Mirrored { folder, written, taken_in, refused } = mirrored;
+        let files = if written == 1 { "1 file".to_owned() } else { format!("{written} files") };
+        let runs = match taken_in.len() {
+            1 => "1 run".to_owned(),
+            many => format!("{many} runs"),
+        };
+        self.inform(format!("{files} written to {}, {runs} taken in", folder.display()), None);
+        if let Some((path, reason)) = refused.first() {
+            let title = match refused.len() {
+                1 => "1 file was not taken in".to_owned(),
+                many => format!("{many} files were not taken in"),
+            };
+            self.warn(title, format!("{}: {reason}", path.display()));
+        }
+        self.arrived(Arrivals { runs: taken_in, ..Arrivals::default() })
     }
 
     fn arrived(&mut self, arrivals: Arrivals) -> Vec<Job> {
