@@ -31,6 +31,7 @@ pub mod publishing;
 mod record;
 mod runtime;
 mod search;
+mod served;
 pub mod serving;
 pub mod serving_records;
 pub mod sharing;

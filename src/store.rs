@@ -231,7 +231,7 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn settings(&self) -> Result<Settings, StoreError> {
-        self.read("reading the settings", tables::settings)
+        self.read("reading the settings", |txn| tables::book(txn, tables::CHOICES))
     }
 
     /// Keeps choices.
@@ -239,7 +239,7 @@ impl Store {
     /// # Errors
     /// When they are not safe on disk.
     pub fn save_settings(&self, settings: &Settings) -> Result<(), StoreError> {
-        self.write("saving the settings", |txn| tables::put_settings(txn, settings))
+        self.write("saving the settings", |txn| tables::put_book(txn, tables::CHOICES, settings))
     }
 
     /// What was chosen about clusters; nothing where nothing was.
@@ -247,7 +247,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn clusters(&self) -> Result<ClusterBook, StoreError> {
-        self.read("reading what was chosen about clusters", tables::clusters)
+        self.read("reading what was chosen about clusters", |txn| tables::book(txn, tables::CLUSTERS))
     }
 
     /// Keeps what was chosen about clusters.
@@ -255,7 +255,9 @@ impl Store {
     /// # Errors
     /// When it is not safe on disk.
     pub fn save_clusters(&self, book: &ClusterBook) -> Result<(), StoreError> {
-        self.write("saving what was chosen about clusters", |txn| tables::put_clusters(txn, book))
+        self.write("saving what was chosen about clusters", |txn| {
+            tables::put_book(txn, tables::CLUSTERS, book)
+        })
     }
 
     /// What is known of adapters; nothing where nothing was.
@@ -263,7 +265,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn adapters(&self) -> Result<AdapterBook, StoreError> {
-        self.read("reading what is known of adapters", tables::adapters)
+        self.read("reading what is known of adapters", |txn| tables::book(txn, tables::ADAPTERS))
     }
 
     /// Keeps what is known of adapters.
@@ -271,7 +273,7 @@ impl Store {
     /// # Errors
     /// When it is not safe on disk.
     pub fn save_adapters(&self, book: &AdapterBook) -> Result<(), StoreError> {
-        self.write("saving what is known of adapters", |txn| tables::put_adapters(txn, book))
+        self.write("saving what is known of adapters", |txn| tables::put_book(txn, tables::ADAPTERS, book))
     }
 
     /// Providers and accounts; none where none were kept.
@@ -279,7 +281,7 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn accounts(&self) -> Result<AccountBook, StoreError> {
-        self.read("reading who is logged in", tables::accounts)
+        self.read("reading who is logged in", |txn| tables::book(txn, tables::ACCOUNTS))
     }
 
     /// Keeps providers and accounts.
@@ -287,7 +289,7 @@ impl Store {
     /// # Errors
     /// When they are not safe on disk.
     pub fn save_accounts(&self, book: &AccountBook) -> Result<(), StoreError> {
-        self.write("saving who is logged in", |txn| tables::put_accounts(txn, book))
+        self.write("saving who is logged in", |txn| tables::put_book(txn, tables::ACCOUNTS, book))
     }
 
     /// With whom history is shared; nobody where nothing was chosen.
@@ -295,7 +297,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn sync_book(&self) -> Result<SyncBook, StoreError> {
-        self.read("reading with whom history is shared", tables::sync)
+        self.read("reading with whom history is shared", |txn| tables::book(txn, tables::SYNC))
     }
 
     /// Keeps with whom history is shared.
@@ -303,7 +305,7 @@ impl Store {
     /// # Errors
     /// When it is not safe on disk.
     pub fn save_sync_book(&self, book: &SyncBook) -> Result<(), StoreError> {
-        self.write("saving with whom history is shared", |txn| tables::put_sync(txn, book))
+        self.write("saving with whom history is shared", |txn| tables::put_book(txn, tables::SYNC, book))
     }
 
     /// Gives room that deleted runs took back to the disk; whether there was any.

@@ -22,4 +22,5 @@
 pub mod client;
 pub mod meshery;
 pub mod server;
+mod web;
 pub mod words;

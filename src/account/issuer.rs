@@ -8,8 +8,8 @@ use url::Url;
 
 use super::jwt::{Jwk, VerifyError};
 use super::web::{Web, WebError, skew};
-use crate::model::account::is_safe;
 use crate::model::causes::chain;
+use crate::model::host::is_safe;
 
 /// The most keys of an issuer that are looked at.
 const KEYS_MAX: usize = 64;

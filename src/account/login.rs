@@ -22,8 +22,9 @@ use super::issuer::{Discovery, Issuer};
 use super::jwt::{Unproven, VerifyError};
 use super::session::Tokens;
 use super::web::{Web, WebError};
-use crate::model::account::{Provider, ProviderKind, is_safe};
+use crate::model::account::{Provider, ProviderKind};
 use crate::model::causes::chain;
+use crate::model::host::is_safe;
 
 /// How long a person has to log in with the browser.
 pub const BROWSER_MAX: Duration = Duration::from_secs(300);

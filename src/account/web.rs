@@ -11,8 +11,8 @@ use reqwest::header::DATE;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::model::account::is_safe;
 use crate::model::causes::chain;
+use crate::model::host::is_safe;
 
 /// No question to a provider takes longer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);

@@ -89,8 +89,6 @@ pub enum AccountJob {
         place: Place,
         /// How.
         how: How,
-        /// The id of the account, where it is a new one; another for the provider.
-        fresh: (Uuid, Uuid),
     },
     /// Do not wait for a login.
     Cancel,
@@ -128,11 +126,4 @@ pub enum AccountNews {
     ProviderPicked(PathBuf),
     /// A provider was read from a file.
     ProviderRead(Box<Provider>),
-}
-
-impl Accounts {
-    /// The providers at which one may log in: those that are known, by name.
-    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.book.providers.iter()
-    }
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::model::causes::chain;
 use crate::model::digest::Digest;
 use crate::model::envelope::EnvelopeError;
 use crate::model::record::{Record, RecordError, RecordKind};
@@ -83,7 +84,7 @@ pub enum ExchangeError {
     #[error(transparent)]
     Server(#[from] ClientError),
     /// The store did not do its part.
-    #[error("{}", told(.0))]
+    #[error("{}", .0.told())]
     Store(#[from] StoreError),
     /// The store is closed.
     #[error("the stored runs are not open")]
@@ -111,10 +112,6 @@ impl ExchangeError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Server(ClientError::Busy { .. } | ClientError::Offline(_)) | Self::Restless)
     }
-}
-
-fn told(error: &StoreError) -> String {
-    format!("{}. {}", crate::model::causes::chain(error), error.advice())
 }
 
 /// What an exchange needs; cheap to clone.
@@ -156,9 +153,11 @@ impl Exchange {
         for _ in 0..BEGINNINGS_MAX {
             if matches!(self.once(&mut exchanged).await?, Ended::Done) {
                 let target = self.target.id;
-                self.with(move |store| store.reached_target(target, Timestamp::now())).await?;
-                exchanged.refused = self.with(move |store| store.refused(target)).await?.len();
-                exchanged.newer = self.with(move |store| store.target_state(target)).await?.newer;
+                let kept = self.with(move |store| {
+                    store.reached_target(target, Timestamp::now())?;
+                    Ok((store.refused(target)?.len(), store.target_state(target)?.newer))
+                });
+                (exchanged.refused, exchanged.newer) = kept.await?;
                 return Ok(exchanged);
             }
         }
@@ -411,10 +410,18 @@ impl Exchange {
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ExchangeError> {
-        let (done, answer) = tokio::sync::oneshot::channel();
-        (self.store)(Box::new(move |store| drop(done.send(work(store)))));
-        Ok(answer.await.map_err(|_| ExchangeError::Closed)??)
+        ask(&self.store, work).await
     }
+}
+
+/// Asks the store.
+pub(super) async fn ask<T: Send + 'static>(
+    store: &AskStore,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ExchangeError> {
+    let (done, answer) = tokio::sync::oneshot::channel();
+    (store)(Box::new(move |store| drop(done.send(work(store)))));
+    Ok(answer.await.map_err(|_| ExchangeError::Closed)??)
 }
 
 fn refusal(reason: String, is_up: bool, subject: Option<Uuid>) -> Refusal {
@@ -436,7 +443,7 @@ async fn proven(digest: Digest, bytes: Vec<u8>) -> Result<(Record, Vec<u8>), Wro
         match Record::read(&bytes, Timestamp::now()) {
             Ok(record) => Ok((record, bytes)),
             Err(RecordError::UnknownKind | RecordError::Envelope(EnvelopeError::Newer)) => Err(Wrong::Newer),
-            Err(error) => Err(Wrong::Other(crate::model::causes::chain(&error))),
+            Err(error) => Err(Wrong::Other(chain(&error))),
         }
     });
     read.await.unwrap_or_else(|_| Err(Wrong::Other("it could not be read".to_owned())))

@@ -88,7 +88,7 @@ fn with<T: Send + 'static>(
     let (done, answer) = std::sync::mpsc::channel();
     (store)(Box::new(move |store| drop(done.send(work(store)))));
     let answer = answer.recv().map_err(|_| "the stored runs are not open".to_owned())?;
-    answer.map_err(|error| format!("{}. {}", chain(&error), error.advice()))
+    answer.map_err(|error| error.told())
 }
 
 /// `2026-11-24T00-25-32Z_0193….json`

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | one thread for the store | everything that touches the data directory's database, in order |
 //! | one thread for a run (and the load engine's own) | `load::run`, checkpoints, the record |
-//! | a small tokio runtime | dialogs, files, the built-in target's start |
+//! | a small tokio runtime | dialogs, files, the built-in target's start, logins, one exchange for each server |
 //!
 //! `start` never waits: queues are bounded, and a full one is told as an event.
 
@@ -446,8 +446,8 @@ impl Runtime {
                 self.ask_store(move |shelf, outbox| shelf.save_accounts(&book, outbox));
             }
             AccountJob::Know(book) => self.logins.know(book),
-            AccountJob::LogIn { number, place, how, fresh } => {
-                let order = accounts::Order { number, place, how, fresh };
+            AccountJob::LogIn { number, place, how } => {
+                let order = accounts::Order { number, place, how };
                 self.logins.log_in(order, &handle, &self.outbox);
             }
             AccountJob::Cancel => self.logins.cancel(),

@@ -3,12 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
 
+use super::served::Served;
 use crate::account::{Bearer, Verifier, VerifyError};
 use crate::model::causes::chain;
 use crate::sync::server::{
@@ -16,6 +16,9 @@ use crate::sync::server::{
 };
 
 pub use crate::sync::server::{Limits, LogLine, Members, Team};
+
+/// How long is waited for connections that were cut.
+const STRAYS_END_MAX: Duration = Duration::from_millis(300);
 
 /// How records are served.
 pub struct RecordsOptions {
@@ -66,12 +69,7 @@ pub enum RecordsError {
 }
 
 /// Records that are served until it is stopped.
-pub struct ServingRecords {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), ServeError>>,
-    runtime: tokio::runtime::Runtime,
-}
+pub struct ServingRecords(Served<Result<(), ServeError>>);
 
 impl ServingRecords {
     /// Serves from now on.
@@ -81,15 +79,7 @@ impl ServingRecords {
     pub fn start(options: RecordsOptions) -> Result<Self, RecordsError> {
         check_teams(&options.teams)?;
         let listen = options.listen;
-        let failed = |error| RecordsError::Listen(listen, error);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("meshbench-records")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
         let store = open_store(&options.store).map_err(RecordsError::Place)?;
-        let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let gate = gate(&options.issuer, &options.audience, &options.groups_claim)?;
         let settings = ServerSettings {
             login: crate::sync::words::LoginHint {
@@ -103,24 +93,24 @@ impl ServingRecords {
             limits: options.limits,
             log: options.log,
         };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = runtime.spawn(serve(listener, settings, store, gate, async {
-            // Stopped, or dropped: the same.
-            let _ = stopped.await;
-        }));
-        Ok(Self { address, stop, task, runtime })
+        let mut threads = Builder::new_multi_thread();
+        threads.thread_name("meshbench-records");
+        let served = Served::start(&mut threads, listen, |listener, stopped, _| {
+            serve(listener, settings, store, gate, stopped)
+        });
+        served.map(Self).map_err(|error| RecordsError::Listen(listen, error))
     }
 
     /// Where they are served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Whether it ended though nobody stopped it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.task.is_finished()
+        self.0.is_over()
     }
 
     /// Stops: requests that are open have a few seconds.
@@ -128,12 +118,7 @@ impl ServingRecords {
     /// # Errors
     /// Why it had ended before.
     pub fn stop(self) -> Result<(), String> {
-        let Self { stop, task, runtime, .. } = self;
-        // Fails where it has ended.
-        let _ = stop.send(());
-        let ended = runtime.block_on(task).map_err(|error| error.to_string())?;
-        runtime.shutdown_background();
-        ended.map_err(|error| chain(&error))
+        self.0.stop(STRAYS_END_MAX)?.map_err(|error| chain(&error))
     }
 }
 

@@ -75,7 +75,7 @@ impl State {
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
             Command::Adapter(command) => self.adapter_command(command, fresh),
-            Command::Account(command) => self.account_command(command, fresh),
+            Command::Account(command) => self.account_command(command),
             Command::Sharing(command) => self.sharing_command(command),
             Command::Hidden(is_hidden) => {
                 self.is_hidden = is_hidden;
@@ -127,7 +127,7 @@ impl State {
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::Cluster(event) => self.cluster_event(event),
             Event::Adapter(news) => self.adapter_news(news),
-            Event::Account(news) => self.account_news(news, fresh),
+            Event::Account(news) => self.account_news(news),
             Event::Sharing(news) => self.sharing_news(news),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
             Event::Failed { title, reason } => self.failed(title, reason),

@@ -31,7 +31,7 @@ use super::words::{bounded, chain, trouble};
 use super::{connect, proxy};
 use crate::model::cluster::Trouble;
 use crate::model::digest::Digest;
-use crate::model::host::is_here;
+use crate::model::host::is_safe;
 
 /// No question to a provider takes longer.
 const PROVIDER_ANSWER_MAX: Duration = Duration::from_secs(8);
@@ -430,9 +430,4 @@ fn expiry(token: &Secret) -> Option<Timestamp> {
     }
     let claims = URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1)?.trim_end_matches('=')).ok()?;
     Timestamp::from_second(serde_json::from_slice::<Claims>(&claims).ok()?.exp).ok()
-}
-
-/// Whether nobody on the way can read along: TLS, or this machine.
-fn is_safe(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_here))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::host::is_here;
+use super::host::is_safe;
 
 /// The version of the format that this program writes.
 pub const ACCOUNT_BOOK_VERSION: u32 = 1;
@@ -229,12 +229,6 @@ impl Account {
         };
         chosen.into_iter().flat_map(char::to_uppercase).collect()
     }
-}
-
-/// Whether nobody on the way can read along: TLS, or this machine.
-#[must_use]
-pub fn is_safe(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_here))
 }
 
 fn is_address(what: &str, text: &str) -> Result<(), String> {

@@ -2,12 +2,20 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 /// Whether a host, as a URL has it, is this machine: `localhost`, or an address of loopback. Nothing is resolved.
 #[must_use]
 pub fn is_here(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether nobody on the way to an address can read along: TLS, or this machine.
+#[must_use]
+pub fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_here))
 }
 
 #[cfg(test)]

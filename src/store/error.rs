@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::RunId;
+use crate::model::causes::chain;
 use crate::model::envelope::EnvelopeError;
 
 /// Why the store did not do what was asked. Its text names the step; [`StoreError::advice`] says what to do.
@@ -83,6 +84,12 @@ impl StoreError {
             Self::Database { source, .. } => matches!(&**source, redb::Error::Io(error) if full(error)),
             _ => false,
         }
+    }
+
+    /// What happened, with its causes, and what to do.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{}. {}", chain(self), self.advice())
     }
 
     /// What a person can do about it; one sentence.

@@ -14,6 +14,7 @@ use std::path::Path;
 use redb::{
     Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
 };
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::model::account::AccountBook;
@@ -24,7 +25,7 @@ use crate::model::sync::SyncBook;
 use crate::model::{Plan, RunId, Settings};
 
 use super::error::Failure;
-use super::tables::{self, ById};
+use super::tables::{self, Book, ById};
 use super::{Remark, StoreError, file, travel};
 
 /// Bytes of the file that are searched at once.
@@ -127,19 +128,19 @@ fn take_over(
         travel::adopt_plan(&txn, *id, plan)?;
     }
     if let Some(book) = &told.accounts {
-        tables::put_accounts(&txn, book)?;
+        tables::put_book(&txn, tables::ACCOUNTS, book)?;
     }
     if let Some(book) = &told.sync {
-        tables::put_sync(&txn, book)?;
+        tables::put_book(&txn, tables::SYNC, book)?;
     }
     if let Some(settings) = &told.settings {
-        tables::put_settings(&txn, settings)?;
+        tables::put_book(&txn, tables::CHOICES, settings)?;
     }
     if let Some(book) = &told.clusters {
-        tables::put_clusters(&txn, book)?;
+        tables::put_book(&txn, tables::CLUSTERS, book)?;
     }
     if let Some(book) = &told.adapters {
-        tables::put_adapters(&txn, book)?;
+        tables::put_book(&txn, tables::ADAPTERS, book)?;
     }
     txn.commit()?;
     Ok(recovered)
@@ -166,12 +167,16 @@ fn tell(path: &Path) -> Told {
             told.plans.insert(Uuid::from_u128(key), plan);
         }
     }
-    told.settings = attempt(|| tables::settings(&txn).ok()).flatten();
-    told.clusters = attempt(|| tables::clusters(&txn).ok()).flatten();
-    told.adapters = attempt(|| tables::adapters(&txn).ok()).flatten();
-    told.accounts = attempt(|| tables::accounts(&txn).ok()).flatten();
-    told.sync = attempt(|| tables::sync(&txn).ok()).flatten();
+    told.settings = kept(&txn, tables::CHOICES);
+    told.clusters = kept(&txn, tables::CLUSTERS);
+    told.adapters = kept(&txn, tables::ADAPTERS);
+    told.accounts = kept(&txn, tables::ACCOUNTS);
+    told.sync = kept(&txn, tables::SYNC);
     told
+}
+
+fn kept<T: DeserializeOwned + Default>(txn: &ReadTransaction, book: Book) -> Option<T> {
+    attempt(|| tables::book(txn, book).ok()).flatten()
 }
 
 /// Does something that may panic on damaged bytes.

@@ -7,20 +7,21 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::account::{ACCOUNT_BOOK_VERSION, AccountBook};
-use crate::model::adapter::book::{ADAPTER_BOOK_VERSION, AdapterBook};
-use crate::model::cluster::{CLUSTER_BOOK_VERSION, ClusterBook};
+use crate::model::account::ACCOUNT_BOOK_VERSION;
+use crate::model::adapter::book::ADAPTER_BOOK_VERSION;
+use crate::model::cluster::CLUSTER_BOOK_VERSION;
 use crate::model::digest::Digest;
 use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
-use crate::model::sync::{SYNC_BOOK_VERSION, SyncBook};
-use crate::model::{Labels, Plan, Run, RunId, RunSummary, Settings};
+use crate::model::sync::SYNC_BOOK_VERSION;
+use crate::model::{Labels, Plan, Run, RunId, RunSummary};
 
 use super::error::{Failure, StoreError};
 use super::{exchange, travel};
@@ -30,12 +31,7 @@ pub(super) const SCHEMA: u32 = 2;
 
 const SUMMARY_VERSION: u32 = 1;
 const EDITS_VERSION: u32 = 1;
-const ACCOUNTS_KEY: &str = "accounts";
-const SYNC_KEY: &str = "sync";
 const SCHEMA_KEY: &str = "schema_version";
-const SETTINGS_KEY: &str = "settings";
-const CLUSTERS_KEY: &str = "clusters";
-const ADAPTERS_KEY: &str = "adapters";
 
 /// A table of envelopes under the ids of runs or plans.
 pub(super) type ById = TableDefinition<'static, u128, &'static [u8]>;
@@ -135,10 +131,6 @@ pub(super) fn open_plan(bytes: &[u8]) -> Result<Plan, EnvelopeError> {
     envelope::open(Kind::Plan, PLAN_VERSION, bytes)
 }
 
-pub(super) fn open_settings(bytes: &[u8]) -> Result<Settings, EnvelopeError> {
-    envelope::open(Kind::Settings, SETTINGS_VERSION, bytes)
-}
-
 fn sealed<T: Serialize>(kind: Kind, version: u32, what: &str, value: &T) -> Result<Vec<u8>, StoreError> {
     envelope::seal(kind, version, Codec::Plain, value)
         .map_err(|source| StoreError::Unkeepable { what: what.to_owned(), source })
@@ -194,18 +186,17 @@ fn name_schema(txn: &WriteTransaction) -> Result<(), Failure> {
 
 /// Every row of a table as it is.
 pub(super) fn rows(txn: &ReadTransaction, table: ById) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
-    let mut rows = Vec::new();
-    for row in txn.open_table(table)?.iter()? {
-        let (key, value) = row?;
-        rows.push((key.value(), value.value().to_vec()));
-    }
-    Ok(rows)
+    all(&txn.open_table(table)?)
 }
 
 /// Every row of a table as it is, for one who writes.
 pub(super) fn rows_in(txn: &WriteTransaction, table: ById) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
+    all(&txn.open_table(table)?)
+}
+
+fn all(table: &impl ReadableTable<u128, &'static [u8]>) -> Result<Vec<(u128, Vec<u8>)>, Failure> {
     let mut rows = Vec::new();
-    for row in txn.open_table(table)?.iter()? {
+    for row in table.iter()? {
         let (key, value) = row?;
         rows.push((key.value(), value.value().to_vec()));
     }
@@ -243,8 +234,9 @@ pub(super) fn save(txn: &WriteTransaction, run: &Run, sealed_run: &[u8]) -> Resu
     let mut shown = match kept {
         Some(kept) if !replaces(&kept) => kept,
         _ => {
-            let replaced = row.map(|bytes| Digest::of(&bytes));
-            if let Some((replaced, note)) = travel::noted(txn, replaced)? {
+            if let Some(replaced) = row.map(|bytes| Digest::of(&bytes))
+                && let Some(note) = travel::note(txn, replaced)?
+            {
                 travel::note_gone(txn, replaced, note)?;
             }
             put(txn, RECORDS, key, sealed_run)?;
@@ -383,85 +375,49 @@ pub(super) fn put_plan(txn: &WriteTransaction, id: Uuid, plan: &Plan) -> Result<
     put(txn, PLANS, id.as_u128(), &sealed(Kind::Plan, PLAN_VERSION, "the plan", plan)?)
 }
 
-pub(super) fn put_settings(txn: &WriteTransaction, settings: &Settings) -> Result<(), Failure> {
-    let bytes = sealed(Kind::Settings, SETTINGS_VERSION, "the settings", settings)?;
-    txn.open_table(SETTINGS)?.insert(SETTINGS_KEY, bytes.as_slice())?;
+/// Something of which there is one: under which key it is kept, and as what.
+#[derive(Clone, Copy)]
+pub(super) struct Book {
+    key: &'static str,
+    kind: Kind,
+    version: u32,
+    /// For errors.
+    what: &'static str,
+}
+
+pub(super) const CHOICES: Book =
+    Book { key: "settings", kind: Kind::Settings, version: SETTINGS_VERSION, what: "the settings" };
+pub(super) const CLUSTERS: Book = Book {
+    key: "clusters",
+    kind: Kind::Clusters,
+    version: CLUSTER_BOOK_VERSION,
+    what: "what was chosen about clusters",
+};
+pub(super) const ADAPTERS: Book = Book {
+    key: "adapters",
+    kind: Kind::Adapters,
+    version: ADAPTER_BOOK_VERSION,
+    what: "what is known of adapters",
+};
+pub(super) const ACCOUNTS: Book =
+    Book { key: "accounts", kind: Kind::Accounts, version: ACCOUNT_BOOK_VERSION, what: "who is logged in" };
+pub(super) const SYNC: Book =
+    Book { key: "sync", kind: Kind::Sync, version: SYNC_BOOK_VERSION, what: "with whom history is shared" };
+
+pub(super) fn put_book<T: Serialize>(txn: &WriteTransaction, book: Book, value: &T) -> Result<(), Failure> {
+    let bytes = sealed(book.kind, book.version, book.what, value)?;
+    txn.open_table(SETTINGS)?.insert(book.key, bytes.as_slice())?;
     Ok(())
 }
 
-/// Choices; the defaults where none were kept.
-pub(super) fn settings(txn: &ReadTransaction) -> Result<Settings, Failure> {
-    match txn.open_table(SETTINGS)?.get(SETTINGS_KEY)? {
-        Some(bytes) => Ok(open_settings(bytes.value()).map_err(damaged("the settings".to_owned()))?),
-        None => Ok(Settings::default()),
-    }
-}
-
-pub(super) fn put_clusters(txn: &WriteTransaction, book: &ClusterBook) -> Result<(), Failure> {
-    let bytes = sealed(Kind::Clusters, CLUSTER_BOOK_VERSION, "what was chosen about clusters", book)?;
-    txn.open_table(SETTINGS)?.insert(CLUSTERS_KEY, bytes.as_slice())?;
-    Ok(())
-}
-
-/// What was chosen about clusters; nothing where nothing was.
-pub(super) fn clusters(txn: &ReadTransaction) -> Result<ClusterBook, Failure> {
-    match txn.open_table(SETTINGS)?.get(CLUSTERS_KEY)? {
+/// What is kept there; the default where nothing was.
+pub(super) fn book<T: DeserializeOwned + Default>(txn: &ReadTransaction, book: Book) -> Result<T, Failure> {
+    match txn.open_table(SETTINGS)?.get(book.key)? {
         Some(bytes) => {
-            let book = envelope::open(Kind::Clusters, CLUSTER_BOOK_VERSION, bytes.value());
-            Ok(book.map_err(damaged("what was chosen about clusters".to_owned()))?)
+            let value = envelope::open(book.kind, book.version, bytes.value());
+            Ok(value.map_err(damaged(book.what.to_owned()))?)
         }
-        None => Ok(ClusterBook::default()),
-    }
-}
-
-pub(super) fn put_adapters(txn: &WriteTransaction, book: &AdapterBook) -> Result<(), Failure> {
-    let bytes = sealed(Kind::Adapters, ADAPTER_BOOK_VERSION, "what is known of adapters", book)?;
-    txn.open_table(SETTINGS)?.insert(ADAPTERS_KEY, bytes.as_slice())?;
-    Ok(())
-}
-
-/// What is known of adapters; nothing where nothing was.
-pub(super) fn adapters(txn: &ReadTransaction) -> Result<AdapterBook, Failure> {
-    match txn.open_table(SETTINGS)?.get(ADAPTERS_KEY)? {
-        Some(bytes) => {
-            let book = envelope::open(Kind::Adapters, ADAPTER_BOOK_VERSION, bytes.value());
-            Ok(book.map_err(damaged("what is known of adapters".to_owned()))?)
-        }
-        None => Ok(AdapterBook::default()),
-    }
-}
-
-pub(super) fn put_accounts(txn: &WriteTransaction, book: &AccountBook) -> Result<(), Failure> {
-    let bytes = sealed(Kind::Accounts, ACCOUNT_BOOK_VERSION, "who is logged in", book)?;
-    txn.open_table(SETTINGS)?.insert(ACCOUNTS_KEY, bytes.as_slice())?;
-    Ok(())
-}
-
-/// Providers and accounts; none where none were kept.
-pub(super) fn accounts(txn: &ReadTransaction) -> Result<AccountBook, Failure> {
-    match txn.open_table(SETTINGS)?.get(ACCOUNTS_KEY)? {
-        Some(bytes) => {
-            let book = envelope::open(Kind::Accounts, ACCOUNT_BOOK_VERSION, bytes.value());
-            Ok(book.map_err(damaged("who is logged in".to_owned()))?)
-        }
-        None => Ok(AccountBook::default()),
-    }
-}
-
-pub(super) fn put_sync(txn: &WriteTransaction, book: &SyncBook) -> Result<(), Failure> {
-    let bytes = sealed(Kind::Sync, SYNC_BOOK_VERSION, "with whom history is shared", book)?;
-    txn.open_table(SETTINGS)?.insert(SYNC_KEY, bytes.as_slice())?;
-    Ok(())
-}
-
-/// With whom history is shared; nobody where nothing was chosen.
-pub(super) fn sync(txn: &ReadTransaction) -> Result<SyncBook, Failure> {
-    match txn.open_table(SETTINGS)?.get(SYNC_KEY)? {
-        Some(bytes) => {
-            let book = envelope::open(Kind::Sync, SYNC_BOOK_VERSION, bytes.value());
-            Ok(book.map_err(damaged("with whom history is shared".to_owned()))?)
-        }
-        None => Ok(SyncBook::default()),
+        None => Ok(T::default()),
     }
 }
 

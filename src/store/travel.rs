@@ -55,7 +55,7 @@ pub(super) struct Note {
 }
 
 impl Note {
-    pub(super) fn of(record: &Record, author: Option<Author>) -> Self {
+    fn of(record: &Record, author: Option<Author>) -> Self {
         Self {
             kind: record.kind(),
             subject: record.subject(),
@@ -63,6 +63,10 @@ impl Note {
             author,
             is_gone: false,
         }
+    }
+
+    fn of_run(id: RunId, author: Option<Author>) -> Self {
+        Self { kind: RecordKind::Run, subject: id.0, stamp: Stamp::default(), author, is_gone: false }
     }
 
     pub(super) fn open(bytes: &[u8]) -> Result<Self, Failure> {
@@ -206,15 +210,6 @@ pub(super) fn note(txn: &WriteTransaction, digest: Digest) -> Result<Option<Note
     row.map(|bytes| Note::open(bytes.value())).transpose()
 }
 
-/// A digest with its note, where both are.
-pub(super) fn noted(
-    txn: &WriteTransaction,
-    digest: Option<Digest>,
-) -> Result<Option<(Digest, Note)>, Failure> {
-    let Some(digest) = digest else { return Ok(None) };
-    Ok(note(txn, digest)?.map(|note| (digest, note)))
-}
-
 /// Notes the envelope of a run that is in `records`.
 pub(super) fn note_run(
     txn: &WriteTransaction,
@@ -222,8 +217,7 @@ pub(super) fn note_run(
     bytes: &[u8],
     author: Option<Author>,
 ) -> Result<(), Failure> {
-    let note = Note { kind: RecordKind::Run, subject: id.0, stamp: Stamp::default(), author, is_gone: false };
-    put_note(txn, Digest::of(bytes), &note)
+    put_note(txn, Digest::of(bytes), &Note::of_run(id, author))
 }
 
 /// Notes that of a record no more than its note is left.
@@ -304,8 +298,7 @@ fn arrive_run(
         let counts_more = is_same(note.author.as_ref(), author.as_ref())
             && was_interrupted.is_none_or(|was| (run.interrupted, digest) < (was, *kept));
         if !counts_more {
-            let note = Note { author, is_gone: true, ..Note::of(&Record::Run(Box::new(run.clone())), None) };
-            put_note(txn, digest, &note)?;
+            put_note(txn, digest, &Note { is_gone: true, ..Note::of_run(run.id, author) })?;
             return Ok(false);
         }
         note_gone(txn, *kept, note.clone())?;

@@ -10,14 +10,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::web;
 use super::words::{API, Capabilities, Changes, Have, Me, Missing, Refused, Taken};
 use crate::model::causes::chain;
 use crate::model::digest::Digest;
 use crate::model::envelope::ENVELOPE_BYTES_MAX;
 use crate::model::host::is_here;
 
-/// No connection takes longer.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The longest silence in an answer.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// No question takes longer, whatever is sent.
@@ -92,24 +91,8 @@ impl Client {
     pub fn new(server: &str, tokens: Tokens) -> Result<Self, ClientError> {
         let base = address(server)?;
         let wrong = |cause: String| ClientError::Address(format!("{base} cannot be used: {cause}"));
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX)
-            .timeout(ASKING_MAX)
-            .user_agent(concat!("Meshbench/", env!("CARGO_PKG_VERSION")));
-        if base.host_str().is_some_and(is_here) {
-            builder = builder.no_proxy();
-        }
+        let builder = web::speaker(&base).map_err(|error| wrong(error.to_string()))?;
+        let builder = builder.read_timeout(SILENCE_MAX).timeout(ASKING_MAX);
         let web = builder.build().map_err(|error| wrong(chain(&error)))?;
         Ok(Self { base, web, tokens })
     }

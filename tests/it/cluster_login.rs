@@ -2,17 +2,15 @@
 //! keyring, and beside what kubectl does.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::home::{self, Home};
 use crate::kube::{Authority, Cluster, Options, Process, free_port, kubectl, until};
-
-/// Where `./test` puts it; tests/openid/package.json says the same.
-const OPENID: &str = "openid-9.13.3";
+use crate::login::openid_modules;
 
 /// A provider of logins, its certificate signed by an authority of its own.
 struct Provider {
@@ -29,13 +27,7 @@ impl Provider {
         let authority = Authority::new("authority of an OpenID provider");
         authority.server(&["127.0.0.1"]).write(folder.path(), "provider");
         std::fs::write(folder.path().join("authority.crt"), authority.pem()).expect("a file");
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
-        let modules = cache.unwrap_or_else(home).join("meshbench/tools").join(OPENID);
-        assert!(
-            modules.join("node_modules").is_dir(),
-            "the OpenID provider is missing; get it with: ./test parts"
-        );
+        let modules = openid_modules();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openid/provider.mjs");
         let (port, log) = (free_port(), folder.path().join("log"));
         let place = |name: &str| folder.path().join(name).display().to_string();
@@ -96,49 +88,26 @@ impl Provider {
     }
 }
 
-/// A home with a keyring in it, that outlives the sessions in which it is used.
-struct Home(tempfile::TempDir);
-
 struct Said {
     status: Option<i32>,
     output: Value,
     errors: String,
 }
 
-impl Home {
-    fn new() -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(home.path().join("run")).expect("a folder");
-        use std::os::unix::fs::PermissionsExt as _;
-        let private = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(home.path().join("run"), private).expect("rights");
-        Self(home)
-    }
+fn write(home: &Home, name: &str, text: &str) -> PathBuf {
+    let path = home.path().join(name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path
-    }
-
-    fn check(&self, kubeconfig: &Path, has_keyring: bool) -> Said {
-        let mut command = Command::new(if has_keyring { "dbus-run-session" } else { "env" });
-        if has_keyring {
-            let unlock =
-                "printf word | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec \"$@\"";
-            command.args(["--", "sh", "-c", unlock, "sh"]);
-        }
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.0.path()).env("XDG_RUNTIME_DIR", self.0.path().join("run"));
-        command.arg(env!("CARGO_BIN_EXE_meshbench")).arg("--data-dir").arg(self.0.path().join("data"));
-        command.args(["cluster", "check", "tests", "--json", "--kubeconfig"]).arg(kubeconfig);
-        let done = command.stdin(Stdio::null()).output();
-        let done = done.expect("dbus-run-session, of the package dbus-daemon; ./test parts installs it");
-        Said {
-            status: done.status.code(),
-            output: serde_json::from_slice(&done.stdout).unwrap_or_default(),
-            errors: String::from_utf8_lossy(&done.stderr).into_owned(),
-        }
+fn check(home: &Home, kubeconfig: &Path, has_keyring: bool) -> Said {
+    let mut command = home.meshbench(has_keyring);
+    command.args(["cluster", "check", "tests", "--json", "--kubeconfig"]).arg(kubeconfig);
+    let done = command.output().expect(home::MISSING);
+    Said {
+        status: done.status.code(),
+        output: serde_json::from_slice(&done.stdout).unwrap_or_default(),
+        errors: String::from_utf8_lossy(&done.stderr).into_owned(),
     }
 }
 
@@ -148,12 +117,12 @@ fn a_login_by_openid_is_renewed_as_kubectl_renews_it_and_the_kubeconfig_is_left_
     for client in ["desktop", "server"] {
         let cluster = provider.cluster(client);
         let home = Home::new();
-        let theirs = home.write("theirs", &provider.kubeconfig(&cluster, client, 0));
+        let theirs = write(&home, "theirs", &provider.kubeconfig(&cluster, client, 0));
         let who = kubectl(&theirs, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"], "");
         assert!(who.is_ok, "{client}: {}", who.errors);
         let text = provider.kubeconfig(&cluster, client, 1);
-        let ours = home.write("ours", &text);
-        let said = home.check(&ours, true);
+        let ours = write(&home, "ours", &text);
+        let said = check(&home, &ours, true);
         assert_eq!(said.status, Some(0), "{client}: {}", said.errors);
         assert_eq!(said.output["user"].as_str(), Some(&*who.output), "{client}");
         let groups = said.output["groups"].as_array().expect("groups");
@@ -162,7 +131,7 @@ fn a_login_by_openid_is_renewed_as_kubectl_renews_it_and_the_kubeconfig_is_left_
         assert_eq!(std::fs::read_to_string(&ours).expect("a file"), text);
         // The token in the kubeconfig is spent; the one that came for it is in the keyring, and spent in turn.
         for _ in 0..2 {
-            let again = home.check(&ours, true);
+            let again = check(&home, &ours, true);
             assert_eq!(
                 (again.status, again.output["user"].as_str()),
                 (Some(0), Some(&*who.output)),
@@ -178,12 +147,12 @@ fn without_a_keyring_a_renewed_login_is_for_the_session_and_that_is_said() {
     let provider = Provider::start();
     let cluster = provider.cluster("desktop");
     let home = Home::new();
-    let file = home.write("config", &provider.kubeconfig(&cluster, "desktop", 0));
-    let said = home.check(&file, false);
+    let file = write(&home, "config", &provider.kubeconfig(&cluster, "desktop", 0));
+    let said = check(&home, &file, false);
     assert_eq!(said.status, Some(0), "{}", said.errors);
     let remark = said.output["remarks"][0].as_str().expect("a remark");
     assert!(remark.contains("this session only") && remark.contains("no keyring"), "{remark}");
-    let again = home.check(&file, false);
+    let again = check(&home, &file, false);
     assert_eq!(again.status, Some(3), "the token of the kubeconfig was taken once");
     assert!(
         again.errors.contains("login has expired") && again.errors.contains("Log in again"),
@@ -193,7 +162,7 @@ fn without_a_keyring_a_renewed_login_is_for_the_session_and_that_is_said() {
     // Nothing of a login is told, nor kept.
     let secret = provider.tokens["public"][0].as_str().expect("a token");
     assert!(!said.errors.contains(secret) && !again.errors.contains(secret));
-    let data = home.0.path().join("data");
+    let data = home.path().join("data");
     for file in
         std::fs::read_dir(&data).into_iter().flatten().flatten().filter(|entry| entry.path().is_file())
     {
@@ -219,7 +188,7 @@ fn a_provider_that_cannot_be_trusted_or_reached_is_told_with_its_cause() {
         (text.replace("client-id: desktop", "client-id: nobody"), "invalid_client"),
         (text.replace("refresh-token: ", "other: "), "none to renew it with"),
     ] {
-        let said = home.check(&home.write("config", &text), false);
+        let said = check(&home, &write(&home, "config", &text), false);
         assert_eq!(said.status, Some(3), "{words}: {}", said.errors);
         assert!(said.errors.contains(words), "{words}: {}", said.errors);
     }

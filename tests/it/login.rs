@@ -27,11 +27,7 @@ struct OpenId {
 
 impl OpenId {
     fn start(access_seconds: u32) -> Self {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
-        let modules = cache.unwrap_or_else(home).join("meshbench/tools").join(OPENID);
-        let is_there = modules.join("node_modules").is_dir();
-        assert!(is_there, "the OpenID provider is missing; get it with: ./test parts");
+        let modules = openid_modules();
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
         let log = folder.path().join("log");
         let arguments = [
@@ -65,6 +61,16 @@ impl OpenId {
             server: None,
         }
     }
+}
+
+/// Where the provider's modules are.
+pub(crate) fn openid_modules() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
+    let modules = cache.unwrap_or_else(home).join("meshbench/tools").join(OPENID);
+    let is_there = modules.join("node_modules").is_dir();
+    assert!(is_there, "the OpenID provider is missing; get it with: ./test parts");
+    modules
 }
 
 fn part(name: &str) -> PathBuf {

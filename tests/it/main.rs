@@ -8,6 +8,7 @@ mod cli;
 mod cluster_login;
 mod clusters;
 mod floors;
+mod home;
 mod http2_peer;
 mod kube;
 mod kubeconfigs;

@@ -14,54 +14,28 @@ use meshbench::app::{Command, Page, State};
 use meshbench::model::account::{Account, Provider, ProviderKind};
 use meshbench::model::digest::Digest;
 use meshbench::model::sync::{Author, Choice, Refusal, SyncTarget};
-use meshbench::ui::{Machine, Shell};
 use uuid::Uuid;
 
-use crate::{picture, sample};
+use crate::sample;
+use crate::window_shell::{self, Faceless, nothing, opened, window};
 
-const WINDOW: [f32; 2] = [1280.0, 800.0];
 const SERVER: &str = "https://bench.example.org";
 
-struct Faceless {
-    shell: Shell,
-    state: State,
-    asked: Vec<Command>,
+fn pictures(name: &str, state: &State, act: fn(&mut Harness<'_, Faceless>)) {
+    window_shell::pictures(&mut SnapshotResults::new(), name, state, act);
 }
 
-impl eframe::App for Faceless {
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.asked.extend(self.shell.ui(ui, &self.state));
-    }
-}
-
-fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
-    use meshbench::model::ThemeChoice::{Dark, Light};
-    state.settings.theme = if theme == egui::Theme::Dark { Dark } else { Light };
-    // Movement would never come to rest.
+/// Movement would never come to rest.
+fn still(page: Page) -> State {
+    let mut state = opened(page);
     state.settings.reduced_motion = true;
-    let machine = Machine { renderer: "A graphics card".to_owned(), software_rasterizer: false };
-    let shell = Shell::new(machine);
-    let mut window =
-        picture::builder(theme, WINDOW).build_eframe(|_| Faceless { shell, state, asked: Vec::new() });
+    state
+}
+
+fn dark(state: State) -> Harness<'static, Faceless> {
+    let mut window = window(egui::Theme::Dark, state);
     window.run();
     window
-}
-
-fn pictures(name: &str, state: &State, act: fn(&mut Harness<'_, Faceless>)) {
-    let mut results = SnapshotResults::new();
-    for (theme, word) in picture::THEMES {
-        let mut window = window(theme, state.clone());
-        act(&mut window);
-        window.run();
-        picture::compare(&mut results, &mut window, &format!("{name}_{word}"));
-    }
-}
-
-fn opened(page: Page) -> State {
-    let mut state = State::default();
-    state.page = page;
-    state.store = StoreState::Open;
-    state
 }
 
 fn moment() -> Timestamp {
@@ -69,7 +43,7 @@ fn moment() -> Timestamp {
 }
 
 fn logged_in(page: Page) -> State {
-    let mut state = opened(page);
+    let mut state = still(page);
     let (provider, account) = (Uuid::from_u128(1 << 100), Uuid::from_u128(2 << 100));
     let kind = ProviderKind::OpenId {
         issuer: "https://id.example.org/realms/perf".to_owned(),
@@ -136,16 +110,14 @@ fn shared(page: Page) -> State {
     state
 }
 
-fn nothing(_: &mut Harness<'_, Faceless>) {}
-
 #[test]
 fn without_an_account_it_looks_as_kept() {
-    pictures("account_local", &opened(Page::Account), nothing);
+    pictures("account_local", &still(Page::Account), nothing);
 }
 
 #[test]
 fn a_login_by_code_looks_as_kept() {
-    let mut state = opened(Page::Account);
+    let mut state = still(Page::Account);
     let step = LoginStep::Device {
         address: "https://id.example.org/device".to_owned(),
         code: "BDWP-HQPK".to_owned(),
@@ -180,7 +152,7 @@ fn history_tells_whose_a_run_is_and_what_a_server_has() {
 
 #[test]
 fn the_page_asks_for_what_a_person_chose() {
-    let mut window = window(egui::Theme::Dark, opened(Page::Account));
+    let mut window = dark(still(Page::Account));
     window.get_by_role_and_label(Role::TextInput, "Address of the server").focus();
     window.run();
     window.get_by_role_and_label(Role::TextInput, "Address of the server").type_text("https://bench.test ");
@@ -191,7 +163,7 @@ fn the_page_asks_for_what_a_person_chose() {
     let asked = std::mem::take(&mut window.state_mut().asked);
     assert_eq!(asked, [Command::Account(AccountCommand::LogIn(place, How::Browser))]);
 
-    let mut window = self::window(egui::Theme::Dark, logged_in(Page::Account));
+    let mut window = dark(logged_in(Page::Account));
     window.get_by_label("Turn on sync").click();
     window.run();
     let asked = std::mem::take(&mut window.state_mut().asked);
@@ -208,7 +180,7 @@ fn the_page_asks_for_what_a_person_chose() {
 fn sync_begins_once_when_it_is_on_and_not_before_the_store_is_open() {
     let mut state = shared(Page::Home);
     state.store = StoreState::Opening;
-    let mut window = window(egui::Theme::Dark, state);
+    let mut window = dark(state);
     assert!(window.state().asked.is_empty());
     window.state_mut().state.store = StoreState::Open;
     window.run_steps(3);

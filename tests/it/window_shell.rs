@@ -19,10 +19,10 @@ use crate::{picture, sample};
 const WINDOW: [f32; 2] = [1280.0, 800.0];
 
 /// A window without a core: what is asked for is only written down.
-struct Faceless {
+pub(crate) struct Faceless {
     shell: Shell,
-    state: State,
-    asked: Vec<Command>,
+    pub(crate) state: State,
+    pub(crate) asked: Vec<Command>,
 }
 
 impl eframe::App for Faceless {
@@ -31,7 +31,7 @@ impl eframe::App for Faceless {
     }
 }
 
-fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
+pub(crate) fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
     if state.settings.theme == ThemeChoice::System {
         state.settings.theme =
             if theme == egui::Theme::Dark { ThemeChoice::Dark } else { ThemeChoice::Light };
@@ -44,7 +44,7 @@ fn window(theme: egui::Theme, mut state: State) -> Harness<'static, Faceless> {
     })
 }
 
-fn opened(page: Page) -> State {
+pub(crate) fn opened(page: Page) -> State {
     let mut state = State::default();
     state.page = page;
     state.store = StoreState::Open;
@@ -84,7 +84,12 @@ fn notice(number: u64, level: Level) -> Notice {
 }
 
 /// Pictures of a state in both themes, after `act`.
-fn pictures(results: &mut SnapshotResults, name: &str, state: &State, act: fn(&mut Harness<'_, Faceless>)) {
+pub(crate) fn pictures(
+    results: &mut SnapshotResults,
+    name: &str,
+    state: &State,
+    act: fn(&mut Harness<'_, Faceless>),
+) {
     for (theme, word) in picture::THEMES {
         let mut window = window(theme, state.clone());
         window.run();
@@ -98,7 +103,7 @@ fn chosen_dark() -> Settings {
     Settings { theme: ThemeChoice::Dark, ..Settings::default() }
 }
 
-fn nothing(_: &mut Harness<'_, Faceless>) {}
+pub(crate) fn nothing(_: &mut Harness<'_, Faceless>) {}
 
 fn open_palette(window: &mut Harness<'_, Faceless>) {
     window.key_press_modifiers(Modifiers::COMMAND, Key::K);

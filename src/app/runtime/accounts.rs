@@ -35,7 +35,6 @@ pub(super) struct Order {
     pub(super) number: u64,
     pub(super) place: Place,
     pub(super) how: How,
-    pub(super) fresh: (Uuid, Uuid),
 }
 
 impl Default for Logins {
@@ -112,7 +111,7 @@ async fn log_in(
     sessions: &Sessions,
     outbox: &Outbox,
 ) -> Result<AccountNews, LoginError> {
-    let Order { number, place, how, fresh } = order;
+    let Order { number, place, how } = order;
     let mut provider = match place {
         Place::Provider(provider) => *provider,
         Place::Server(address) => provider_of(&address).await?,
@@ -121,7 +120,7 @@ async fn log_in(
     let same = |known: &&Provider| known.kind == provider.kind && known.server == provider.server;
     provider.id = match book.providers.iter().find(same) {
         Some(known) => known.id,
-        None if provider.id.is_nil() => fresh.1,
+        None if provider.id.is_nil() => Uuid::now_v7(),
         None => provider.id,
     };
     let teller = outbox.clone();
@@ -136,7 +135,7 @@ async fn log_in(
         How::Browser => by_browser(&provider, &tell).await?,
         How::Device => by_device(&provider, &tell).await?,
     };
-    let id = book.known(provider.id, &logged_in.subject).map_or(fresh.0, |known| known.id);
+    let id = book.known(provider.id, &logged_in.subject).map_or_else(Uuid::now_v7, |known| known.id);
     let kept = sessions.keep(id, logged_in.tokens).await;
     let account = Account {
         id,

@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
 
 use super::builtin::{BuiltIn, Stops};
 use crate::adapter::{ServeError, ServerTls, serve};
 use crate::app::operations;
+use crate::app::served::Served;
 use crate::model::causes::chain;
 
 /// How a built-in adapter is served.
@@ -38,12 +37,7 @@ pub enum ServingError {
 }
 
 /// A built-in adapter that is served until it is stopped.
-pub struct Serving {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<Vec<String>, ServeError>>,
-    runtime: tokio::runtime::Runtime,
-}
+pub struct Serving(Served<Result<Vec<String>, ServeError>>);
 
 impl Serving {
     /// Serves from now on.
@@ -56,34 +50,25 @@ impl Serving {
         let mesh = found.ok_or(ServingError::Mesh(mesh))?;
         let tls = tls.map(|(certificate, key)| ServerTls { certificate, key });
         tls.as_ref().map(ServerTls::check).transpose().map_err(ServingError::Tls)?;
-        let failed = |error| ServingError::Listen(listen, error);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("meshbench-adapter")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let listener = runtime.block_on(TcpListener::bind(listen)).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let backend = Arc::new(BuiltIn::new(mesh, runtime.handle().clone(), Stops::default()));
-        let task = runtime.spawn(serve(listener, tls, backend, async {
-            // Stopped, or dropped: the same.
-            let _ = stopped.await;
-        }));
-        Ok(Self { address, stop, task, runtime })
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(2).thread_name("meshbench-adapter");
+        let served = Served::start(&mut threads, listen, |listener, stopped, handle| {
+            let backend = Arc::new(BuiltIn::new(mesh, handle.clone(), Stops::default()));
+            serve(listener, tls, backend, stopped)
+        });
+        served.map(Self).map_err(|error| ServingError::Listen(listen, error))
     }
 
     /// Where it is served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Whether it ended though nobody stopped it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.task.is_finished()
+        self.0.is_over()
     }
 
     /// Stops: event streams end, operations have a few seconds. What still went on then, and is cut.
@@ -91,13 +76,7 @@ impl Serving {
     /// # Errors
     /// Why it had ended before.
     pub fn stop(self) -> Result<Vec<String>, String> {
-        let Self { stop, task, runtime, .. } = self;
-        // Fails where it has ended.
-        let _ = stop.send(());
-        let ended = runtime.block_on(task);
-        runtime.shutdown_timeout(super::TASKS_END_MAX);
-        let ended = ended.map_err(|error| error.to_string())?;
-        ended.map_err(|error| chain(&error))
+        self.0.stop(super::TASKS_END_MAX)?.map_err(|error| chain(&error))
     }
 }
 

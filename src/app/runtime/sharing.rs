@@ -10,11 +10,11 @@ use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::app::event::Event;
-use crate::app::exchange::{AskStore, Exchange, ExchangeError, Step, Tell};
+use crate::app::exchange::{AskStore, Exchange, ExchangeError, Exchanged, Step, Tell, ask};
 use crate::app::sharing::{Going, Kept, SharingNews};
 use crate::model::causes::sentence;
 use crate::model::sync::{SyncBook, SyncTarget};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::sync::client::{Client, Tokens};
 
 use super::Outbox;
@@ -171,7 +171,7 @@ impl Watch {
         }
     }
 
-    async fn exchange(&self) -> Result<crate::app::exchange::Exchanged, ExchangeError> {
+    async fn exchange(&self) -> Result<Exchanged, ExchangeError> {
         let client = Client::new(&self.target.server, (self.around.tokens)(self.target.account))?;
         let (outbox, id) = (self.around.outbox.clone(), self.target.id);
         let handle = self.around.handle.clone();
@@ -201,29 +201,20 @@ impl Watch {
     /// Tells how it stands.
     async fn look(&self) {
         let target = self.target.clone();
-        let kept = with(&self.store, move |store| {
+        let kept = ask(&self.store, move |store| {
             let state = store.target_state(target.id)?;
             let waiting = store.waiting(target.id, &target.choice)?.len();
             let (refused, shared) = (store.refused(target.id)?, Arc::new(store.shared_runs(target.id)?));
             let kept = Kept { reached: state.reached, waiting, refused, newer: state.newer, shared };
             Ok((kept, store.authors()?))
         });
-        if let Some((kept, authors)) = kept.await {
+        // A store that cannot be read says so wherever history is shown.
+        if let Ok((kept, authors)) = kept.await {
             let news = SharingNews::Kept(self.target.id, Box::new(kept));
             self.around.outbox.post(Event::Sharing(news)).await;
             self.around.outbox.post(Event::Sharing(SharingNews::Authors(authors))).await;
         }
     }
-}
-
-async fn with<T: Send + 'static>(
-    store: &AskStore,
-    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-) -> Option<T> {
-    let (done, answer) = tokio::sync::oneshot::channel();
-    (store)(Box::new(move |store| drop(done.send(work(store)))));
-    // A store that cannot be read says so wherever history is shown.
-    answer.await.ok()?.ok()
 }
 
 /// A random part of twice as long each time, so that machines that failed together do not come back together.

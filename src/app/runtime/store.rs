@@ -167,7 +167,7 @@ impl Shelf {
     fn close(self, words: &Sender<String>) {
         if let Some(Err(error)) = self.store.map(Store::close) {
             // Nobody listens any more only when the end was given up waiting for.
-            let _ = words.send(told(&error));
+            let _ = words.send(error.told());
         }
     }
 
@@ -187,7 +187,7 @@ impl Shelf {
             }
             Err(StoreError::InUse { .. }) if keep == Keep::Here => true,
             Err(error) => {
-                outbox.send(Event::StoreFailed { reason: told(&error) });
+                outbox.send(Event::StoreFailed { reason: error.told() });
                 false
             }
         }
@@ -215,7 +215,7 @@ impl Shelf {
 
     fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, String> {
         let store = self.store.as_ref().ok_or_else(|| "the stored runs are not open".to_owned())?;
-        work(store).map_err(|error| told(&error))
+        work(store).map_err(|error| error.told())
     }
 
     /// A finished run is never lost: in the store, else beside it, else in memory, and said.
@@ -411,11 +411,6 @@ fn saved_plans(store: &Store) -> Result<Vec<SavedPlan>, StoreError> {
 
 fn failed(title: &str, reason: String) -> Event {
     Event::Failed { title: title.to_owned(), reason }
-}
-
-/// What happened, with its causes, and what to do.
-fn told(error: &StoreError) -> String {
-    format!("{}. {}", chain(error), error.advice())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::account::Kept;
 use crate::app::accounts::{AccountCommand, AccountJob, AccountNews, How, Login, Place};
 use crate::app::job::Job;
 use crate::app::state::State;
-use crate::app::update::Fresh;
 use crate::model::account::{ACCOUNTS_MAX, Account, AccountBook, Provider};
 
 impl State {
@@ -17,9 +16,9 @@ impl State {
         vec![Job::Account(AccountJob::Know(book))]
     }
 
-    pub(super) fn account_command(&mut self, command: AccountCommand, fresh: Fresh) -> Vec<Job> {
+    pub(super) fn account_command(&mut self, command: AccountCommand) -> Vec<Job> {
         match command {
-            AccountCommand::LogIn(place, how) => self.log_in(place, how, fresh),
+            AccountCommand::LogIn(place, how) => self.log_in(place, how),
             AccountCommand::Cancel => self.cancel_login(),
             AccountCommand::DismissTrouble => {
                 self.accounts.trouble = None;
@@ -37,7 +36,7 @@ impl State {
         }
     }
 
-    pub(super) fn account_news(&mut self, news: AccountNews, fresh: Fresh) -> Vec<Job> {
+    pub(super) fn account_news(&mut self, news: AccountNews) -> Vec<Job> {
         match news {
             AccountNews::Step(number, step) => {
                 if let Some(login) = self.accounts.going.as_mut().filter(|login| login.number == number) {
@@ -64,13 +63,11 @@ impl State {
                 Vec::new()
             }
             AccountNews::ProviderPicked(path) => self.import_provider(path),
-            AccountNews::ProviderRead(provider) => {
-                self.log_in(Place::Provider(provider), How::Browser, fresh)
-            }
+            AccountNews::ProviderRead(provider) => self.log_in(Place::Provider(provider), How::Browser),
         }
     }
 
-    fn log_in(&mut self, place: Place, how: How, fresh: Fresh) -> Vec<Job> {
+    fn log_in(&mut self, place: Place, how: How) -> Vec<Job> {
         self.accounts.trouble = None;
         if let Place::Provider(provider) = &place
             && let Err(reason) = provider.check()
@@ -84,9 +81,7 @@ impl State {
         }
         let number = self.number();
         self.accounts.going = Some(Login { number, place: place.clone(), step: None });
-        // Two ids of one fresh one: nothing else is called by its reverse.
-        let fresh = (fresh.id, Uuid::from_u128(fresh.id.as_u128().reverse_bits()));
-        vec![Job::Account(AccountJob::LogIn { number, place, how, fresh })]
+        vec![Job::Account(AccountJob::LogIn { number, place, how })]
     }
 
     fn cancel_login(&mut self) -> Vec<Job> {

@@ -59,8 +59,10 @@ impl State {
             SharingNews::Ended(id, ended) => self.exchange_ended(id, ended),
             SharingNews::Changed(arrivals) => self.arrived(*arrivals),
             SharingNews::Authors(authors) => {
-                self.sharing.authors = Arc::new(authors);
-                self.sharing.revision += 1;
+                if *self.sharing.authors != authors {
+                    self.sharing.authors = Arc::new(authors);
+                    self.sharing.revision += 1;
+                }
                 Vec::new()
             }
         }

@@ -1,6 +1,5 @@
 //! One question to a provider: no redirects, bounded in time and size, and its login in no error.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -9,6 +8,7 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use super::super::web::speaker;
 use super::{Bearer, MesheryError};
 use crate::model::host::is_here;
 
@@ -16,7 +16,6 @@ use crate::model::host::is_here;
 pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// No question takes longer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The most characters of what a provider says that are shown.
 const SAID_CHARS_MAX: usize = 200;
 
@@ -41,23 +40,7 @@ impl Web {
     pub(super) fn at(address: &str) -> Result<Self, MesheryError> {
         let base = checked(address).map_err(MesheryError::Address)?;
         let client = |error: Box<dyn std::error::Error + Send + Sync>| MesheryError::Client(error);
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| client(error.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("Meshbench/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_MAX)
-            .timeout(ANSWER_MAX);
-        if base.host_str().is_some_and(is_here) {
-            builder = builder.no_proxy();
-        }
+        let builder = speaker(&base).map_err(|error| client(error.into()))?.timeout(ANSWER_MAX);
         let client = builder.build().map_err(|error| client(error.into()))?;
         Ok(Self { client, base })
     }

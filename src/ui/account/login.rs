@@ -145,7 +145,7 @@ impl LoginForm {
 
 /// Providers at which one has logged in before.
 fn known(cx: &mut Cx<'_>, ui: &mut Ui, how: How) {
-    let providers: Vec<Provider> = cx.state.accounts.providers().cloned().collect();
+    let providers: Vec<Provider> = cx.state.accounts.book.providers.clone();
     for provider in providers {
         ui.horizontal(|ui| {
             let words = format!("Log in at {}", provider.name);

@@ -4,19 +4,16 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::home::{self, Home};
+
 use super::{AUDIENCE, OpenId, browse, part};
 
-/// A machine: a home with a keyring in it, that outlives the sessions in which it is used.
-struct Machine(tempfile::TempDir);
+/// A machine whose browser is without a person.
+struct Machine(Home);
 
 impl Machine {
     fn new() -> Self {
-        use std::os::unix::fs::PermissionsExt as _;
-        let home = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(home.path().join("run")).expect("a folder");
-        let private = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(home.path().join("run"), private).expect("rights");
-        Self(home)
+        Self(Home::new())
     }
 
     fn path(&self) -> &Path {
@@ -24,30 +21,20 @@ impl Machine {
     }
 
     fn does(&self, has_keyring: bool, arguments: &[&str]) -> Output {
-        let done = self.command(has_keyring, arguments).output();
-        done.expect("dbus-run-session, of the package dbus-daemon; ./test parts installs it")
+        self.command(has_keyring, arguments).output().expect(home::MISSING)
     }
 
     fn command(&self, has_keyring: bool, arguments: &[&str]) -> Command {
-        let mut command = Command::new(if has_keyring { "dbus-run-session" } else { "env" });
-        if has_keyring {
-            let unlock =
-                "printf word | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec \"$@\"";
-            command.args(["--", "sh", "-c", unlock, "sh"]);
-        }
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
+        let mut command = self.0.meshbench(has_keyring);
         command.env("BROWSER", part("browser.py"));
-        command.arg(env!("CARGO_BIN_EXE_meshbench")).arg("--data-dir").arg(self.path().join("data"));
-        command.args(arguments).stdin(Stdio::null());
+        command.args(arguments);
         command
     }
 
     /// Logs in with a code that is entered with another browser.
     fn logs_in_by_code(&self, server: &str) {
         let mut command = self.command(true, &["login", "--server", server, "--device"]);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dbus-run-session");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(home::MISSING);
         let mut said = String::new();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         while !said.contains("enter the code") {
