@@ -13,6 +13,6 @@ mod web;
 
 pub use jwt::VerifyError;
 pub use keyring::Keyring;
-pub use login::{BROWSER_MAX, LoggedIn, LoginError, LoginStep, TellLogin, by_browser, by_device};
+pub use login::{LoggedIn, LoginError, LoginStep, TellLogin, by_browser, by_device};
 pub use session::{Kept, SessionError, Sessions, Tokens, Vault};
 pub use verify::{Bearer, Verifier};

@@ -27,7 +27,7 @@ use crate::model::causes::chain;
 use crate::model::host::is_safe;
 
 /// How long a person has to log in with the browser.
-pub const BROWSER_MAX: Duration = Duration::from_secs(300);
+const BROWSER_MAX: Duration = Duration::from_secs(300);
 /// How long a code may be entered, at most.
 const DEVICE_MAX: Duration = Duration::from_secs(1800);
 /// The most characters of a provider's words that are shown.

@@ -206,21 +206,6 @@ impl Sessions {
         }
     }
 
-    /// Until when the access token that is held is good; none where there is none, or the provider did not say.
-    pub async fn until(&self, account: Uuid) -> Option<Timestamp> {
-        self.slot(account).lock().await.tokens.as_ref().and_then(|tokens| tokens.until)
-    }
-
-    /// Whether anything is known of a login: without it one has to log in again.
-    pub async fn is_known(&self, account: Uuid) -> bool {
-        let slot = self.slot(account);
-        let mut held = slot.lock().await;
-        if held.tokens.is_none() {
-            held.tokens = self.read(account).await.ok().flatten();
-        }
-        held.tokens.is_some()
-    }
-
     /// Ends a login: here at once, and with the provider if it can be told.
     ///
     /// # Errors

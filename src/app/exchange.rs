@@ -22,7 +22,7 @@ use crate::model::record::{Record, RecordError, RecordKind};
 use crate::model::sync::{Author, Refusal, SyncTarget, TargetState};
 use crate::store::{Arrivals, Arrived, Page, Store, StoreError, Waiting};
 use crate::sync::client::{Client, ClientError};
-use crate::sync::words::{CHANGES_MAX, Capabilities, Change, GONE, HAVE_MAX, Space};
+use crate::sync::words::{CHANGES_MAX, Capabilities, Change, GONE, HAVE_MAX};
 
 /// The most records that are on their way at once.
 const AT_ONCE: usize = 8;
@@ -71,8 +71,6 @@ pub struct Exchanged {
     pub refused: usize,
     /// Records that only a newer Meshbench can read.
     pub newer: u64,
-    /// The space, as the server told of it before.
-    pub space: Option<Space>,
     /// Who we are there.
     pub name: String,
 }
@@ -167,9 +165,9 @@ impl Exchange {
     async fn once(&self, exchanged: &mut Exchanged) -> Result<Ended, ExchangeError> {
         let capabilities = self.client.capabilities().await?;
         let me = self.client.me().await?;
-        let space = me.spaces.iter().find(|space| space.id == self.target.space);
-        exchanged.space =
-            Some(space.ok_or_else(|| ExchangeError::NoSpace(self.target.space.clone()))?.clone());
+        if !me.spaces.iter().any(|space| space.id == self.target.space) {
+            return Err(ExchangeError::NoSpace(self.target.space.clone()));
+        }
         exchanged.name = me.name;
         let is_asked = self.is_where_it_was(capabilities.server_epoch).await?;
         let mut going = Going { capabilities, subject: me.subject, is_asked, vanished: Vec::new() };

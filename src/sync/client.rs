@@ -122,14 +122,6 @@ impl Client {
         read(self.ask(Method::GET, self.url(&["me"]), None).await?).await
     }
 
-    /// Deletes everything of ours on the server.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn delete_me(&self) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, self.url(&["me"]), None).await.map(drop)
-    }
-
     /// What a space has taken after a place in its order, at most `limit` changes.
     ///
     /// # Errors
