@@ -14,5 +14,5 @@ mod web;
 pub use jwt::VerifyError;
 pub use keyring::Keyring;
 pub use login::{LoggedIn, LoginError, LoginStep, TellLogin, by_browser, by_device};
-pub use session::{Kept, SessionError, Sessions, Tokens, Vault};
+pub use session::{Kept, Lasts, LoginStanding, SessionError, Sessions, Tokens, Vault};
 pub use verify::{Bearer, Verifier};

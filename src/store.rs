@@ -107,7 +107,19 @@ impl Store {
     /// # Errors
     /// When a row cannot be read.
     pub fn summaries(&self) -> Result<Vec<RunSummary>, StoreError> {
-        let rows = self.read("reading the history", |txn| tables::rows(txn, tables::SUMMARIES))?;
+        self.summaries_in(tables::SUMMARIES)
+    }
+
+    /// Every run that was deleted and can still be brought back, newest first.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn trash(&self) -> Result<Vec<RunSummary>, StoreError> {
+        self.summaries_in(tables::TRASH)
+    }
+
+    fn summaries_in(&self, table: tables::ById) -> Result<Vec<RunSummary>, StoreError> {
+        let rows = self.read("reading the history", |txn| tables::rows(txn, table))?;
         let mut summaries = Vec::with_capacity(rows.len());
         for (key, bytes) in rows {
             summaries.push(tables::open_summary(&bytes).map_err(|source| StoreError::Damaged {

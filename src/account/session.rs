@@ -108,6 +108,47 @@ pub enum Kept {
     SessionOnly(String),
 }
 
+/// How a login stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginStanding {
+    /// Where it outlives the program.
+    pub kept: Kept,
+    /// How long it lasts.
+    pub lasts: Lasts,
+}
+
+/// How long a login lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// It is renewed by itself; until when the access token is good that was had last.
+    Renewed(Option<Timestamp>),
+    /// It ends then, or when the provider likes if it did not say.
+    Until(Option<Timestamp>),
+    /// It is over.
+    Over,
+    /// It cannot be known just now, and why.
+    Unknown(String),
+}
+
+impl LoginStanding {
+    /// For people: `renewed by itself, next by 14:05 · kept in the system’s keyring`.
+    #[must_use]
+    pub fn words(&self, moment: impl Fn(Timestamp) -> String) -> String {
+        let lasts = match &self.lasts {
+            Lasts::Renewed(None) => "renewed by itself".to_owned(),
+            Lasts::Renewed(Some(until)) => format!("renewed by itself, next by {}", moment(*until)),
+            Lasts::Until(None) => "until the provider ends it".to_owned(),
+            Lasts::Until(Some(until)) => format!("until {}", moment(*until)),
+            Lasts::Over => return "the login is over: log in again".to_owned(),
+            Lasts::Unknown(reason) => return format!("how long it lasts cannot be read: {reason}"),
+        };
+        match self.kept {
+            Kept::Keyring => format!("{lasts} · kept in the system’s keyring"),
+            Kept::SessionOnly(_) => format!("{lasts}, or until Meshbench closes: there is no keyring"),
+        }
+    }
+}
+
 /// Why there is no access token. Its text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
@@ -132,6 +173,21 @@ type Slot = Arc<tokio::sync::Mutex<Held>>;
 struct Held {
     tokens: Option<Tokens>,
     renewed: Option<Instant>,
+    /// Why the tokens are not in the keyring.
+    unkept: Option<String>,
+}
+
+impl Held {
+    fn standing(&self) -> LoginStanding {
+        LoginStanding {
+            kept: self.unkept.clone().map_or(Kept::Keyring, Kept::SessionOnly),
+            lasts: match &self.tokens {
+                None => Lasts::Over,
+                Some(tokens) if tokens.refresh.is_some() => Lasts::Renewed(tokens.until),
+                Some(tokens) => Lasts::Until(tokens.until),
+            },
+        }
+    }
 }
 
 impl Sessions {
@@ -142,12 +198,28 @@ impl Sessions {
     }
 
     /// Keeps what a login has brought.
-    pub async fn keep(&self, account: Uuid, tokens: Tokens) -> Kept {
+    pub async fn keep(&self, account: Uuid, tokens: Tokens) -> LoginStanding {
         let slot = self.slot(account);
         let mut held = slot.lock().await;
-        let kept = self.write(account, &tokens).await;
-        *held = Held { tokens: Some(tokens), renewed: None };
-        kept.map_or_else(Kept::SessionOnly, |()| Kept::Keyring)
+        let unkept = self.write(account, &tokens).await.err();
+        *held = Held { tokens: Some(tokens), renewed: None, unkept };
+        held.standing()
+    }
+
+    /// How a login stands. Nobody but the keyring is asked.
+    pub async fn standing(&self, account: Uuid) -> LoginStanding {
+        let slot = self.slot(account);
+        let mut held = slot.lock().await;
+        if held.tokens.is_none() {
+            match self.read(account).await {
+                Ok(kept) => held.tokens = kept,
+                Err(reason) => {
+                    let lasts = Lasts::Unknown(reason.to_string());
+                    return LoginStanding { kept: Kept::Keyring, lasts };
+                }
+            }
+        }
+        held.standing()
     }
 
     /// An access token that is good for a while. Where a server refused the last one, `is_refused` asks for another.
@@ -189,9 +261,9 @@ impl Sessions {
                 let mut fresh = Tokens::of(&answer, now);
                 fresh.refresh = fresh.refresh.or_else(|| tokens.refresh.clone());
                 // Before it is used: some providers take each refresh token once only. Without a keyring it is held here.
-                let _ = self.write(account, &fresh).await;
+                let unkept = self.write(account, &fresh).await.err();
                 let access = fresh.access.clone().unwrap_or_default();
-                *held = Held { tokens: Some(fresh), renewed: Some(Instant::now()) };
+                *held = Held { tokens: Some(fresh), renewed: Some(Instant::now()), unkept };
                 Ok(access)
             }
             Err((true, reason)) => {

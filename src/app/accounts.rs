@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-pub use crate::account::{Kept, LoginStep};
+pub use crate::account::{Kept, Lasts, LoginStanding, LoginStep};
 use crate::model::account::{Account, AccountBook, Provider};
 
 /// Everything about logins that the faces draw.
@@ -17,8 +17,8 @@ pub struct Accounts {
     pub going: Option<Login>,
     /// Why the last one did not come to its end, and what to do.
     pub trouble: Option<String>,
-    /// Where the logins of this session are kept; none is in the keyring, from before.
-    pub kept: BTreeMap<Uuid, Kept>,
+    /// How logins stand, as far as it was asked.
+    pub standing: BTreeMap<Uuid, LoginStanding>,
 }
 
 /// A login that is going on.
@@ -64,6 +64,8 @@ pub enum AccountCommand {
     LogOut(Uuid),
     /// Use this account; none is local.
     Use(Option<Uuid>),
+    /// Find out how a login stands.
+    Look(Uuid),
     /// Ask for a provider's file with the native dialog.
     PickProvider,
     /// Read a provider from this file, and log in there.
@@ -94,6 +96,8 @@ pub enum AccountJob {
     Cancel,
     /// End a login.
     LogOut(Box<Account>, Option<Box<Provider>>),
+    /// Find out how a login stands.
+    Look(Uuid),
     /// Ask for a provider's file.
     PickProvider,
     /// Read a provider from a file.
@@ -115,9 +119,11 @@ pub enum AccountNews {
         provider: Box<Provider>,
         /// Who.
         account: Account,
-        /// Where the login is kept.
-        kept: Kept,
+        /// How the login stands.
+        standing: LoginStanding,
     },
+    /// How a login stands.
+    Standing(Uuid, LoginStanding),
     /// Nobody has.
     Failed(u64, String),
     /// A login was ended; what a person should know of that.

@@ -58,6 +58,8 @@ pub enum Command {
     DeleteRuns(Vec<RunId>),
     /// Bring back what the last `DeleteRuns` deleted.
     UndoDelete,
+    /// Bring back runs that were deleted, here or elsewhere.
+    RestoreRuns(Vec<RunId>),
     /// Ask where to save with the native dialog, then write these runs there.
     ExportRuns(Vec<RunId>, ExportFormat),
     /// Write these runs to this file.

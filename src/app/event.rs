@@ -132,6 +132,8 @@ pub enum Event {
 pub struct Opened {
     /// Every run, newest first.
     pub history: Vec<RunSummary>,
+    /// Every run that was deleted and can be brought back, newest first.
+    pub trash: Vec<RunSummary>,
     /// Saved plans.
     pub plans: Vec<SavedPlan>,
     /// Choices.

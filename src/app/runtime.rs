@@ -431,7 +431,7 @@ impl Runtime {
             handle: self.tokio.handle().clone(),
             outbox: self.outbox.clone(),
             desk: self.store.desk().clone(),
-            tokens: self.logins.tokens(),
+            tokens: self.logins.tokens(&self.outbox),
         };
         let is_running = self.run.as_ref().is_some_and(|run| !run.join(Instant::now()));
         self.exchanges.hold(is_running);
@@ -454,6 +454,7 @@ impl Runtime {
             AccountJob::LogOut(account, provider) => {
                 self.logins.log_out(*account, provider.map(|provider| *provider), &handle, &self.outbox);
             }
+            AccountJob::Look(account) => self.logins.look(account, &handle, &self.outbox),
             AccountJob::PickProvider => self.pick_provider(),
             AccountJob::ReadProvider(path) => {
                 self.on_thread(move |outbox| accounts::read_provider(&path, outbox));

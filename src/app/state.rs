@@ -57,6 +57,8 @@ pub struct State {
     pub sharing: Sharing,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
+    /// All that was deleted and can be brought back: here until Meshbench closes, elsewhere for [`crate::store::HELD_DAYS`] days.
+    pub trash: Vec<RunSummary>,
     /// Runs that are nowhere on disk: gone when the program ends.
     pub only_in_memory: BTreeSet<RunId>,
     /// News for the person, oldest first.

@@ -54,6 +54,7 @@ impl State {
             Command::EditRun(id, edit) => self.edit_run(id, edit),
             Command::DeleteRuns(ids) => self.delete_runs(ids),
             Command::UndoDelete => self.undo_delete(),
+            Command::RestoreRuns(ids) => vec![Job::RestoreRuns(ids)],
             Command::ExportRuns(ids, format) => self.export_runs(ids, format),
             Command::ExportRunsTo(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
             Command::PickMirror => vec![Job::PickMirror],
@@ -144,6 +145,7 @@ impl State {
         self.store = StoreState::Open;
         self.settings = opened.settings;
         self.plans = opened.plans;
+        self.trash = opened.trash;
         for remark in opened.remarks {
             self.warn("About your stored runs".to_owned(), remark);
         }

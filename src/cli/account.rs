@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::app::accounts::{AccountCommand, How, Kept, LoginStep, Place};
+use crate::app::accounts::{AccountCommand, How, Kept, Lasts, LoginStep, Place};
 use crate::app::sharing::SharingCommand;
 use crate::app::state::StoreState;
 use crate::app::{Command, Keep, State};
@@ -60,7 +60,8 @@ pub(super) fn login(options: LoginArgs, data_dir: PathBuf, screen: &Screen) -> R
         }
         let accounts = &session.state().accounts;
         let account = accounts.book.active().ok_or_else(nobody)?;
-        if let Some(Kept::SessionOnly(reason)) = accounts.kept.get(&account.id) {
+        let kept = accounts.standing.get(&account.id).map(|standing| &standing.kept);
+        if let Some(Kept::SessionOnly(reason)) = kept {
             screen.warning(&format!(
                 "the login is over with this command, because the system's keyring cannot be used: {reason}"
             ));
@@ -146,18 +147,34 @@ pub(super) fn logout(options: LogoutArgs, data_dir: PathBuf, screen: &Screen) ->
 /// Tells who is logged in.
 pub(super) fn whoami(options: &WhoamiArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
     within(data_dir, screen, |session| {
+        let ids: Vec<Uuid> =
+            session.state().accounts.book.accounts.iter().map(|account| account.id).collect();
+        for id in &ids {
+            session.command(Command::Account(AccountCommand::Look(*id)));
+        }
+        // The keyring has its own limit.
+        while ids.iter().any(|id| !session.state().accounts.standing.contains_key(id)) {
+            session.wait();
+        }
         let state = session.state();
-        let book = &state.accounts.book;
+        let (book, standing) = (&state.accounts.book, &state.accounts.standing);
         if options.json {
             let accounts: Vec<_> = book
                 .accounts
                 .iter()
                 .map(|account| {
                     let provider = book.provider(account.provider);
+                    let lasts = &standing[&account.id].lasts;
+                    let (is_renewed, until) = match lasts {
+                        Lasts::Renewed(until) => (true, *until),
+                        Lasts::Until(until) => (false, *until),
+                        Lasts::Over | Lasts::Unknown(_) => (false, None),
+                    };
                     json!({
                         "name": account.name, "email": account.email, "subject": account.subject,
                         "provider": provider.map(|provider| &provider.name), "since": account.since,
-                        "in_use": book.active == Some(account.id),
+                        "in_use": book.active == Some(account.id), "is_over": *lasts == Lasts::Over,
+                        "is_renewed": is_renewed, "until": until,
                     })
                 })
                 .collect();
@@ -169,7 +186,8 @@ pub(super) fn whoami(options: &WhoamiArgs, data_dir: PathBuf, screen: &Screen) -
         }
         for account in &book.accounts {
             let mark = if book.active == Some(account.id) { "* " } else { "  " };
-            screen.print(&format!("{mark}{}\n", plain(&described(account, state))))?;
+            let stands = standing[&account.id].words(|moment| moment.to_string());
+            screen.print(&format!("{mark}{} · {}\n", plain(&described(account, state)), plain(&stands)))?;
         }
         Ok(Status::Met)
     })

@@ -3,6 +3,8 @@
 mod login;
 mod sync;
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{
     Align, Button, CornerRadius, Frame, Label, Layout, Margin, RichText, ScrollArea, Sense, Stroke,
     TextStyle, Ui, vec2,
@@ -10,7 +12,7 @@ use eframe::egui::{
 use uuid::Uuid;
 
 use crate::app::Command;
-use crate::app::accounts::{AccountCommand, Kept};
+use crate::app::accounts::AccountCommand;
 use crate::model::account::Account;
 
 use super::theme::{CORNER, PAGE_WIDTH_MAX, SPACE};
@@ -26,6 +28,8 @@ const FACE: f32 = 32.0;
 pub struct AccountPage {
     login: LoginForm,
     sync: SyncForm,
+    /// Logins that were asked how they stand.
+    looked: BTreeSet<Uuid>,
 }
 
 impl AccountPage {
@@ -35,6 +39,7 @@ impl AccountPage {
             ui.set_max_width(PAGE_WIDTH_MAX);
             ui.spacing_mut().item_spacing.y = SPACE[1];
             widgets::section(ui, "Who you are");
+            self.look(cx);
             people(cx, ui);
             ui.add_space(SPACE[2]);
             widgets::section(ui, "Log in");
@@ -51,6 +56,18 @@ impl AccountPage {
                 cx.push(Command::PickMirror);
             }
         });
+    }
+}
+
+impl AccountPage {
+    /// Asks how logins stand that were not asked yet: the keyring may want a person to unlock it, and here they expect it.
+    fn look(&mut self, cx: &mut Cx<'_>) {
+        let known: Vec<Uuid> = cx.state.accounts.book.accounts.iter().map(|account| account.id).collect();
+        for id in known {
+            if !cx.state.accounts.standing.contains_key(&id) && self.looked.insert(id) {
+                cx.push(Command::Account(AccountCommand::Look(id)));
+            }
+        }
     }
 }
 
@@ -144,13 +161,11 @@ fn person(cx: &Cx<'_>, ui: &mut Ui, shown: &Person<'_>, actions: impl FnOnce(&mu
 fn about(cx: &Cx<'_>, account: &Account) -> String {
     let provider = cx.state.accounts.book.provider(account.provider);
     let place = provider.map_or("a provider that is gone", |provider| provider.name.as_str());
-    let kept = match cx.state.accounts.kept.get(&account.id) {
-        Some(Kept::SessionOnly(_)) => "until Meshbench closes: there is no keyring",
-        _ => "kept in the system’s keyring",
-    };
+    let stands = cx.state.accounts.standing.get(&account.id);
+    let stands = stands.map(|standing| format!(" · {}", standing.words(widgets::when))).unwrap_or_default();
     let since = widgets::when(account.since);
     let email = account.email.as_ref().map(|email| format!("{email} · ")).unwrap_or_default();
-    format!("{email}{place} · since {since} · {kept}")
+    format!("{email}{place} · since {since}{stands}")
 }
 
 /// A block with an edge.

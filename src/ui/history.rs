@@ -97,7 +97,7 @@ impl HistoryPage {
         }
         if cx.state.history.is_empty() {
             if cx.state.store == StoreState::Open {
-                empty(cx, ui);
+                self.empty(cx, ui);
             }
             return;
         }
@@ -110,6 +110,32 @@ impl HistoryPage {
         } else {
             self.table(cx, ui);
         }
+    }
+
+    fn empty(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let what = "Every run is kept here with its full latency distribution: to open again, compare, label and \
+                    export. Try it sends ten seconds of load to a small service inside Meshbench.";
+        let ready = if cx.state.is_running() { Err("A run is going") } else { Ok(()) };
+        centred(ui, |ui| {
+            ui.set_max_width(EMPTY_WIDTH.min(ui.available_width()));
+            ui.label(RichText::new("No runs yet").heading());
+            ui.add(Label::new(RichText::new(what).color(cx.theme.text_muted)).wrap().halign(Align::Center));
+            ui.add_space(8.0);
+            if widgets::primary_wide(ui, cx.theme, "Try it", EMPTY_BUTTON, ready) {
+                cx.push(Command::TryIt);
+            }
+            let test = Button::new("Test a URL").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
+            if ui.add(test).clicked() {
+                cx.push(Command::Go(Page::Load));
+            }
+            if cx.state.deleted.is_some() {
+                let undo = Button::new("Undo delete").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
+                if ui.add(undo).clicked() {
+                    cx.push(Command::UndoDelete);
+                }
+            }
+            self.trash_menu(cx, ui);
+        });
     }
 
     /// Forgets runs that are gone.
@@ -237,31 +263,6 @@ fn slash(ui: &mut Ui) -> bool {
         let typed = input.events.len() < before;
         input.consume_key(Modifiers::NONE, Key::Slash) || typed
     })
-}
-
-fn empty(cx: &mut Cx<'_>, ui: &mut Ui) {
-    let what = "Every run is kept here with its full latency distribution: to open again, compare, label and \
-                export. Try it sends ten seconds of load to a small service inside Meshbench.";
-    let ready = if cx.state.is_running() { Err("A run is going") } else { Ok(()) };
-    centred(ui, |ui| {
-        ui.set_max_width(EMPTY_WIDTH.min(ui.available_width()));
-        ui.label(RichText::new("No runs yet").heading());
-        ui.add(Label::new(RichText::new(what).color(cx.theme.text_muted)).wrap().halign(Align::Center));
-        ui.add_space(8.0);
-        if widgets::primary_wide(ui, cx.theme, "Try it", EMPTY_BUTTON, ready) {
-            cx.push(Command::TryIt);
-        }
-        let test = Button::new("Test a URL").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
-        if ui.add(test).clicked() {
-            cx.push(Command::Go(Page::Load));
-        }
-        if cx.state.deleted.is_some() {
-            let undo = Button::new("Undo delete").min_size(vec2(EMPTY_BUTTON, CONTROL_HEIGHT + 4.0));
-            if ui.add(undo).clicked() {
-                cx.push(Command::UndoDelete);
-            }
-        }
-    });
 }
 
 fn failed(cx: &mut Cx<'_>, ui: &mut Ui, reason: &str) {

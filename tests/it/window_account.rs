@@ -6,8 +6,8 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
-use jiff::Timestamp;
-use meshbench::app::accounts::{AccountCommand, How, Kept, Login, LoginStep, Place};
+use jiff::{SignedDuration, Timestamp};
+use meshbench::app::accounts::{AccountCommand, How, Kept, Lasts, Login, LoginStanding, LoginStep, Place};
 use meshbench::app::sharing::{Going, Kept as KeptShare, SharingCommand, Standing};
 use meshbench::app::state::StoreState;
 use meshbench::app::{Command, Page, State};
@@ -64,7 +64,8 @@ fn logged_in(page: Page) -> State {
         since: moment(),
     });
     book.active = Some(account);
-    state.accounts.kept.insert(account, Kept::Keyring);
+    let lasts = Lasts::Renewed(Some(moment() + SignedDuration::from_mins(10)));
+    state.accounts.standing.insert(account, LoginStanding { kept: Kept::Keyring, lasts });
     state
 }
 

@@ -17,7 +17,9 @@ use meshbench::model::plan::{
     Session, Variant,
 };
 use meshbench::model::run::RunEdit;
-use meshbench::model::{BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, Search, Stop, Target};
+use meshbench::model::{
+    BasicAuth, Body, Cookie, Header, Pacing, Plan, Request, RunId, RunSummary, Search, Stop, Target,
+};
 use meshbench::ui::form::LoadPage;
 use meshbench::ui::history::HistoryPage;
 use meshbench::ui::{Cx, Theme};
@@ -1015,6 +1017,30 @@ fn runs_are_chosen_compared_exported_and_deleted_with_the_keyboard() {
     assert!(harness.query_by_label("2 chosen").is_none(), "what is gone is not chosen");
     click(&mut harness, "Undo delete");
     assert_eq!(taken(&mut harness), [Command::UndoDelete]);
+}
+
+#[test]
+fn what_was_deleted_elsewhere_is_brought_back() {
+    let mut harness = history(with_runs(30));
+    let state = &mut harness.state_mut().state;
+    let gone: Vec<_> = state.history.drain(..3).collect();
+    let last = gone[0].clone();
+    let [first, second] = [1, 2].map(|at: usize| gone[at].clone());
+    state.history_revision += 1;
+    (state.trash, state.deleted) = (gone, Some(vec![last.clone()]));
+    harness.run();
+    click(&mut harness, "Deleted runs (2)…");
+    let of = |run: &RunSummary| format!("Bring back “{}”", run.name);
+    assert!(harness.query_by_label(&of(&last)).is_none(), "it has its button already");
+    click(&mut harness, &of(&second));
+    assert_eq!(taken(&mut harness), [Command::RestoreRuns(vec![second.id])]);
+    click(&mut harness, "Deleted runs (2)…");
+    click(&mut harness, "Bring all back");
+    assert_eq!(taken(&mut harness), [Command::RestoreRuns(vec![first.id, second.id])]);
+    harness.state_mut().state.history.clear();
+    harness.state_mut().state.history_revision += 1;
+    harness.run();
+    harness.get_by_label("Deleted runs (2)…");
 }
 
 #[test]

@@ -83,16 +83,27 @@ impl Logins {
         });
     }
 
+    /// Finds out how a login stands.
+    pub(super) fn look(&self, account: Uuid, handle: &Handle, outbox: &Outbox) {
+        let (sessions, outbox) = (self.sessions.clone(), outbox.clone());
+        handle.spawn(async move { tell_standing(account, &sessions, &outbox).await });
+    }
+
     /// The tokens of every account.
-    pub(super) fn tokens(&self) -> TokensOf {
-        let (sessions, book) = (self.sessions.clone(), Arc::clone(&self.book));
-        Arc::new(move |account| tokens_of(account, sessions.clone(), Arc::clone(&book)))
+    pub(super) fn tokens(&self, outbox: &Outbox) -> TokensOf {
+        let (sessions, book, outbox) = (self.sessions.clone(), Arc::clone(&self.book), outbox.clone());
+        Arc::new(move |account| tokens_of(account, sessions.clone(), Arc::clone(&book), outbox.clone()))
     }
 }
 
-fn tokens_of(account: Uuid, sessions: Sessions, book: Arc<Mutex<AccountBook>>) -> Tokens {
+async fn tell_standing(account: Uuid, sessions: &Sessions, outbox: &Outbox) {
+    let standing = sessions.standing(account).await;
+    outbox.post(Event::Account(AccountNews::Standing(account, standing))).await;
+}
+
+fn tokens_of(account: Uuid, sessions: Sessions, book: Arc<Mutex<AccountBook>>, outbox: Outbox) -> Tokens {
     Arc::new(move |which| {
-        let sessions = sessions.clone();
+        let (sessions, outbox) = (sessions.clone(), outbox.clone());
         let provider = {
             let book = book.lock().unwrap_or_else(PoisonError::into_inner);
             book.account(account).and_then(|account| book.provider(account.provider)).cloned()
@@ -100,6 +111,7 @@ fn tokens_of(account: Uuid, sessions: Sessions, book: Arc<Mutex<AccountBook>>) -
         Box::pin(async move {
             let provider = provider.ok_or_else(|| "log in again, under Account".to_owned())?;
             let token = sessions.access(account, &provider, which == Which::Fresh).await;
+            tell_standing(account, &sessions, &outbox).await;
             token.map_err(|error| error.to_string())
         })
     })
@@ -136,7 +148,7 @@ async fn log_in(
         How::Device => by_device(&provider, &tell).await?,
     };
     let id = book.known(provider.id, &logged_in.subject).map_or_else(Uuid::now_v7, |known| known.id);
-    let kept = sessions.keep(id, logged_in.tokens).await;
+    let standing = sessions.keep(id, logged_in.tokens).await;
     let account = Account {
         id,
         provider: provider.id,
@@ -145,7 +157,7 @@ async fn log_in(
         email: logged_in.email,
         since: Timestamp::now(),
     };
-    Ok(AccountNews::LoggedIn { number, provider: Box::new(provider), account, kept })
+    Ok(AccountNews::LoggedIn { number, provider: Box::new(provider), account, standing })
 }
 
 /// The provider that a Meshbench server names.

@@ -198,8 +198,8 @@ impl Shelf {
             let plans = saved_plans(store)?;
             let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
             let (accounts, sync) = (store.accounts()?, store.sync_book()?);
-            let history = store.summaries()?;
-            Ok(Opened { history, plans, settings, clusters, adapters, accounts, sync, remarks })
+            let (history, trash) = (store.summaries()?, store.trash()?);
+            Ok(Opened { history, trash, plans, settings, clusters, adapters, accounts, sync, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::account::Kept;
+use crate::account::{Kept, LoginStanding};
 use crate::app::accounts::{AccountCommand, AccountJob, AccountNews, How, Login, Place};
 use crate::app::job::Job;
 use crate::app::state::State;
@@ -29,6 +29,7 @@ impl State {
                 self.accounts.book.active = account;
                 self.save_accounts()
             }
+            AccountCommand::Look(id) => vec![Job::Account(AccountJob::Look(id))],
             AccountCommand::PickProvider => vec![Job::Account(AccountJob::PickProvider)],
             AccountCommand::ImportProvider(path) => self.import_provider(path),
             AccountCommand::RemoveProvider(id) => self.remove_provider(id),
@@ -44,9 +45,10 @@ impl State {
                 }
                 Vec::new()
             }
-            AccountNews::LoggedIn { number, provider, account, kept } => {
-                self.logged_in(number, *provider, account, kept)
+            AccountNews::LoggedIn { number, provider, account, standing } => {
+                self.logged_in(number, *provider, account, standing)
             }
+            AccountNews::Standing(id, standing) => self.login_stands(id, standing),
             AccountNews::Failed(number, reason) => {
                 if self.accounts.going.as_ref().is_some_and(|login| login.number == number) {
                     self.accounts.going = None;
@@ -89,7 +91,26 @@ impl State {
         vec![Job::Account(AccountJob::Cancel)]
     }
 
-    fn logged_in(&mut self, number: u64, provider: Provider, account: Account, kept: Kept) -> Vec<Job> {
+    fn login_stands(&mut self, id: Uuid, standing: LoginStanding) -> Vec<Job> {
+        let Some(account) = self.accounts.book.account(id) else { return Vec::new() };
+        let name = account.name.clone();
+        let before = self.accounts.standing.insert(id, standing.clone());
+        if let Kept::SessionOnly(reason) = standing.kept
+            && !matches!(before, Some(LoginStanding { kept: Kept::SessionOnly(_), .. }))
+        {
+            let title = format!("The login of {name} was renewed, but could not be kept");
+            self.warn(title, format!("It is gone when Meshbench closes: {reason}"));
+        }
+        Vec::new()
+    }
+
+    fn logged_in(
+        &mut self,
+        number: u64,
+        provider: Provider,
+        account: Account,
+        standing: LoginStanding,
+    ) -> Vec<Job> {
         if self.accounts.going.as_ref().is_none_or(|login| login.number != number) {
             // Cancelled at the last moment.
             return vec![Job::Account(AccountJob::LogOut(Box::new(account), Some(Box::new(provider))))];
@@ -103,13 +124,13 @@ impl State {
         let id = account.id;
         let title = format!("Logged in as {}", account.name);
         book.accounts.push(account);
-        if let Kept::SessionOnly(reason) = &kept {
+        if let Kept::SessionOnly(reason) = &standing.kept {
             let detail = format!("The login is gone when Meshbench closes: {reason}");
             self.warn(title, detail);
         } else {
             self.inform(title, None);
         }
-        self.accounts.kept.insert(id, kept);
+        self.accounts.standing.insert(id, standing);
         let mut jobs = self.save_accounts();
         jobs.extend(self.sharing_of(id));
         jobs
@@ -119,6 +140,7 @@ impl State {
         let book = &mut self.accounts.book;
         let Some(at) = book.accounts.iter().position(|account| account.id == id) else { return Vec::new() };
         let account = book.accounts.remove(at);
+        self.accounts.standing.remove(&id);
         if book.active == Some(id) {
             book.active = None;
         }

@@ -135,6 +135,8 @@ impl State {
         for notice in &mut self.notices {
             notice.action = notice.action.filter(|action| *action != NoticeAction::UndoDelete);
         }
+        self.trash.retain(|row| runs.iter().all(|run| run.id != row.id));
+        self.trash.extend(runs.iter().cloned());
         self.deleted = Some(runs);
         self.inform(title, Some(NoticeAction::UndoDelete));
         Vec::new()
@@ -149,8 +151,13 @@ impl State {
 
     pub(super) fn runs_restored(&mut self, runs: Vec<RunSummary>) -> Vec<Job> {
         self.notices.retain(|notice| notice.action != Some(NoticeAction::UndoDelete));
+        let is_back = |row: &RunSummary| runs.iter().any(|run| run.id == row.id);
+        self.trash.retain(|row| !is_back(row));
+        if self.deleted.as_ref().is_some_and(|deleted| deleted.iter().any(is_back)) {
+            self.deleted = None;
+        }
         let mut history = std::mem::take(&mut self.history);
-        history.retain(|row| runs.iter().all(|run| run.id != row.id));
+        history.retain(|row| !is_back(row));
         history.extend(runs);
         self.history_read(history)
     }

@@ -237,8 +237,15 @@ fn deleted_runs_come_back() {
     assert_eq!(state.notices.last().and_then(|notice| notice.action), Some(NoticeAction::UndoDelete));
     let jobs = state.command(Command::UndoDelete, fresh(0));
     assert!(matches!(jobs.as_slice(), [Job::RestoreRuns(ids)] if *ids == [id(1), id(3)]));
-    state.event(Event::RunsRestored(gone), fresh(0));
-    assert_eq!(state.history.len(), 3);
+    state.event(Event::RunsRestored(gone.clone()), fresh(0));
+    assert_eq!((state.history.len(), state.trash.len()), (3, 0));
+    // One by one, what is left can still be undone.
+    state.event(Event::RunsDeleted(gone[..1].to_vec()), fresh(0));
+    state.event(Event::RunsDeleted(gone[1..].to_vec()), fresh(0));
+    let jobs = state.command(Command::RestoreRuns(vec![id(1)]), fresh(0));
+    assert!(matches!(jobs.as_slice(), [Job::RestoreRuns(ids)] if *ids == [id(1)]));
+    state.event(Event::RunsRestored(gone[..1].to_vec()), fresh(0));
+    assert_eq!((state.trash.len(), state.deleted.as_deref()), (1, Some(&gone[1..])));
 }
 
 #[test]

@@ -2,17 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
+use eframe::egui::{Align, Button, ComboBox, Label, Layout, RichText, ScrollArea, Ui};
 
 use crate::app::state::COMPARED_MAX;
 use crate::app::{Command, ExportFormat};
 use crate::model::sync::Author;
-use crate::model::{RunId, number};
+use crate::model::{RunId, RunSummary, number};
 use crate::ui::form::name;
 use crate::ui::{Cx, widgets};
 
-use super::HistoryPage;
 use super::list::Whose;
+use super::{HistoryPage, when};
+
+/// What is said above runs that were deleted.
+const TRASH: &str =
+    "Deleted on another machine: kept here for 30 days. Deleted here: until Meshbench closes.";
+/// Size of their list, in points.
+const TRASH_WIDTH: f32 = 420.0;
+const TRASH_HEIGHT: f32 = 300.0;
 
 /// Shown where nothing is chosen.
 const CHOOSE_FIRST: &str = "Choose a run first: point at a row, or press Space on it";
@@ -31,9 +38,46 @@ impl HistoryPage {
             }
             self.whose(cx, ui);
             ui.label(RichText::new(self.counted(cx)).color(cx.theme.text_muted));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| undo_button(cx, ui));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                undo_button(cx, ui);
+                self.trash_menu(cx, ui);
+            });
         });
         ui.horizontal(|ui| self.actions(cx, ui));
+    }
+
+    /// What was deleted on other machines, to bring back. What was deleted last has its button already.
+    pub(super) fn trash_menu(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let state = cx.state;
+        let last = |run: &&RunSummary| {
+            state.deleted.as_ref().is_none_or(|deleted| deleted.iter().all(|one| one.id != run.id))
+        };
+        let trash: Vec<&RunSummary> = state.trash.iter().filter(last).collect();
+        if trash.is_empty() {
+            return;
+        }
+        let words = format!("Deleted runs ({})…", number::count(trash.len() as u64));
+        ui.menu_button(words, |ui| {
+            ui.set_min_width(TRASH_WIDTH);
+            widgets::caption(ui, cx.theme, TRASH);
+            ScrollArea::vertical().max_height(TRASH_HEIGHT).show(ui, |ui| {
+                for run in &trash {
+                    ui.horizontal(|ui| {
+                        let back = ui.button("Bring back");
+                        name(ui, &back, &format!("Bring back “{}”", run.name));
+                        if back.clicked() {
+                            cx.push(Command::RestoreRuns(vec![run.id]));
+                        }
+                        let when = when::local(run.started, &self.zone);
+                        ui.add(Label::new(format!("{} · {when}", run.name)).truncate());
+                    });
+                }
+            });
+            if trash.len() > 1 && ui.button("Bring all back").clicked() {
+                cx.push(Command::RestoreRuns(trash.iter().map(|run| run.id).collect()));
+                ui.close();
+            }
+        });
     }
 
     /// Whose runs are shown; where there are only one's own, there is nothing to choose.

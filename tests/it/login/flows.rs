@@ -1,6 +1,7 @@
 //! Logging in, staying logged in, logging out.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use meshbench::account::{
-    Kept, LoggedIn, LoginError, LoginStep, SessionError, Sessions, TellLogin, Vault, Verifier, VerifyError,
-    by_browser, by_device,
+    Kept, Lasts, LoggedIn, LoginError, LoginStep, SessionError, Sessions, TellLogin, Vault, Verifier,
+    VerifyError, by_browser, by_device,
 };
 use uuid::Uuid;
 
@@ -19,7 +20,20 @@ const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
 
 /// A keyring in memory.
 #[derive(Default)]
-struct Pocket(Mutex<HashMap<String, String>>);
+struct Pocket(Mutex<HashMap<String, String>>, AtomicBool);
+
+/// What a keyring says that keeps nothing any more.
+const BROKEN: &str = "the keyring is locked";
+
+impl Pocket {
+    fn break_off(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+
+    fn mend(&self) {
+        self.1.store(false, Ordering::SeqCst);
+    }
+}
 
 impl Vault for Pocket {
     fn read(&self, name: &str) -> Result<Option<String>, String> {
@@ -27,6 +41,9 @@ impl Vault for Pocket {
     }
 
     fn write(&self, name: &str, secret: &str) -> Result<(), String> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(BROKEN.to_owned());
+        }
         self.0.lock().unwrap().insert(name.to_owned(), secret.to_owned());
         Ok(())
     }
@@ -71,7 +88,11 @@ async fn a_login_is_renewed_once_at_a_time_and_over_when_it_is_logged_out() {
     let openid = OpenId::start(300);
     let (pocket, provider) = (Arc::new(Pocket::default()), openid.provider());
     let sessions = Sessions::new(Arc::clone(&pocket) as Arc<dyn Vault>);
-    assert_eq!(sessions.keep(ACCOUNT, logged_in(&openid).await.tokens).await, Kept::Keyring);
+    let standing = sessions.keep(ACCOUNT, logged_in(&openid).await.tokens).await;
+    assert_eq!(standing.kept, Kept::Keyring);
+    let Lasts::Renewed(Some(until)) = standing.lasts else { panic!("{standing:?}") };
+    let life = until.duration_since(Timestamp::now());
+    assert!((240..=300).contains(&life.as_secs()), "{life}");
     let first = sessions.access(ACCOUNT, &provider, false).await.unwrap();
     let kept = pocket.0.lock().unwrap().values().next().unwrap().clone();
     assert!(!kept.contains(&first), "what renews it is enough");
@@ -88,7 +109,16 @@ async fn a_login_is_renewed_once_at_a_time_and_over_when_it_is_logged_out() {
     assert_ne!(pocket.0.lock().unwrap().values().next().unwrap(), &kept, "kept before it is used");
     // Another start of the program goes on with what was kept.
     let later = Sessions::new(Arc::clone(&pocket) as Arc<dyn Vault>);
+    assert_eq!(later.standing(ACCOUNT).await.lasts, Lasts::Renewed(None), "what was kept says no more");
     assert!(later.access(ACCOUNT, &provider, false).await.is_ok());
+    assert!(matches!(later.standing(ACCOUNT).await.lasts, Lasts::Renewed(Some(_))));
+    // The keyring is gone: the login goes on, and it is told that it will not outlive the program.
+    pocket.break_off();
+    let unkept = Sessions::new(Arc::clone(&pocket) as Arc<dyn Vault>);
+    assert!(unkept.access(ACCOUNT, &provider, false).await.is_ok());
+    let standing = unkept.standing(ACCOUNT).await;
+    assert_eq!(standing.kept, Kept::SessionOnly(BROKEN.to_owned()));
+    pocket.mend();
     // Who stole what was kept before has nothing, and it is noticed.
     let thief = Arc::new(Pocket::default());
     thief.write(&format!("login {ACCOUNT}"), &kept).unwrap();

@@ -173,7 +173,9 @@ fn what_was_deleted_elsewhere_can_be_taken_back_for_a_month() {
     drop(store);
 
     let (store, _) = open(here.path());
+    assert_eq!(store.trash().unwrap(), [run(1).summary()], "another start does not forget it");
     assert_eq!(store.restore_runs(&[id(1)], now()).unwrap(), [run(1).summary()]);
+    assert_eq!(store.trash().unwrap(), []);
     send(&store, &mut space, "ann", &Choice::Everything);
     receive(&there, &space, "ann", &mut draw);
     assert_eq!(there.summaries().unwrap(), [run(1).summary()], "and is back there too");
