@@ -8,11 +8,11 @@ use oauth2::basic::{
     BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthorizationCode, ClientId, CsrfToken, DeviceAuthorizationUrl, DeviceCodeErrorResponseType,
-    EmptyExtraDeviceAuthorizationFields, ExtraTokenFields, PkceCodeChallenge, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardDeviceAuthorizationResponse, StandardErrorResponse,
-    StandardRevocableToken, StandardTokenIntrospectionResponse, StandardTokenResponse, TokenResponse as _,
-    TokenUrl,
+    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl,
+    DeviceCodeErrorResponseType, EmptyExtraDeviceAuthorizationFields, ExtraTokenFields, PkceCodeChallenge,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
+    StandardErrorResponse, StandardRevocableToken, StandardTokenIntrospectionResponse, StandardTokenResponse,
+    TokenResponse as _, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -148,6 +148,10 @@ pub async fn by_browser(provider: &Provider, tell: &TellLogin) -> Result<LoggedI
     }
     // Without it many providers do not give a refresh token.
     url.query_pairs_mut().append_pair("prompt", "consent");
+    if !discovery.scopes_supported.iter().any(|scope| scope == "offline_access") {
+        // Google's way to ask for one; others pass over what they do not know (RFC 6749 §3.1).
+        url.query_pairs_mut().append_pair("access_type", "offline");
+    }
     tell(LoginStep::Browser { url: url.into() });
     let wants_issuer = discovery.authorization_response_iss_parameter_supported;
     let redirect = callback.url().to_owned();
@@ -333,13 +337,19 @@ pub(super) async fn revoke(provider: &Provider, kind: &str, token: &str) -> Resu
     let discovery = issuer.discovery().await?;
     let endpoint = endpoint(discovery.revocation_endpoint.as_deref(), "end logins");
     let endpoint = endpoint.map_err(|error| error.to_string())?;
-    let fields = [("token", token), ("token_type_hint", kind), ("client_id", provider.client_id())];
+    let mut fields = vec![("token", token), ("token_type_hint", kind), ("client_id", provider.client_id())];
+    fields.extend(provider.client_secret().map(|secret| ("client_secret", secret.as_str())));
     issuer.web().tell(&endpoint, &fields).await.map_err(|error| chain(&error))
 }
 
 fn oauth(provider: &Provider) -> OAuth {
     // Public clients name themselves in the body.
-    OAuth::new(ClientId::new(provider.client_id().to_owned())).set_auth_type(AuthType::RequestBody)
+    let client =
+        OAuth::new(ClientId::new(provider.client_id().to_owned())).set_auth_type(AuthType::RequestBody);
+    match provider.client_secret() {
+        Some(secret) => client.set_client_secret(ClientSecret::new(secret.clone())),
+        None => client,
+    }
 }
 
 fn issuer_at(address: &str) -> Result<Issuer, LoginError> {

@@ -128,13 +128,23 @@ impl<'a> AsyncHttpClient<'a> for Web {
             }
             let request = reqwest::Request::try_from(request).map_err(|error| offline(&error))?;
             let answer = self.0.execute(request).await.map_err(|error| offline(&error))?;
-            let mut made = http::Response::builder().status(answer.status());
-            if let Some(headers) = made.headers_mut() {
-                headers.clone_from(answer.headers());
+            let (mut status, headers) = (answer.status(), answer.headers().clone());
+            let body = body(answer).await?;
+            if status.is_success() && is_error(&body) {
+                status = http::StatusCode::BAD_REQUEST;
             }
-            made.body(body(answer).await?).map_err(|_| WebError::Odd)
+            let mut made = http::Response::builder().status(status);
+            if let Some(to) = made.headers_mut() {
+                *to = headers;
+            }
+            made.body(body).map_err(|_| WebError::Odd)
         })
     }
+}
+
+/// Whether an answer is an error by RFC 6749 §5.2: GitHub gives those with the status of a success.
+fn is_error(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("error").is_some())
 }
 
 /// What a person should know of a machine's clock: `the clock of this machine is 7 minutes ahead`; none if it is right

@@ -101,7 +101,11 @@ fn place(options: LoginArgs, state: &State) -> Result<Place, Failure> {
     if let (Some(issuer), Some(client_id)) = (options.issuer, options.client_id) {
         let name = issuer.split("://").last().unwrap_or_default().to_owned();
         let (audience, scopes, callback) = (None, Vec::new(), Some("/callback".to_owned()));
-        return provider(name, ProviderKind::OpenId { issuer, client_id, audience, scopes, callback });
+        let client_secret = options.client_secret;
+        return provider(
+            name,
+            ProviderKind::OpenId { issuer, client_id, client_secret, audience, scopes, callback },
+        );
     }
     if let Some(client_id) = options.github_client_id {
         let (address, api) = (GITHUB.to_owned(), GITHUB_API.to_owned());

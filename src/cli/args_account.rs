@@ -23,6 +23,9 @@ pub(super) struct LoginArgs {
     /// What Meshbench is called at the issuer
     #[arg(long, value_name = "ID", requires = "issuer")]
     pub(super) client_id: Option<String>,
+    /// The client secret that some providers (Google) want of installed programs; in a provider file: client_secret
+    #[arg(long, value_name = "TEXT", requires = "issuer")]
+    pub(super) client_secret: Option<String>,
     /// Log in at GitHub, where Meshbench is called so
     #[arg(long, value_name = "ID", conflicts_with = "provider")]
     pub(super) github_client_id: Option<String>,

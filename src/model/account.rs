@@ -58,6 +58,10 @@ pub enum ProviderKind {
         issuer: String,
         /// What Meshbench is called there; a public client, without a secret.
         client_id: String,
+        /// What some providers (Google) want of installed programs beside the id. It is no secret there: everybody who has
+        /// the program has it (RFC 8252 §8.5).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_secret: Option<String>,
         /// What access tokens are for, asked for as `resource` (RFC 8707).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
@@ -81,6 +85,57 @@ pub enum ProviderKind {
         api: String,
     },
 }
+
+/// What is known beforehand of a provider that many people have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// As it is shown.
+    pub name: &'static str,
+    /// Its issuer; what is in capitals is to be replaced.
+    pub issuer: &'static str,
+    /// How Meshbench is registered there, as a program that is installed.
+    pub register: &'static str,
+    /// Whether it wants a client secret of such programs.
+    pub wants_secret: bool,
+}
+
+/// Providers of OpenID Connect that many people have.
+pub const PRESETS: [Preset; 5] = [
+    Preset {
+        name: "Keycloak",
+        issuer: "https://HOST/realms/REALM",
+        register: "Create an OpenID Connect client without client authentication, with the standard flow, the device \
+                   grant, and the redirect address http://127.0.0.1/callback.",
+        wants_secret: false,
+    },
+    Preset {
+        name: "Microsoft Entra ID",
+        issuer: "https://login.microsoftonline.com/TENANT/v2.0",
+        register: "Register an app of the platform “Mobile and desktop applications” with the redirect address \
+                   http://127.0.0.1/callback.",
+        wants_secret: false,
+    },
+    Preset {
+        name: "Google",
+        issuer: "https://accounts.google.com",
+        register: "Create an OAuth client id of the type “Desktop app”. Google gives such apps a client secret too, which \
+                   is none, and wants it.",
+        wants_secret: true,
+    },
+    Preset {
+        name: "Okta",
+        issuer: "https://ORGANIZATION.okta.com",
+        register: "Create an app integration of the type “Native application” with the grants authorization code, refresh \
+                   token and device authorization, and the redirect address http://127.0.0.1/callback.",
+        wants_secret: false,
+    },
+    Preset {
+        name: "Dex",
+        issuer: "https://HOST/dex",
+        register: "Add a static client with “public: true”, and the redirect address http://127.0.0.1/callback.",
+        wants_secret: false,
+    },
+];
 
 /// A person at a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,12 +223,13 @@ impl Provider {
     /// What is wrong, for people.
     pub fn check(&self) -> Result<(), String> {
         let texts: Vec<&str> = match &self.kind {
-            ProviderKind::OpenId { issuer, client_id, audience, scopes, callback } => {
+            ProviderKind::OpenId { issuer, client_id, client_secret, audience, scopes, callback } => {
                 is_address("the issuer", issuer)?;
                 if callback.as_ref().is_some_and(|path| !path.starts_with('/') || path.contains(['?', '#'])) {
                     return Err("the callback is a path like /callback".to_owned());
                 }
-                let more = audience.iter().chain(scopes).chain(callback).map(String::as_str);
+                let more =
+                    client_secret.iter().chain(audience).chain(scopes).chain(callback).map(String::as_str);
                 [issuer.as_str(), client_id.as_str()].into_iter().chain(more).collect()
             }
             ProviderKind::GitHub { client_id, address, api } => {
@@ -202,6 +258,15 @@ impl Provider {
     pub fn client_id(&self) -> &str {
         match &self.kind {
             ProviderKind::OpenId { client_id, .. } | ProviderKind::GitHub { client_id, .. } => client_id,
+        }
+    }
+
+    /// What it wants beside the id.
+    #[must_use]
+    pub fn client_secret(&self) -> Option<&String> {
+        match &self.kind {
+            ProviderKind::OpenId { client_secret, .. } => client_secret.as_ref(),
+            ProviderKind::GitHub { .. } => None,
         }
     }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::app::Command;
 use crate::app::accounts::AccountCommand;
 use crate::model::account::Account;
+use crate::model::causes::sentence;
 
 use super::theme::{CORNER, PAGE_WIDTH_MAX, SPACE};
 use super::{Cx, Theme, widgets};
@@ -77,6 +78,7 @@ fn people(cx: &mut Cx<'_>, ui: &mut Ui) {
         initials: "–".to_owned(),
         name: "Local",
         about: LOCAL.to_owned(),
+        stands: String::new(),
         is_active: active.is_none(),
     };
     if person(cx, ui, &local, |ui| choose(ui, active.is_none(), "Local")) {
@@ -88,6 +90,12 @@ fn people(cx: &mut Cx<'_>, ui: &mut Ui) {
             initials: account.initials(),
             name: &account.name,
             about: about(cx, &account),
+            stands: cx
+                .state
+                .accounts
+                .standing
+                .get(&account.id)
+                .map_or_else(String::new, |standing| sentence(&standing.words(widgets::when))),
             is_active,
         };
         let mut logged_out = None;
@@ -121,6 +129,8 @@ struct Person<'a> {
     initials: String,
     name: &'a str,
     about: String,
+    /// How long the login lasts; empty where that is not known.
+    stands: String,
     is_active: bool,
 }
 
@@ -149,7 +159,11 @@ fn person(cx: &Cx<'_>, ui: &mut Ui, shown: &Person<'_>, actions: impl FnOnce(&mu
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     ui.label(RichText::new(shown.name).strong());
-                    ui.label(RichText::new(&shown.about).small().color(cx.theme.text_muted));
+                    for line in [&shown.about, &shown.stands] {
+                        if !line.is_empty() {
+                            ui.label(RichText::new(line).small().color(cx.theme.text_muted));
+                        }
+                    }
                 });
                 ui.with_layout(Layout::right_to_left(Align::Center), actions).inner
             })
@@ -161,11 +175,9 @@ fn person(cx: &Cx<'_>, ui: &mut Ui, shown: &Person<'_>, actions: impl FnOnce(&mu
 fn about(cx: &Cx<'_>, account: &Account) -> String {
     let provider = cx.state.accounts.book.provider(account.provider);
     let place = provider.map_or("a provider that is gone", |provider| provider.name.as_str());
-    let stands = cx.state.accounts.standing.get(&account.id);
-    let stands = stands.map(|standing| format!(" · {}", standing.words(widgets::when))).unwrap_or_default();
     let since = widgets::when(account.since);
     let email = account.email.as_ref().map(|email| format!("{email} · ")).unwrap_or_default();
-    format!("{email}{place} · since {since}{stands}")
+    format!("{email}{place} · since {since}")
 }
 
 /// A block with an edge.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod flows;
+mod github;
 mod whole;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ impl OpenId {
             kind: ProviderKind::OpenId {
                 issuer: self.issuer.clone(),
                 client_id: "desktop".to_owned(),
+                client_secret: None,
                 audience: Some(AUDIENCE.to_owned()),
                 scopes: Vec::new(),
                 callback: Some("/callback".to_owned()),

@@ -48,6 +48,7 @@ fn logged_in(page: Page) -> State {
     let kind = ProviderKind::OpenId {
         issuer: "https://id.example.org/realms/perf".to_owned(),
         client_id: "meshbench".to_owned(),
+        client_secret: None,
         audience: Some("https://bench.example.org".to_owned()),
         scopes: Vec::new(),
         callback: Some("/callback".to_owned()),

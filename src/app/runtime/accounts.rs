@@ -177,6 +177,7 @@ async fn provider_of(address: &str) -> Result<Provider, LoginError> {
         kind: ProviderKind::OpenId {
             issuer: found.login.issuer,
             client_id,
+            client_secret: None,
             audience: Some(found.login.audience).filter(|audience| !audience.is_empty()),
             scopes: found.login.scopes,
             callback: Some(CALLBACK.to_owned()),

@@ -1,11 +1,12 @@
 //! How to log in, and how a login goes.
 
-use eframe::egui::{Key, RichText, Ui};
+use eframe::egui::{ComboBox, Key, RichText, Ui};
 use uuid::Uuid;
 
 use crate::app::Command;
 use crate::app::accounts::{AccountCommand, How, Login, LoginStep, Place};
-use crate::model::account::{GITHUB, GITHUB_API, Provider, ProviderKind};
+use crate::model::account::{GITHUB, GITHUB_API, PRESETS, Preset, Provider, ProviderKind};
+use crate::ui::form::name;
 use crate::ui::theme::SPACE;
 use crate::ui::widgets::{self, Field};
 use crate::ui::{Cx, icon};
@@ -18,10 +19,16 @@ pub(super) struct LoginForm {
     kind: Kind,
     how: How,
     server: String,
+    preset: Option<Preset>,
     issuer: String,
     client_id: String,
+    client_secret: String,
     github: String,
 }
+
+/// How Meshbench is registered with a provider of which nothing is known.
+const REGISTER: &str = "Register Meshbench there as a native app (a public client) with the redirect address \
+                        http://127.0.0.1/callback, any port.";
 
 /// Where one logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +44,10 @@ impl Default for LoginForm {
             kind: Kind::Server,
             how: How::Browser,
             server: String::new(),
+            preset: None,
             issuer: String::new(),
             client_id: String::new(),
+            client_secret: String::new(),
             github: String::new(),
         }
     }
@@ -63,7 +72,12 @@ impl LoginForm {
         ui.horizontal(|ui| {
             let enter = is_asked && ready.is_ok();
             let words = ready.as_ref().map_err(String::as_str).copied();
-            if (widgets::primary_if(ui, cx.theme, "Log in", words) || enter)
+            // One thing comes first on a page: who is logged in already turns on sync.
+            let clicked = match cx.state.accounts.book.active {
+                None => widgets::primary_if(ui, cx.theme, "Log in", words),
+                Some(_) => widgets::button_if(ui, "Log in", words),
+            };
+            if (clicked || enter)
                 && let Ok(place) = self.place()
             {
                 cx.push(Command::Account(AccountCommand::LogIn(place, self.how)));
@@ -86,6 +100,9 @@ impl LoginForm {
 
     /// Whether Enter was pressed in one of them.
     fn fields(&mut self, cx: &Cx<'_>, ui: &mut Ui) -> bool {
+        if self.kind == Kind::OpenId {
+            self.presets(ui);
+        }
         let mut asked = false;
         let mut line = |ui: &mut Ui, name: &str, hint: &str, text: &mut String| {
             let field = Field { name, hint, unit: "", reason: None, width: 420.0 };
@@ -97,9 +114,10 @@ impl LoginForm {
             Kind::OpenId => {
                 line(ui, "Issuer", "https://id.example.org/realms/perf", &mut self.issuer);
                 line(ui, "Client id of Meshbench there", "meshbench", &mut self.client_id);
-                let words = "Register Meshbench there as a native app (a public client) with the redirect address \
-                             http://127.0.0.1/callback, any port.";
-                muted(cx, ui, words);
+                if self.wants_secret() {
+                    line(ui, "Client secret of Meshbench there", "GOCSPX-…", &mut self.client_secret);
+                }
+                muted(cx, ui, self.preset.map_or(REGISTER, |preset| preset.register));
             }
             Kind::GitHub => {
                 line(ui, "Client id of Meshbench at GitHub", "Ov23…", &mut self.github);
@@ -109,8 +127,35 @@ impl LoginForm {
         asked
     }
 
+    fn wants_secret(&self) -> bool {
+        self.preset.is_some_and(|preset| preset.wants_secret)
+    }
+
+    /// Providers that many people have.
+    fn presets(&mut self, ui: &mut Ui) {
+        let before = self.preset;
+        let chosen = before.map_or("Any provider", |preset| preset.name);
+        let shown = ComboBox::from_id_salt("preset").width(240.0).selected_text(chosen).show_ui(ui, |ui| {
+            ui.selectable_value(&mut self.preset, None, "Any provider");
+            for preset in PRESETS {
+                ui.selectable_value(&mut self.preset, Some(preset), preset.name);
+            }
+        });
+        name(ui, &shown.response, &format!("Provider: {chosen}"));
+        if self.preset != before {
+            self.issuer = self.preset.map_or_else(String::new, |preset| preset.issuer.to_owned());
+            self.client_secret.clear();
+        }
+    }
+
     fn ready(&self) -> Result<(), String> {
         match self.kind {
+            Kind::OpenId if self.preset.is_some_and(|preset| is_unfilled(preset, self.issuer.trim())) => {
+                Err("Replace what is in capitals in the issuer’s address first".to_owned())
+            }
+            Kind::OpenId if self.wants_secret() && self.client_secret.trim().is_empty() => {
+                Err("This provider wants the client secret too".to_owned())
+            }
             Kind::Server if self.server.trim().is_empty() => {
                 Err("Write the address of the server first".to_owned())
             }
@@ -131,8 +176,11 @@ impl LoginForm {
                 let client_id = self.client_id.trim().to_owned();
                 let callback = Some("/callback".to_owned());
                 let name = issuer.split("://").last().unwrap_or_default().to_owned();
+                let client_secret = self.wants_secret().then(|| self.client_secret.trim().to_owned());
                 let (audience, scopes) = (None, Vec::new());
-                provider(&name, ProviderKind::OpenId { issuer, client_id, audience, scopes, callback })
+                let kind =
+                    ProviderKind::OpenId { issuer, client_id, client_secret, audience, scopes, callback };
+                provider(&name, kind)
             }
             Kind::GitHub => {
                 let client_id = self.github.trim().to_owned();
@@ -141,6 +189,11 @@ impl LoginForm {
             }
         }
     }
+}
+
+/// Whether the issuer still holds what is to be replaced.
+fn is_unfilled(preset: Preset, issuer: &str) -> bool {
+    issuer == preset.issuer && issuer.chars().any(char::is_uppercase)
 }
 
 /// Providers at which one has logged in before.

@@ -171,6 +171,7 @@ async fn what_is_no_provider_is_said() {
     let at = |issuer: String| meshbench::model::account::ProviderKind::OpenId {
         issuer,
         client_id: "nobody".to_owned(),
+        client_secret: None,
         audience: None,
         scopes: Vec::new(),
         callback: None,
