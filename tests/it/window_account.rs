@@ -132,6 +132,66 @@ fn a_login_by_code_looks_as_kept() {
 }
 
 #[test]
+fn a_provider_that_many_have_is_half_written_already() {
+    let mut state = still(Page::Account);
+    state.accounts.standing.clear();
+    let mut window = dark(state);
+    window.get_by_label("OpenID Connect").click();
+    window.run();
+    choose_provider(&mut window, "Any provider", "Keycloak");
+    let issuer = |window: &Harness<'_, Faceless>| {
+        window.get_by_role_and_label(Role::TextInput, "Issuer").value().unwrap_or_default()
+    };
+    assert_eq!(issuer(&window), "https://HOST/realms/REALM");
+    window.get_by_label("Log in").click();
+    window.run();
+    assert!(window.state().asked.is_empty(), "what is in capitals is no address");
+    choose_provider(&mut window, "Keycloak", "Google");
+    for (field, text) in
+        [("Client id of Meshbench there", "bench"), ("Client secret of Meshbench there", "GOCSPX-1")]
+    {
+        window.get_by_role_and_label(Role::TextInput, field).focus();
+        window.run();
+        window.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        window.run();
+    }
+    window.get_by_label("Log in").click();
+    window.run();
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    let [Command::Account(AccountCommand::LogIn(Place::Provider(provider), How::Browser))] = asked.as_slice()
+    else {
+        panic!("{asked:?}")
+    };
+    assert_eq!((provider.address(), provider.client_id()), ("https://accounts.google.com", "bench"));
+    assert_eq!(provider.client_secret().map(String::as_str), Some("GOCSPX-1"));
+}
+
+fn choose_provider(window: &mut Harness<'_, Faceless>, before: &str, preset: &str) {
+    window.get_by_role_and_label(Role::ComboBox, &format!("Provider: {before}")).click();
+    window.run();
+    window.get_by_label(preset).click();
+    window.run();
+}
+
+#[test]
+fn a_provider_s_form_looks_as_kept() {
+    pictures("account_openid", &still(Page::Account), |window| {
+        window.get_by_label("OpenID Connect").click();
+        window.run();
+        choose_provider(window, "Any provider", "Google");
+    });
+}
+
+#[test]
+fn a_login_with_the_browser_looks_as_kept() {
+    let mut state = still(Page::Account);
+    let step = LoginStep::Browser { url: "https://id.example.org/authorize?client_id=meshbench".to_owned() };
+    state.accounts.going =
+        Some(Login { number: 1, place: Place::Server(SERVER.to_owned()), step: Some(step) });
+    pictures("account_browser", &state, |window| window.run_steps(30));
+}
+
+#[test]
 fn a_login_and_what_is_shared_look_as_kept() {
     pictures("account_synced", &shared(Page::Account), nothing);
 }

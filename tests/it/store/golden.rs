@@ -3,14 +3,22 @@
 use std::fs;
 use std::path::Path;
 
+use meshbench::model::account::{Account, AccountBook, Provider, ProviderKind};
+use meshbench::model::digest::Digest;
+use meshbench::model::record::Record;
 use meshbench::model::run::RunEdit;
-use meshbench::model::{Plan, Settings, ThemeChoice};
-use meshbench::store::{FILE, Remark, Store};
+use meshbench::model::sync::{Author, Choice, SyncBook, SyncTarget};
+use meshbench::model::{Plan, RunId, Settings, ThemeChoice};
+use meshbench::store::{Arrived, FILE, Page, Remark, Store};
 use uuid::Uuid;
 
 use super::{id, now, open, run};
 
 const SCHEMA_1: &str = "tests/data/store/schema-1.redb";
+const SCHEMA_2: &str = "tests/data/store/schema-2.redb";
+const TARGET: Uuid = Uuid::from_u128(77 << 100);
+const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
+const PROVIDER: Uuid = Uuid::from_u128(4 << 100);
 
 fn settings() -> Settings {
     Settings { theme: ThemeChoice::Dark, zoom: 1.5, load_threads: 3, ..Settings::default() }
@@ -24,6 +32,74 @@ fn fill(store: &Store) {
     store.save_settings(&settings()).unwrap();
 }
 
+/// What schema 2 has beside it: a run of a colleague, one deleted on another machine, plans deleted, logins, servers.
+fn fill_what_travels(store: &Store) {
+    let there = Store::in_memory();
+    let bob = Author { subject: "bob".to_owned(), name: "Bob".to_owned() };
+    let give = |from: &Store, author: Option<&Author>| {
+        let waiting = from.waiting(TARGET, &Choice::Everything).unwrap();
+        let arrived = waiting.iter().map(|waiting| {
+            let bytes = from.record(waiting.digest).unwrap().unwrap();
+            let record = Record::read(&bytes, now()).unwrap();
+            Arrived { digest: waiting.digest, bytes, record, author: author.cloned() }
+        });
+        let page = Page { arrived: arrived.collect(), ..Page::default() };
+        store.take_in(TARGET, &page, now()).unwrap();
+        let digests: Vec<Digest> = waiting.iter().map(|waiting| waiting.digest).collect();
+        from.confirm(TARGET, &digests).unwrap();
+        store.confirm(TARGET, &digests).unwrap();
+    };
+    there.save_run(&run(4)).unwrap();
+    give(&there, Some(&bob));
+    let mine = Store::in_memory();
+    mine.save_run(&run(5)).unwrap();
+    give(&mine, None);
+    mine.delete_runs(&[id(5)], now()).unwrap();
+    give(&mine, None);
+    store.save_plan(Uuid::from_u128(8), &Plan::for_url("http://localhost:2/"), now()).unwrap();
+    store.delete_plan(Uuid::from_u128(8), now()).unwrap();
+    store.save_accounts(&accounts()).unwrap();
+    store.save_sync_book(&servers()).unwrap();
+}
+
+fn accounts() -> AccountBook {
+    let kind = ProviderKind::OpenId {
+        issuer: "https://id.example.org".to_owned(),
+        client_id: "meshbench".to_owned(),
+        client_secret: None,
+        audience: Some("https://bench.example.org".to_owned()),
+        scopes: vec!["records".to_owned()],
+        callback: Some("/callback".to_owned()),
+    };
+    let server = Some("https://bench.example.org".to_owned());
+    let account = Account {
+        id: ACCOUNT,
+        provider: PROVIDER,
+        subject: "ann".to_owned(),
+        name: "Ann".to_owned(),
+        email: None,
+        since: now(),
+    };
+    AccountBook {
+        providers: vec![Provider { id: PROVIDER, name: "Acme".to_owned(), kind, server }],
+        accounts: vec![account],
+        active: Some(ACCOUNT),
+        ..AccountBook::default()
+    }
+}
+
+fn servers() -> SyncBook {
+    let target = SyncTarget {
+        id: TARGET,
+        server: "https://bench.example.org".to_owned(),
+        account: ACCOUNT,
+        space: "me".to_owned(),
+        choice: Choice::Labelled([("mesh".to_owned(), "istio".to_owned())].into()),
+        is_on: true,
+    };
+    SyncBook { targets: vec![target], ..SyncBook::default() }
+}
+
 /// Not a test: makes the file of the schema that this program writes, once before its release. Start it with
 /// `cargo test --test it store::golden::make -- --ignored`; never make the file of an older schema again.
 #[test]
@@ -32,11 +108,57 @@ fn make() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     fill(&store);
+    fill_what_travels(&store);
     store.compact().unwrap();
     store.close().unwrap();
-    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_1);
+    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_2);
     assert!(!to.exists(), "{} is there already and must stay as it is", to.display());
     fs::copy(dir.path().join(FILE), to).unwrap();
+}
+
+#[test]
+fn a_history_of_schema_2_reads_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_2);
+    fs::copy(&from, dir.path().join(FILE)).unwrap();
+    let (store, report) = open(dir.path());
+    assert_eq!(report.remarks, [Remark::Interrupted { id: id(3), name: run(3).name }]);
+    let mut noted = run(2);
+    noted.note = "a note".to_owned();
+    for (number, kept) in [(1, run(1)), (2, noted), (4, run(4))] {
+        assert_eq!(store.run(id(number)).unwrap(), Some(kept));
+    }
+    let list: Vec<RunId> = store.summaries().unwrap().iter().map(|row| row.id).collect();
+    assert_eq!(list, [4, 3, 2, 1].map(id));
+    assert_eq!(store.trash().unwrap(), [run(5).summary()], "deleted elsewhere");
+    let plan = Plan::for_url("http://localhost:1/");
+    assert_eq!(store.plans().unwrap(), [(Uuid::from_u128(9), plan)].into());
+    assert_eq!((store.settings().unwrap(), store.accounts().unwrap()), (settings(), accounts()));
+    assert_eq!(store.sync_book().unwrap(), servers());
+    let authors = store.authors().unwrap();
+    assert_eq!(
+        authors.into_iter().map(|(id, author)| (id, author.name)).collect::<Vec<_>>(),
+        [(id(4), "Bob".to_owned())]
+    );
+    assert_eq!(store.shared_runs(TARGET).unwrap(), [id(4), id(5)].into());
+    // What never left goes to a server that was added today, as it was written then.
+    let (target, mut kinds) = (Uuid::from_u128(78 << 100), Vec::new());
+    loop {
+        let waiting = store.waiting(target, &Choice::Everything).unwrap();
+        for waiting in &waiting {
+            let bytes = store.record(waiting.digest).unwrap().unwrap();
+            assert_eq!(Digest::of(&bytes), waiting.digest);
+            kinds.push(Record::read(&bytes, now()).unwrap().kind().name());
+            store.confirm(target, &[waiting.digest]).unwrap();
+        }
+        if waiting.is_empty() {
+            break;
+        }
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, ["annotation", "plan", "run"]);
+    assert_eq!(store.restore_runs(&[id(5)], now()).unwrap(), [run(5).summary()]);
 }
 
 #[test]
