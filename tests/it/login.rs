@@ -3,6 +3,7 @@
 mod attacks;
 mod flows;
 mod github;
+mod guarded;
 mod whole;
 
 use std::path::{Path, PathBuf};

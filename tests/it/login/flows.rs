@@ -20,7 +20,7 @@ const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
 
 /// A keyring in memory.
 #[derive(Default)]
-struct Pocket(Mutex<HashMap<String, String>>, AtomicBool);
+pub(super) struct Pocket(Mutex<HashMap<String, String>>, AtomicBool);
 
 /// What a keyring says that keeps nothing any more.
 const BROKEN: &str = "the keyring is locked";
@@ -64,7 +64,7 @@ fn with_browser() -> TellLogin {
     })
 }
 
-async fn logged_in(openid: &OpenId) -> LoggedIn {
+pub(super) async fn logged_in(openid: &OpenId) -> LoggedIn {
     let (provider, tell) = (openid.provider(), with_browser());
     let login = by_browser(&provider, &tell);
     tokio::time::timeout(Duration::from_secs(60), login).await.expect("in a minute").expect("a login")

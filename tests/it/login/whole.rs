@@ -58,13 +58,18 @@ impl Machine {
 }
 
 /// A server of records, ended with this.
-struct Records(Child, String);
+pub(super) struct Records(Child, pub(super) String);
 
 impl Records {
     fn start(openid: &OpenId, folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meshbench"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--client-id", "desktop", "--audience", AUDIENCE]);
         command.args(["--team", "shop=group:devs", "--issuer", &openid.issuer, "--store"]).arg(folder);
+        Self::of(command)
+    }
+
+    /// What this command starts, once it listens.
+    pub(super) fn of(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
