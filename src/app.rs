@@ -27,6 +27,7 @@ pub mod methods;
 pub mod mirror;
 pub mod operations;
 mod place;
+pub mod publish;
 pub mod publishing;
 mod record;
 mod runtime;

@@ -8,6 +8,7 @@ use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 use super::accounts::AccountCommand;
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
+use super::publish::PublishCommand;
 use super::sharing::SharingCommand;
 use super::state::{NoticeId, PlanId, Slot};
 
@@ -64,6 +65,8 @@ pub enum Command {
     ExportRuns(Vec<RunId>, ExportFormat),
     /// Write these runs to this file.
     ExportRunsTo(Vec<RunId>, ExportFormat, PathBuf),
+    /// About publishing to Meshery.
+    Publish(PublishCommand),
     /// Ask for a folder with the native dialog, then mirror history there.
     PickMirror,
     /// Write each run as a file into this folder, and take in runs that are only there.

@@ -16,6 +16,7 @@ use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
 use super::mirror::Mirrored;
+use super::publish::PublishNews;
 use super::sharing::SharingNews;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
 
@@ -93,6 +94,8 @@ pub enum Event {
     ExportPlacePicked(Vec<RunId>, ExportFormat, PathBuf),
     /// A person picked a folder to mirror history to.
     MirrorPicked(PathBuf),
+    /// Of publishing.
+    Publish(PublishNews),
     /// History was mirrored to a folder.
     Mirrored(Box<Mirrored>),
     /// A person picked a file with a plan.

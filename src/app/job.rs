@@ -9,6 +9,7 @@ use super::accounts::AccountJob;
 use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
+use super::publish::PublishJob;
 use super::sharing::SharingJob;
 use super::state::{PlanId, SavedPlan, Slot};
 
@@ -87,6 +88,8 @@ pub enum Job {
     Account(AccountJob),
     /// About sharing history.
     Sharing(SharingJob),
+    /// About publishing.
+    Publish(PublishJob),
     /// Show a notification on the desktop.
     TellDesktop {
         /// Whose news.

@@ -3,6 +3,7 @@
 //! The login comes from the system's keyring; one that a person imports goes there, and into no file. Without a keyring it
 //! is good for one time, and that is said.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::sync::meshery::{Bearer, Keep, Login, MesheryError, Profile, Provider,
 
 /// Under which profile runs are filed unless a person says another.
 pub const PROFILE: &str = "Meshbench";
+/// A token file is no larger.
+const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Stands in front of the name of a run whose numbers must not be used.
 pub const VOID_MARK: &str = "[VOID]";
 
@@ -104,6 +107,19 @@ impl PublishError {
             Self::Histogram(_) | Self::Keyring { .. } | Self::Start(_) => false,
         }
     }
+}
+
+/// The text of Meshery's token file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than such a file is.
+pub fn read_token_file(file: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    file.take(TOKEN_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > TOKEN_FILE_BYTES_MAX {
+        return Err(std::io::Error::other("it is larger than 64 KiB, which no token file is"));
+    }
+    Ok(text)
 }
 
 /// [`publish`], for who can wait.

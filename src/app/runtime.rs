@@ -15,6 +15,7 @@ mod clusters;
 mod desktop;
 mod files;
 mod forward;
+mod publish;
 mod run;
 mod serving;
 mod sharing;
@@ -40,6 +41,7 @@ use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
 use super::methods::ANSWER_MAX;
+use super::publish::{PublishJob, PublishNews};
 use super::sharing::SharingJob;
 use super::state::{Picked, Slot};
 
@@ -160,6 +162,8 @@ pub struct Runtime {
     adapters: adapters::Adapters,
     exchanges: sharing::Exchanges,
     logins: accounts::Logins,
+    /// The run that is being published.
+    publishing: Option<tokio::task::AbortHandle>,
 }
 
 impl Runtime {
@@ -194,6 +198,7 @@ impl Runtime {
             adapters: adapters::Adapters::default(),
             exchanges: sharing::Exchanges::default(),
             logins: accounts::Logins::default(),
+            publishing: None,
         };
         Ok((runtime, events))
     }
@@ -237,6 +242,7 @@ impl Runtime {
             Job::ReadPlans => self.ask_store(store::Shelf::read_plans),
             Job::Account(job) => self.start_account(job),
             Job::Sharing(job) => self.start_sharing(job),
+            Job::Publish(job) => self.start_publish(job),
             Job::SaveSettings(settings) => {
                 self.ask_store(move |shelf, outbox| shelf.save_settings(settings, outbox));
             }
@@ -471,6 +477,29 @@ impl Runtime {
             extensions: vec!["toml".to_owned()],
         };
         self.ask_person(request, |path| Event::Account(AccountNews::ProviderPicked(path)));
+    }
+
+    fn start_publish(&mut self, job: PublishJob) {
+        match job {
+            PublishJob::PickTokenFile => {
+                let request = DialogRequest {
+                    title: "Use a token file of Meshery".to_owned(),
+                    kind: DialogKind::Open,
+                    filter: "JSON".to_owned(),
+                    extensions: vec!["json".to_owned()],
+                };
+                self.ask_person(request, |path| Event::Publish(PublishNews::TokenFilePicked(path)));
+            }
+            PublishJob::Send { order, run, token_file } => {
+                let sent = publish::send(order, run, token_file, self.tokio.handle(), &self.outbox);
+                self.publishing = Some(sent);
+            }
+            PublishJob::Cancel => {
+                if let Some(publishing) = self.publishing.take() {
+                    publishing.abort();
+                }
+            }
+        }
     }
 
     fn pick_mirror(&self) {

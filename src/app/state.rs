@@ -15,6 +15,7 @@ use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
+use super::publish::Publish;
 use super::sharing::Sharing;
 
 /// The most notices that are kept.
@@ -55,6 +56,8 @@ pub struct State {
     pub accounts: Accounts,
     /// Servers that history is shared with.
     pub sharing: Sharing,
+    /// Publishing to Meshery.
+    pub publish: Publish,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// All that was deleted and can be brought back: here until Meshbench closes, elsewhere for [`crate::store::HELD_DAYS`] days.

@@ -9,6 +9,7 @@ mod methods;
 mod notice;
 mod passing;
 mod plan;
+mod publish;
 mod run;
 mod sharing;
 
@@ -57,6 +58,7 @@ impl State {
             Command::RestoreRuns(ids) => vec![Job::RestoreRuns(ids)],
             Command::ExportRuns(ids, format) => self.export_runs(ids, format),
             Command::ExportRunsTo(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
+            Command::Publish(command) => self.publish_command(command),
             Command::PickMirror => vec![Job::PickMirror],
             Command::Mirror(folder) => vec![Job::Mirror(folder)],
             Command::SavePlan(id, plan) => self.save_plan(id, plan, fresh),
@@ -120,6 +122,7 @@ impl State {
             Event::PlanImported(plan) => self.edit_plan(plan),
             Event::Exported { path } => self.exported(&path),
             Event::ExportPlacePicked(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
+            Event::Publish(news) => self.publish_news(news),
             Event::MirrorPicked(folder) => vec![Job::Mirror(folder)],
             Event::Mirrored(mirrored) => self.mirrored(*mirrored),
             Event::PlanFilePicked(path) => vec![Job::ImportPlan(path)],

@@ -1,6 +1,5 @@
 //! `publish`: a kept run, to a remote provider of Meshery. Experimental.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::app::publishing::{Publishing, VoidRuns, publish_and_wait};
@@ -12,9 +11,6 @@ use super::args::PublishArgs;
 use super::screen::Screen;
 use super::session::Session;
 use super::{Failure, Status};
-
-/// A token file is no larger.
-const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Carries out the command.
 pub(super) fn publish(options: PublishArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
@@ -63,13 +59,8 @@ fn token_file(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::Input(format!("--token-file {} cannot be read: {error}", path.display()))
     };
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text)
-    } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text)
-    };
-    read.map_err(failed)?;
-    Ok(text)
+    if path == Path::new("-") {
+        return publishing::read_token_file(std::io::stdin().lock()).map_err(failed);
+    }
+    std::fs::File::open(path).and_then(publishing::read_token_file).map_err(failed)
 }

@@ -125,7 +125,7 @@ fn head(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>])
         ui.add_space((ui.available_width() - live::CHOICE_WIDTH - EXPORT_WIDTH).max(0.0));
         live::timing_choice(cx, ui, &mut view.time);
         let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
-        export(cx, ui, "Export all", &ids);
+        export(cx, ui, "Export all", &ids, |_| {});
     });
     ui.add_space(SPACE[0]);
 }

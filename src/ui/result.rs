@@ -2,6 +2,7 @@
 
 mod detail;
 mod head;
+mod publish;
 mod summary;
 
 pub(super) use head::export;
@@ -32,6 +33,7 @@ pub struct ResultView {
     run: Option<RunId>,
     tab: Tab,
     draft: head::Draft,
+    publish: publish::PublishForm,
     curve: PlotsView,
     histogram: PlotsView,
     trials: PlotsView,
@@ -83,6 +85,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     let room = ui.available_height();
     widgets::scrolling(ui, "result", room, |ui| {
         let top = ui.cursor().top();
+        publish::ui(cx, ui, &mut view.publish, run);
         head::particulars(cx, ui, &mut view.draft, run);
         let brief = if view.tab == Tab::Summary { head::Brief::No } else { head::Brief::Yes };
         head::warnings(cx, ui, run, brief);

@@ -45,6 +45,8 @@ mod window_adapters;
 mod window_clusters;
 #[cfg(feature = "gui")]
 mod window_form_history;
+#[cfg(feature = "gui")]
+mod window_publish;
 #[cfg(feature = "inspection")]
 mod window_real;
 #[cfg(feature = "gui")]

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::app::command::{ExportFormat, Page};
 use crate::app::event::{Opened, Progress};
 use crate::app::job::JobKey;
+use crate::app::publish::{PublishCommand, PublishJob, PublishNews, PublishOrder};
+use crate::app::publishing::{PublishedRun, VoidRuns};
 use crate::app::state::{COMPARED_MAX, NOTICES_MAX, NoticeAction, Open, Phase};
 use crate::model::run::{Environment, Histograms, RUN_VERSION, Rate, Run, RunEdit};
 use crate::model::{Ended, Labels, Pacing, Plan, Quantiles, RunId};
@@ -246,6 +248,47 @@ fn deleted_runs_come_back() {
     assert!(matches!(jobs.as_slice(), [Job::RestoreRuns(ids)] if *ids == [id(1)]));
     state.event(Event::RunsRestored(gone[..1].to_vec()), fresh(0));
     assert_eq!((state.trash.len(), state.deleted.as_deref()), (1, Some(&gone[1..])));
+}
+
+#[test]
+fn one_run_is_published_at_a_time_and_late_news_is_ignored() {
+    let mut state = opened([1]);
+    let order = PublishOrder {
+        run: id(1),
+        address: "https://meshery.test".to_owned(),
+        profile: None,
+        void: VoidRuns::Refused,
+    };
+    let send = || Command::Publish(PublishCommand::Send(order.clone()));
+    assert!(state.command(send(), fresh(0)).is_empty(), "it is not open");
+    state.command(Command::OpenRun(id(1)), fresh(0));
+    state.event(Event::RunsRead(vec![Arc::new(a_run(1))]), fresh(0));
+    state.event(Event::Publish(PublishNews::TokenFilePicked("/auth.json".into())), fresh(0));
+    let jobs = state.command(send(), fresh(0));
+    assert!(
+        matches!(jobs.as_slice(), [Job::Publish(PublishJob::Send { token_file: Some(_), .. })]),
+        "{jobs:?}"
+    );
+    assert!(state.command(send(), fresh(0)).is_empty(), "it is on its way");
+    state.event(Event::Publish(PublishNews::Failed(id(1), "No way".to_owned())), fresh(0));
+    assert_eq!((state.publish.going, state.publish.trouble.as_deref()), (None, Some("No way")));
+    assert!(state.publish.token_file.is_some(), "to try again");
+    state.command(send(), fresh(0));
+    state.command(Command::Publish(PublishCommand::Cancel), fresh(0));
+    let published = PublishedRun {
+        name: "a run".to_owned(),
+        address: order.address.clone(),
+        result: None,
+        profile: "p".to_owned(),
+        remarks: vec!["The login is not kept for the next time.".to_owned()],
+    };
+    let done = || Event::Publish(PublishNews::Done(id(1), Box::new(published.clone())));
+    state.event(done(), fresh(0));
+    assert!(state.publish.done.is_none() && state.notices.is_empty(), "nobody waits for it");
+    state.command(send(), fresh(0));
+    state.event(done(), fresh(0));
+    assert_eq!((state.publish.going, state.notices.len()), (None, 2));
+    assert!(state.publish.done.is_some() && state.publish.token_file.is_none());
 }
 
 #[test]

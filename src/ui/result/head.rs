@@ -46,7 +46,9 @@ pub(super) fn title(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &R
             ui.set_min_width(room.x);
             name(cx, ui, &mut view.draft, run);
         });
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| actions(cx, ui, view.is_redacted, run));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            actions(cx, ui, view.is_redacted, &mut view.publish.is_shown, run);
+        });
     });
 }
 
@@ -114,7 +116,7 @@ fn named(response: &Response, name: &str, text: &str) {
 }
 
 /// From right to left.
-fn actions(cx: &mut Cx<'_>, ui: &mut Ui, is_redacted: bool, run: &Run) {
+fn actions(cx: &mut Cx<'_>, ui: &mut Ui, is_redacted: bool, publishes: &mut bool, run: &Run) {
     let plan = || Box::new(run.plan.clone());
     if is_redacted {
         let hint = "Secrets are not kept with a run: put them in first";
@@ -127,11 +129,23 @@ fn actions(cx: &mut Cx<'_>, ui: &mut Ui, is_redacted: bool, run: &Run) {
     if ui.add(Button::new("Edit plan").min_size(vec2(0.0, CONTROL_HEIGHT + 4.0))).clicked() {
         cx.push(Command::EditPlan(plan()));
     }
-    export(cx, ui, "Export", &[run.id]);
+    export(cx, ui, "Export", &[run.id], |ui| {
+        ui.separator();
+        if ui.button("Publish to Meshery (experimental)…").clicked() {
+            *publishes = true;
+            ui.close();
+        }
+    });
 }
 
-/// A button whose menu has every format.
-pub(in crate::ui) fn export(cx: &mut Cx<'_>, ui: &mut Ui, words: &str, runs: &[crate::model::RunId]) {
+/// A button whose menu has every format, and what else there is.
+pub(in crate::ui) fn export(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    words: &str,
+    runs: &[crate::model::RunId],
+    more: impl FnOnce(&mut Ui),
+) {
     let button = Button::new(words).min_size(vec2(0.0, CONTROL_HEIGHT + 4.0));
     eframe::egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
         for format in ExportFormat::ALL {
@@ -140,6 +154,7 @@ pub(in crate::ui) fn export(cx: &mut Cx<'_>, ui: &mut Ui, words: &str, runs: &[c
                 ui.close();
             }
         }
+        more(ui);
     });
 }
 
