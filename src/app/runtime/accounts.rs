@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use crate::account::{Keyring, LoginError, LoginStep, Sessions, TellLogin, by_browser, by_device};
+use crate::account::{
+    Keyring, LoginError, LoginStanding, LoginStep, Sessions, TellLogin, by_browser, by_device,
+};
 use crate::app::accounts::{AccountNews, How, Place};
 use crate::app::event::Event;
 use crate::model::account::{Account, AccountBook, Provider, ProviderKind};
@@ -86,7 +88,10 @@ impl Logins {
     /// Finds out how a login stands.
     pub(super) fn look(&self, account: Uuid, handle: &Handle, outbox: &Outbox) {
         let (sessions, outbox) = (self.sessions.clone(), outbox.clone());
-        handle.spawn(async move { tell_standing(account, &sessions, &outbox).await });
+        handle.spawn(async move {
+            let standing = sessions.standing(account).await;
+            outbox.post(Event::Account(AccountNews::Standing(account, standing))).await;
+        });
     }
 
     /// The tokens of every account.
@@ -96,14 +101,10 @@ impl Logins {
     }
 }
 
-async fn tell_standing(account: Uuid, sessions: &Sessions, outbox: &Outbox) {
-    let standing = sessions.standing(account).await;
-    outbox.post(Event::Account(AccountNews::Standing(account, standing))).await;
-}
-
 fn tokens_of(account: Uuid, sessions: Sessions, book: Arc<Mutex<AccountBook>>, outbox: Outbox) -> Tokens {
+    let told = Arc::<Mutex<Option<LoginStanding>>>::default();
     Arc::new(move |which| {
-        let (sessions, outbox) = (sessions.clone(), outbox.clone());
+        let (sessions, outbox, told) = (sessions.clone(), outbox.clone(), Arc::clone(&told));
         let provider = {
             let book = book.lock().unwrap_or_else(PoisonError::into_inner);
             book.account(account).and_then(|account| book.provider(account.provider)).cloned()
@@ -111,7 +112,12 @@ fn tokens_of(account: Uuid, sessions: Sessions, book: Arc<Mutex<AccountBook>>, o
         Box::pin(async move {
             let provider = provider.ok_or_else(|| "log in again, under Account".to_owned())?;
             let token = sessions.access(account, &provider, which == Which::Fresh).await;
-            tell_standing(account, &sessions, &outbox).await;
+            // Asked for with every request of an exchange, and seldom another.
+            let standing = sessions.standing(account).await;
+            let before = told.lock().unwrap_or_else(PoisonError::into_inner).replace(standing.clone());
+            if before.as_ref() != Some(&standing) {
+                outbox.post(Event::Account(AccountNews::Standing(account, standing))).await;
+            }
             token.map_err(|error| error.to_string())
         })
     })

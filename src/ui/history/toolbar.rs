@@ -9,6 +9,7 @@ use crate::app::{Command, ExportFormat};
 use crate::model::sync::Author;
 use crate::model::{RunId, RunSummary, number};
 use crate::ui::form::name;
+use crate::ui::theme::CONTROL_HEIGHT;
 use crate::ui::{Cx, widgets};
 
 use super::list::Whose;
@@ -49,19 +50,20 @@ impl HistoryPage {
     /// What was deleted on other machines, to bring back. What was deleted last has its button already.
     pub(super) fn trash_menu(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let state = cx.state;
-        let last = |run: &&RunSummary| {
-            state.deleted.as_ref().is_none_or(|deleted| deleted.iter().all(|one| one.id != run.id))
-        };
-        let trash: Vec<&RunSummary> = state.trash.iter().filter(last).collect();
-        if trash.is_empty() {
+        let deleted = state.deleted.as_deref().unwrap_or_default();
+        // All that was deleted last is in the trash too. This is asked in each frame, and may be of thousands.
+        if state.trash.len() <= deleted.len() {
             return;
         }
+        let last: BTreeSet<RunId> = deleted.iter().map(|run| run.id).collect();
+        let trash: Vec<&RunSummary> = state.trash.iter().filter(|run| !last.contains(&run.id)).collect();
         let words = format!("Deleted runs ({})…", number::count(trash.len() as u64));
         ui.menu_button(words, |ui| {
             ui.set_min_width(TRASH_WIDTH);
             widgets::caption(ui, cx.theme, TRASH);
-            ScrollArea::vertical().max_height(TRASH_HEIGHT).show(ui, |ui| {
-                for run in &trash {
+            let scrolled = ScrollArea::vertical().max_height(TRASH_HEIGHT);
+            scrolled.show_rows(ui, CONTROL_HEIGHT, trash.len(), |ui, rows| {
+                for run in &trash[rows] {
                     ui.horizontal(|ui| {
                         let back = ui.button("Bring back");
                         name(ui, &back, &format!("Bring back “{}”", run.name));
