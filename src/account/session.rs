@@ -213,8 +213,8 @@ impl Sessions {
         if held.tokens.is_none() {
             match self.read(account).await {
                 Ok(kept) => held.tokens = kept,
-                Err(reason) => {
-                    let lasts = Lasts::Unknown(reason.to_string());
+                Err(SessionError::LoggedOut(reason) | SessionError::Unavailable(reason)) => {
+                    let lasts = Lasts::Unknown(reason);
                     return LoginStanding { kept: Kept::Keyring, lasts };
                 }
             }

@@ -23,6 +23,8 @@ use sync::SyncForm;
 
 /// Side of the circle with a person's initials, in points.
 const FACE: f32 = 32.0;
+/// Room for what can be done with an account, in points.
+const ACTIONS_WIDTH: f32 = 160.0;
 
 /// What a person is writing on the page.
 #[derive(Debug, Default)]
@@ -158,10 +160,12 @@ fn person(cx: &Cx<'_>, ui: &mut Ui, shown: &Person<'_>, actions: impl FnOnce(&mu
                 ui.painter().galley(rect.center() - galley.size() / 2.0, galley, cx.theme.text);
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
-                    ui.label(RichText::new(shown.name).strong());
-                    for line in [&shown.about, &shown.stands] {
-                        if !line.is_empty() {
-                            ui.label(RichText::new(line).small().color(cx.theme.text_muted));
+                    ui.set_max_width((ui.available_width() - ACTIONS_WIDTH).max(FACE));
+                    let line = |ui: &mut Ui, words: RichText| ui.add(Label::new(words).truncate());
+                    line(ui, RichText::new(shown.name).strong());
+                    for words in [&shown.about, &shown.stands] {
+                        if !words.is_empty() {
+                            line(ui, RichText::new(words).small().color(cx.theme.text_muted));
                         }
                     }
                 });

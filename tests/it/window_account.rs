@@ -197,6 +197,29 @@ fn a_login_and_what_is_shared_look_as_kept() {
 }
 
 #[test]
+fn a_long_word_about_a_login_leaves_room_for_what_can_be_done() {
+    let mut state = logged_in(Page::Account);
+    let lasts = Lasts::Unknown("the keyring: no keyring: ".repeat(20));
+    let standing = LoginStanding { kept: Kept::Keyring, lasts };
+    state.accounts.standing.insert(Uuid::from_u128(2 << 100), standing);
+    let window = dark(state);
+    for words in ["Log out", "In use"] {
+        let at = window.get_by_label(words).rect();
+        assert!(at.left() > 0.0 && at.right() < 1000.0, "{words}: {at}");
+    }
+}
+
+#[test]
+fn what_was_deleted_elsewhere_looks_as_kept() {
+    let mut state = shared(Page::History);
+    state.trash = state.history.split_off(8);
+    pictures("history_trash", &state, |window| {
+        window.get_by_label("Deleted runs (4)…").click();
+        window.run_steps(8);
+    });
+}
+
+#[test]
 fn a_login_that_failed_looks_as_kept() {
     let mut failed = logged_in(Page::Account);
     failed.accounts.trouble = Some(
