@@ -15,6 +15,7 @@ use crate::model::host::is_safe;
 const KEYS_MAX: usize = 64;
 /// How long one waits before asking again for a key that was not there.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+const TOO_SOON: &str = "it was asked a moment ago";
 /// How long keys are used before they are asked for again.
 const KEYS_FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How long keys are used where the issuer does not answer.
@@ -124,7 +125,7 @@ impl Issuer {
             return Ok(found);
         }
         let too_soon = known.asked.is_some_and(|asked| now.duration_since(asked).abs() < ASK_AGAIN);
-        let asked = if too_soon { Err("it was asked a moment ago".to_owned()) } else { self.ask(now).await };
+        let asked = if too_soon { Err(TOO_SOON.to_owned()) } else { self.ask(now, known.asked).await };
         let known = self.known();
         let found = fitting(&known);
         let is_younger = |limit| known.had.is_some_and(|had| now.duration_since(had) < limit);
@@ -143,14 +144,20 @@ impl Issuer {
         }
     }
 
-    async fn ask(&self, now: Timestamp) -> Result<(), String> {
-        let before = self.known().asked;
+    /// Asks for the keys, if nobody else has since `before`: then what came of that counts.
+    async fn ask(&self, now: Timestamp, before: Option<Timestamp>) -> Result<(), String> {
         let _alone = self.asking.lock().await;
-        if self.known().asked != before {
-            // Another has asked meanwhile.
-            return Ok(());
+        let known = self.known();
+        if known.asked != before {
+            return if known.had == known.asked { Ok(()) } else { Err(TOO_SOON.to_owned()) };
         }
+        let came = self.fetch(now).await;
+        // Not before: whoever asks may break off, and others wait for the answer.
         self.change(|known| known.asked = Some(now));
+        came
+    }
+
+    async fn fetch(&self, now: Timestamp) -> Result<(), String> {
         let discovery = self.discovery().await?;
         let url = Url::parse(&discovery.jwks_uri).map_err(|error| error.to_string())?;
         let (found, date): (Keys, _) = self.web.get(&url, None).await.map_err(|error| chain(&error))?;
