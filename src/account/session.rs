@@ -232,6 +232,18 @@ impl Sessions {
         provider: &Provider,
         is_refused: bool,
     ) -> Result<String, SessionError> {
+        let (sessions, provider) = (self.clone(), provider.clone());
+        // Not broken off with whoever asks: a renewed login that nobody keeps is lost, where each renews once only.
+        let asking = tokio::spawn(async move { sessions.current(account, &provider, is_refused).await });
+        asking.await.unwrap_or_else(|error| Err(SessionError::Unavailable(error.to_string())))
+    }
+
+    async fn current(
+        &self,
+        account: Uuid,
+        provider: &Provider,
+        is_refused: bool,
+    ) -> Result<String, SessionError> {
         let slot = self.slot(account);
         // Whoever comes second finds what the first has brought.
         let mut held = slot.lock().await;
@@ -244,7 +256,9 @@ impl Sessions {
         };
         let now = Timestamp::now();
         let is_new = held.renewed.is_some_and(|at| at.elapsed() < JUST_NOW);
-        if let Some(good) = tokens.good(now, EARLY).or_else(|| tokens.access.as_ref().filter(|_| is_new))
+        // Some providers' tokens last for less than we like: those that were just renewed are good to their end.
+        let early = if is_new { SignedDuration::ZERO } else { EARLY };
+        if let Some(good) = tokens.good(now, early)
             && (!is_refused || is_new)
         {
             return Ok(good.clone());

@@ -20,7 +20,7 @@ const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
 
 /// A keyring in memory.
 #[derive(Default)]
-pub(super) struct Pocket(Mutex<HashMap<String, String>>, AtomicBool);
+pub(crate) struct Pocket(Mutex<HashMap<String, String>>, AtomicBool);
 
 /// What a keyring says that keeps nothing any more.
 const BROKEN: &str = "the keyring is locked";
@@ -64,7 +64,7 @@ fn with_browser() -> TellLogin {
     })
 }
 
-pub(super) async fn logged_in(openid: &OpenId) -> LoggedIn {
+pub(crate) async fn logged_in(openid: &OpenId) -> LoggedIn {
     let (provider, tell) = (openid.provider(), with_browser());
     let login = by_browser(&provider, &tell);
     tokio::time::timeout(Duration::from_secs(60), login).await.expect("in a minute").expect("a login")
@@ -185,4 +185,37 @@ async fn what_is_no_provider_is_said() {
     other.kind = at(openid.issuer.clone());
     let unknown = by_device(&other, &tell).await.err().unwrap();
     assert!(matches!(&unknown, LoginError::Provider(words) if words.contains("invalid_client")), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_off_leaves_neither_the_login_nor_the_keys_half_asked_for() {
+    let openid = OpenId::start(300);
+    let (pocket, provider) = (Arc::new(Pocket::default()), openid.provider());
+    let sessions = Sessions::new(Arc::clone(&pocket) as Arc<dyn Vault>);
+    sessions.keep(ACCOUNT, logged_in(&openid).await.tokens).await;
+    for _ in 0..5 {
+        let later = Sessions::new(Arc::clone(&pocket) as Arc<dyn Vault>);
+        tokio::select! {
+            biased;
+            _ = later.access(ACCOUNT, &provider, false) => {}
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+        assert!(later.access(ACCOUNT, &provider, false).await.is_ok(), "each renewal is kept");
+    }
+    let token = sessions.access(ACCOUNT, &provider, false).await.unwrap();
+    let verifier = Arc::new(Verifier::new(&openid.issuer, AUDIENCE, "groups").unwrap());
+    let now = Timestamp::now();
+    tokio::select! {
+        biased;
+        _ = verifier.access(&token, now) => {}
+        () = tokio::task::yield_now() => {}
+    }
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (verifier, token) = (Arc::clone(&verifier), token.clone());
+        asking.spawn(async move { verifier.access(&token, now).await });
+    }
+    for answer in asking.join_all().await {
+        assert!(answer.is_ok(), "{answer:?}");
+    }
 }
