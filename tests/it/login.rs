@@ -1,7 +1,7 @@
 //! Logins, with a real OpenID provider and a browser without a person; and everything that others may try.
 
 mod attacks;
-mod flows;
+pub(crate) mod flows;
 mod github;
 mod guarded;
 mod whole;
@@ -18,17 +18,17 @@ use crate::kube::{Process, free_port, until};
 /// Where `./test` puts it; tests/openid/package.json says the same.
 const OPENID: &str = "openid-9.13.3";
 /// What access tokens are for.
-const AUDIENCE: &str = "https://bench.test/records";
+pub(crate) const AUDIENCE: &str = "https://bench.test/records";
 
 /// A provider of logins.
-struct OpenId {
-    issuer: String,
+pub(crate) struct OpenId {
+    pub(crate) issuer: String,
     _folder: tempfile::TempDir,
     _process: Process,
 }
 
 impl OpenId {
-    fn start(access_seconds: u32) -> Self {
+    pub(crate) fn start(access_seconds: u32) -> Self {
         let modules = openid_modules();
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
         let log = folder.path().join("log");
@@ -49,7 +49,7 @@ impl OpenId {
         Self { issuer: format!("http://127.0.0.1:{port}"), _folder: folder, _process: process }
     }
 
-    fn provider(&self) -> Provider {
+    pub(crate) fn provider(&self) -> Provider {
         Provider {
             id: Uuid::from_u128(1 << 100),
             name: "Tests".to_owned(),

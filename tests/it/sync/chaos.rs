@@ -18,7 +18,7 @@ use super::parts::{Machine, Running, in_time, limits, now};
 use crate::store::{Draw, id, run};
 
 /// Passes bytes on to a server, and breaks off, stalls or answers in its place as it is drawn.
-async fn bad_way(server: SocketAddr, seed: u64) -> SocketAddr {
+pub(super) async fn bad_way(server: SocketAddr, seed: u64) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let drawn = Arc::new(AtomicU64::new(seed));
@@ -121,7 +121,7 @@ async fn whatever_goes_wrong_all_have_the_same_in_the_end() {
 }
 
 /// The address is free as soon as the server that was killed has let go of it.
-async fn address_again(address: SocketAddr) -> SocketAddr {
+pub(super) async fn address_again(address: SocketAddr) -> SocketAddr {
     in_time(async {
         while let Err(error) = TcpListener::bind(address).await {
             assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);

@@ -63,6 +63,16 @@ impl Running {
         limits: Limits,
         at: SocketAddr,
     ) -> Self {
+        Self::for_those(Arc::new(Names), store, limits, at).await
+    }
+
+    /// With another way to tell whom tokens are from.
+    pub(super) async fn for_those(
+        gate: Arc<dyn Gate>,
+        store: Arc<dyn object_store::ObjectStore>,
+        limits: Limits,
+        at: SocketAddr,
+    ) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -78,7 +88,7 @@ impl Running {
         };
         let task = tokio::spawn(async move {
             let stop = async { drop(stopped.await) };
-            serve(listener, settings, store, Arc::new(Names), stop).await.unwrap();
+            serve(listener, settings, store, gate, stop).await.unwrap();
         });
         Self { address, log, stop: Some(stop), task }
     }
