@@ -1,9 +1,9 @@
 //! Version, licences, and where things are.
 
-use eframe::egui::{CollapsingHeader, RichText, ScrollArea, Sense, Ui, Vec2};
+use eframe::egui::{CollapsingHeader, Label, RichText, Sense, Ui, Vec2};
 
 use super::shell::Machine;
-use super::theme::{self, PAGE_WIDTH_MAX, SPACE};
+use super::theme::{self, SPACE};
 use super::{Cx, icon, widgets};
 
 const INTER_LICENSE: &str = include_str!("../../assets/fonts/Inter-OFL.txt");
@@ -11,8 +11,7 @@ const HACK_LICENSE: &str = include_str!("../../assets/fonts/Hack-LICENSE.txt");
 const NAME_WIDTH: f32 = 120.0;
 
 pub(super) fn ui(ui: &mut Ui, cx: &Cx<'_>, machine: &Machine) {
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.set_max_width(PAGE_WIDTH_MAX);
+    widgets::page(ui, |ui| {
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::hover());
             icon::mark(ui.painter(), rect, &cx.theme.quantiles, cx.theme.background);
@@ -29,7 +28,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &Cx<'_>, machine: &Machine) {
             ui.label("Apache-2.0");
         });
         row(ui, cx, "Drawn by", |ui| {
-            ui.label(drawn_by(machine));
+            ui.add(Label::new(drawn_by(machine)).wrap());
         });
         row(ui, cx, "Data", |ui| {
             widgets::copyable(ui, "the data directory’s path", &cx.state.data_dir.display().to_string());

@@ -6,8 +6,7 @@ mod sync;
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Align, Button, CornerRadius, Frame, Label, Layout, Margin, RichText, ScrollArea, Sense, Stroke,
-    TextStyle, Ui, vec2,
+    Align, Button, CornerRadius, Frame, Label, Layout, Margin, RichText, Sense, Stroke, TextStyle, Ui, vec2,
 };
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ use crate::app::accounts::AccountCommand;
 use crate::model::account::Account;
 use crate::model::causes::sentence;
 
-use super::theme::{CORNER, PAGE_WIDTH_MAX, SPACE};
+use super::theme::{CORNER, SPACE};
 use super::{Cx, Theme, widgets};
 use login::LoginForm;
 use sync::SyncForm;
@@ -38,8 +37,7 @@ pub struct AccountPage {
 impl AccountPage {
     /// Draws the page and takes what a person does.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.set_max_width(PAGE_WIDTH_MAX);
+        widgets::page(ui, |ui| {
             ui.spacing_mut().item_spacing.y = SPACE[1];
             widgets::section(ui, "Who you are");
             self.look(cx);

@@ -1,12 +1,12 @@
 //! Choices for the whole program.
 
-use eframe::egui::{Align, DragValue, Label, Layout, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Align, DragValue, Label, Layout, RichText, Ui, vec2};
 
 use crate::app::Command;
 use crate::model::{Settings, ThemeChoice, Timer};
 
 use super::shell::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
-use super::theme::{PAGE_WIDTH_MAX, SPACE};
+use super::theme::SPACE;
 use super::{Cx, widgets};
 
 /// The most threads that can be asked for.
@@ -24,8 +24,7 @@ pub(super) struct SettingsPage {
 impl SettingsPage {
     pub(super) fn ui(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let mut new = cx.state.settings.clone();
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.set_max_width(PAGE_WIDTH_MAX);
+        widgets::page(ui, |ui| {
             ui.spacing_mut().item_spacing.y = SPACE[2];
             appearance(ui, cx, &mut new);
             ui.add_space(SPACE[2]);

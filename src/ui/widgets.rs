@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use super::icon;
-use super::theme::{self, CONTROL_HEIGHT, CORNER, SPACE, Theme};
+use super::theme::{self, CONTROL_HEIGHT, CORNER, PAGE_WIDTH_MAX, SPACE, Theme};
 
 /// The one button of a page that does what the page is for.
 pub fn primary(ui: &mut Ui, theme: &Theme, words: &str) -> Response {
@@ -181,6 +181,15 @@ pub fn heading(ui: &mut Ui, words: &str) -> Response {
 
 fn heading_role(ui: &Ui, response: &Response) {
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_role(Role::Heading));
+}
+
+/// A page of text or forms: as wide as is good to read, or as there is room, and scrolled where it is longer.
+pub fn page<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let shown = ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(PAGE_WIDTH_MAX.min(ui.available_width()));
+        contents(ui)
+    });
+    shown.inner
 }
 
 /// What a list or plot says while it has nothing to show; whether its button was clicked.

@@ -209,6 +209,20 @@ fn a_long_word_about_a_login_leaves_room_for_what_can_be_done() {
     }
 }
 
+/// As at a zoom of 1.5 on a small screen.
+#[test]
+fn a_narrow_window_has_everything_in_it() {
+    const WIDTH: f32 = 850.0;
+    for (page, words) in [(Page::Account, "Log out"), (Page::Account, "Use Local"), (Page::Settings, "Dark")]
+    {
+        let mut window = dark(logged_in(page));
+        window.set_size([WIDTH, 530.0].into());
+        window.run();
+        let at = window.get_by_label(words).rect();
+        assert!(at.left() > 0.0 && at.right() < WIDTH, "{words}: {at}");
+    }
+}
+
 #[test]
 fn what_was_deleted_elsewhere_looks_as_kept() {
     let mut state = shared(Page::History);
