@@ -506,8 +506,9 @@ fn a_run_is_paused_resumed_and_sped_up_while_it_goes() {
         let mut watch = |measured: &Measured| {
             let at = measured.since_start;
             if step == 0 && at >= Duration::from_millis(250) {
-                control.pause();
+                // A mark is of now, a pause of a moment later.
                 control.mark("deployed v2");
+                control.pause();
                 step = 1;
             } else if step == 1 && at >= Duration::from_millis(250) + pause {
                 assert!(measured.is_paused);
