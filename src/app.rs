@@ -24,6 +24,7 @@ mod heavy;
 mod hopeless;
 pub mod job;
 pub mod methods;
+pub mod metrics;
 pub mod mirror;
 pub mod operations;
 mod place;

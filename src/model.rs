@@ -16,6 +16,7 @@ pub mod host;
 pub mod inventory;
 pub mod manifest;
 pub mod mesh;
+pub mod metrics;
 pub mod number;
 pub mod plan;
 pub mod record;

@@ -1,0 +1,27 @@
+//! Metrics: where they are read, what is asked, how it is shown, and what of it is kept with a run. Plain data and pure
+//! rules.
+//!
+//! ```text
+//!  Source (where)   Board ─ Panel ─ PanelQuery ─ Ask ─┬─ Measure ─▶ PromQL, or worked out from what was scraped
+//!                                                     └─ PromQl  ─▶ as it was written
+//!  Answer ◀─ Series of Points, in milliseconds since 1970
+//!  RunMetrics = boards and what they showed over a run, and what it cost
+//! ```
+
+pub mod board;
+pub mod kept;
+pub mod measure;
+pub mod series;
+pub mod source;
+pub mod unit;
+
+pub use board::{
+    Ask, Board, BoardId, Panel, PanelKind, PanelQuery, Reduce, Row, Threshold, Variable, VariableKind,
+};
+pub use kept::{Component, Cost, KeptBoard, KeptPanel, RunMetrics};
+pub use measure::{Matcher, Measure, Op, Selector};
+pub use series::{Answer, Grid, Point, Series};
+pub use source::{
+    Access, Facts, Login, MetricsBook, Place, Product, Scope, Source, SourceId, SourceKind, TlsFiles,
+};
+pub use unit::Unit;
