@@ -8,6 +8,7 @@ use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 use super::accounts::AccountCommand;
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
+use super::metrics::MetricsCommand;
 use super::publish::PublishCommand;
 use super::sharing::SharingCommand;
 use super::state::{NoticeId, PlanId, Slot};
@@ -105,6 +106,8 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// About adapters.
     Adapter(AdapterCommand),
+    /// About metrics.
+    Metrics(MetricsCommand),
     /// About logins.
     Account(AccountCommand),
     /// About sharing history.
@@ -133,6 +136,8 @@ pub enum Page {
     Load,
     /// Every run ever made; one run's result; several as an overlay.
     History,
+    /// What meshes and applications say of themselves.
+    Metrics,
     /// Logins, and with whom history is shared.
     Account,
     /// Choices.

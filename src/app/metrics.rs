@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::RunId;
-use crate::model::cluster::{ContextKey, Trouble};
+use jiff::Timestamp;
+
+use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::{
-    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, RunMetrics, Scope, Source, SourceId,
+    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
 };
+use crate::model::{Run, RunId};
 
 use super::clusters::Sources;
-use crate::model::cluster::Consent;
 
 /// The ranges that are offered, in seconds.
 pub const RANGES_S: [u64; 9] = [300, 900, 1800, 3600, 10_800, 21_600, 86_400, 172_800, 604_800];
@@ -38,6 +39,12 @@ pub struct Metrics {
     pub removed: Option<Removed>,
     /// A board that was imported last: the page shows it and its notes.
     pub imported: Option<BoardId>,
+    /// Runs whose metrics are being read, and how that stands.
+    pub keeping: BTreeMap<RunId, Keeping>,
+    /// What is kept with runs for as long as the program runs, in the place of what the book says.
+    pub passing: Option<Passing>,
+    /// Whether sources were asked once.
+    pub(super) is_begun: bool,
     /// Grows with each question: news of older ones is ignored.
     pub number: u64,
     /// Grows with each change of what panels show, so that faces may cache what they derive.
@@ -57,6 +64,8 @@ pub struct Shown {
     pub panels: BTreeMap<PanelPlace, PanelState>,
     /// Whether answers are awaited.
     pub is_asking: bool,
+    /// Whether it is asked for, now and later.
+    pub is_watched: bool,
 }
 
 /// What a panel shows.
@@ -79,6 +88,30 @@ pub struct Standing {
     pub trouble: Option<Trouble>,
     /// That its secret is only kept until Meshbench closes, and why.
     pub passing_secret: Option<String>,
+    /// The number of the question: news of older ones is ignored.
+    pub number: u64,
+}
+
+/// A source and boards that are used and not kept in mind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passing {
+    /// The source.
+    pub source: Source,
+    /// Its boards that are kept with runs.
+    pub boards: Vec<Arc<Board>>,
+}
+
+/// How it stands with the metrics of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// The source has not read everything yet; it is asked then.
+    Waiting(Timestamp),
+    /// It is being asked.
+    Asking,
+    /// They are kept.
+    Kept,
+    /// They are not, and why.
+    Failed(String),
 }
 
 /// A source that was seen in a cluster.
@@ -169,6 +202,12 @@ pub enum MetricsCommand {
     ExportBoardTo(BoardId, PathBuf),
     /// Keep these boards with each run from now on; none for no metrics.
     KeepWithRuns(Vec<BoardId>),
+    /// Use this source and these boards for runs, as long as the program runs, with a token or password.
+    UsePassing(Box<Passing>, Option<String>),
+    /// Read the metrics of a run that is in history, or try again.
+    KeepFor(RunId),
+    /// Do not wait for the metrics of a run.
+    StopKeeping(RunId),
 }
 
 /// News about metrics.
@@ -186,6 +225,8 @@ pub enum MetricsNews {
     Panel(u64, PanelPlace, Grid, Arc<Vec<Result<Answer, String>>>),
     /// The round with this number is over.
     Asked(u64, Grid),
+    /// The source of the round with this number could not be asked.
+    Lost(u64, Trouble),
     /// A person picked files with boards.
     BoardsPicked(Vec<PathBuf>),
     /// A board was read.
@@ -194,10 +235,10 @@ pub enum MetricsNews {
     BoardPlacePicked(Box<Board>, PathBuf),
     /// What was chosen is on disk.
     BookSaved,
+    /// How it stands with the metrics of a run.
+    Keeping(RunId, Keeping),
     /// Metrics are kept with a run.
-    Kept(Arc<RunMetrics>),
-    /// They are not, and why.
-    NotKept(RunId, String),
+    Kept(Arc<Run>),
 }
 
 /// Background work about metrics.
@@ -207,6 +248,8 @@ pub enum MetricsJob {
     Save(Box<MetricsBook>),
     /// Keep a source's secret.
     KeepSecret(SourceId, String),
+    /// Use it for as long as the program runs.
+    UseSecret(SourceId, String),
     /// Forget it.
     ForgetSecret(SourceId),
     /// Ask a source what it is.
@@ -225,8 +268,12 @@ pub enum MetricsJob {
     PickBoardPlace(Box<Board>),
     /// Write a board.
     WriteBoard(Box<Board>, PathBuf),
+    /// Begin to read a source that is not read by a server, for a run that begins.
+    ReadFor(RunId, Box<Reach>),
     /// Ask for boards over a run that has ended, two scrapes after its end, and keep what they showed with it.
     Keep(Box<Keep>),
+    /// Do not wait for the metrics of a run.
+    StopKeeping(RunId),
 }
 
 /// A source, and what is needed to reach it.
@@ -236,8 +283,8 @@ pub struct Reach {
     pub source: Source,
     /// Where kubeconfigs are.
     pub sources: Sources,
-    /// What was agreed to, by context.
-    pub consents: BTreeMap<ContextKey, Vec<Consent>>,
+    /// What was agreed to.
+    pub consents: Vec<Consent>,
 }
 
 /// What is asked for a board.
@@ -253,9 +300,11 @@ pub struct Watch {
     pub view: View,
     /// How often the source reads what it watches, where it said so.
     pub scrape_ms: Option<u64>,
+    /// How far the source's clock is ahead of ours, where it said so, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
 }
 
-/// What is kept with a run.
+/// What is to be kept with a run.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// Of whom.
@@ -266,14 +315,46 @@ pub struct Keep {
     pub scope: Scope,
     /// What is chosen for variables.
     pub chosen: Chosen,
-    /// How often the source reads what it watches, where it said so.
-    pub scrape_ms: Option<u64>,
     /// The run.
     pub run: RunId,
-    /// When it began to count, in milliseconds since 1970.
-    pub from_ms: i64,
-    /// When it ended.
-    pub to_ms: i64,
-    /// Requests that were answered meanwhile.
-    pub requests: u64,
+}
+
+impl Metrics {
+    /// A source that is kept in mind, or used for as long as the program runs.
+    #[must_use]
+    pub fn known_source(&self, id: SourceId) -> Option<&Source> {
+        let passing = self.passing.iter().map(|passing| &passing.source);
+        self.book.sources.iter().chain(passing).find(|source| source.id == id)
+    }
+
+    /// A ready board as its scope makes it, one of a person's own, or one that is used for as long as the program runs.
+    #[must_use]
+    pub fn board(&self, id: &BoardId) -> Option<Arc<Board>> {
+        let passing = self.passing.iter().flat_map(|passing| &passing.boards);
+        if let Some(board) = passing.into_iter().find(|board| board.id == *id) {
+            return Some(Arc::clone(board));
+        }
+        let own = self.book.boards.iter().find(|board| board.id == *id).cloned();
+        own.or_else(|| catalogue::ready(id, None, &self.view.scope)).map(Arc::new)
+    }
+
+    /// The board on show: the chosen one, or else the first that the source feeds.
+    #[must_use]
+    pub fn board_on_show(&self) -> Option<Arc<Board>> {
+        if let Some(board) = self.passing.as_ref().and_then(|passing| passing.boards.first()) {
+            return Some(Arc::clone(board));
+        }
+        self.book.board.as_ref().and_then(|id| self.board(id))
+    }
+
+    /// Key and title of every board: ready ones, then a person's own.
+    #[must_use]
+    pub fn boards(&self) -> Vec<(BoardId, String)> {
+        let ready = catalogue::ids().into_iter().map(|id| {
+            let title = catalogue::title(&id).to_owned();
+            (id, title)
+        });
+        let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
+        ready.chain(own).collect()
+    }
 }

@@ -15,6 +15,7 @@ use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
+use super::metrics::Metrics;
 use super::publish::Publish;
 use super::sharing::Sharing;
 
@@ -52,6 +53,8 @@ pub struct State {
     pub clusters: Clusters,
     /// Adapters of service meshes.
     pub adapters: Adapters,
+    /// Sources of metrics, and boards.
+    pub metrics: Metrics,
     /// Providers, accounts and logins.
     pub accounts: Accounts,
     /// Servers that history is shared with.
@@ -256,6 +259,8 @@ pub enum NoticeAction {
     UndoDelete,
     /// Bring the adapter back that was removed.
     UndoRemoveAdapter,
+    /// Bring the source of metrics or the board back that was removed.
+    UndoRemoveMetrics,
     /// Show a run.
     OpenRun(RunId),
     /// Read history again.

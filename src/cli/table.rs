@@ -376,6 +376,8 @@ pub(super) mod tests {
             capacity: None,
             detail: Default::default(),
             intervals: Vec::new(),
+            machine: Default::default(),
+            metrics: None,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod measure;
 pub mod series;
 pub mod source;
 pub mod unit;
+pub mod usage;
 
 pub use board::{
     Ask, Board, BoardId, Panel, PanelKind, PanelQuery, Reduce, Row, Threshold, Variable, VariableKind,
