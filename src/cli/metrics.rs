@@ -136,7 +136,7 @@ fn shown(
     let is_direct = session
         .state()
         .metrics
-        .source(id)
+        .known_source(id)
         .is_some_and(|source| matches!(source.kind, SourceKind::Direct { .. }));
     if is_direct {
         // What is read by us is known from the first reading on.
