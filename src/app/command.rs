@@ -8,6 +8,7 @@ use crate::model::{Plan, RunId, Search, Settings, Target, Timer};
 use super::accounts::AccountCommand;
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
+use super::metrics::MetricsCommand;
 use super::publish::PublishCommand;
 use super::sharing::SharingCommand;
 use super::state::{NoticeId, PlanId, Slot};
@@ -109,6 +110,8 @@ pub enum Command {
     Account(AccountCommand),
     /// About sharing history.
     Sharing(SharingCommand),
+    /// About metrics.
+    Metrics(MetricsCommand),
     /// The window is seen, or not: minimized, or another has the focus.
     Hidden(bool),
     /// The person wants to close the window; asks first if a run is going.
@@ -133,6 +136,8 @@ pub enum Page {
     Load,
     /// Every run ever made; one run's result; several as an overlay.
     History,
+    /// What meshes and applications tell of themselves, as boards.
+    Metrics,
     /// Logins, and with whom history is shared.
     Account,
     /// Choices.

@@ -15,6 +15,7 @@ use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
 use super::methods::Listing;
+use super::metrics::Metrics;
 use super::publish::Publish;
 use super::sharing::Sharing;
 
@@ -58,6 +59,8 @@ pub struct State {
     pub sharing: Sharing,
     /// Publishing to Meshery.
     pub publish: Publish,
+    /// Sources of metrics and the board on show.
+    pub metrics: Metrics,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// All that was deleted and can be brought back: here until Meshbench closes, elsewhere for [`crate::store::HELD_DAYS`] days.

@@ -80,6 +80,7 @@ impl State {
             Command::Adapter(command) => self.adapter_command(command, fresh),
             Command::Account(command) => self.account_command(command),
             Command::Sharing(command) => self.sharing_command(command),
+            Command::Metrics(_) => Vec::new(),
             Command::Hidden(is_hidden) => {
                 self.is_hidden = is_hidden;
                 Vec::new()
