@@ -5,7 +5,7 @@
 //! | [`theme`] | colours by role, text sizes, fonts |
 //! | [`icon`], [`widgets`] | small pieces that pages are made of |
 //! | [`shell`] | what is around the pages: rail, top bar, palette, notices, questions |
-//! | `home`, `settings`, `about` | pages |
+//! | [`metrics`], `home`, `settings`, `about` | pages |
 //! | `window` | the real window: eframe around the shell, the core behind it |
 
 mod about;
@@ -20,6 +20,7 @@ pub mod history;
 mod home;
 pub mod icon;
 pub mod live;
+pub mod metrics;
 pub mod plot;
 pub mod result;
 mod settings;

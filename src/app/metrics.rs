@@ -1,6 +1,6 @@
 //! Metrics as the app knows them: sources and how they stand, the board on show and what its panels show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::{
-    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
+    Answer, Ask, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
 };
 use crate::model::{Run, RunId};
 
@@ -356,5 +356,275 @@ impl Metrics {
         });
         let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
         ready.chain(own).collect()
+    }
+}
+
+/// The most words that a completion offers.
+pub const COMPLETIONS_MAX: usize = 12;
+/// Answers are old when so many refreshes went by without a new one.
+pub const STALE_AFTER_REFRESHES: u64 = 3;
+
+/// How much of a board a source feeds, as far as its metrics' names tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Panels that it can fill.
+    pub fed: usize,
+    /// Panels that ask for something.
+    pub of: usize,
+    /// Metrics that it does not have, each as the names of which any one would do.
+    pub missing: Vec<String>,
+    /// What panels that stay empty say about how to get them.
+    pub hints: Vec<String>,
+}
+
+/// The board of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The board.
+    pub board: Arc<Board>,
+    /// Whether a person made or imported it.
+    pub is_own: bool,
+    /// How much of it the source on show feeds; none while its metrics are not known.
+    pub fed: Option<Fed>,
+}
+
+impl Metrics {
+    /// The source on show: one that is used for as long as the program runs comes first.
+    #[must_use]
+    pub fn source(&self) -> Option<&Source> {
+        let passing = self.passing.as_ref().map(|passing| &passing.source);
+        passing.or_else(|| self.known_source(self.book.source?))
+    }
+
+    /// How the source on show stands.
+    #[must_use]
+    pub fn standing(&self) -> Option<&Standing> {
+        self.stands.get(&self.book.source?)
+    }
+
+    /// What the source on show said of itself.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Arc<Facts>> {
+        self.standing()?.facts.as_ref()
+    }
+
+    /// Every board in the order in which it is offered: ready ones that the source on show feeds, own ones, the others.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty());
+        let offer = |board: Arc<Board>, is_own| {
+            let fed = names.map(|names| Fed::of(&board, names));
+            Offer { board, is_own, fed }
+        };
+        let mut offers: Vec<Offer> = ready(&self.view.scope).into_iter().map(|it| offer(it, false)).collect();
+        offers.extend(self.book.boards.iter().map(|board| offer(Arc::new(board.clone()), true)));
+        offers.sort_by_key(|offer| match (offer.is_own, offer.is_fed()) {
+            (false, true) => 0,
+            (true, _) => 1,
+            (false, false) => 2,
+        });
+        offers
+    }
+
+    /// Whether the board is of a person's own, and can be changed.
+    #[must_use]
+    pub fn own(&self, id: &BoardId) -> Option<&Board> {
+        self.book.boards.iter().find(|board| board.id == *id)
+    }
+
+    /// How much of the board on show is fed.
+    #[must_use]
+    pub fn fed(&self) -> Option<Fed> {
+        let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty())?;
+        Some(Fed::of(&self.shown.as_ref()?.board, names))
+    }
+}
+
+/// The boards that come with Meshbench, as this scope makes them.
+fn ready(_scope: &Scope) -> Vec<Arc<Board>> {
+    Vec::new()
+}
+
+impl Offer {
+    /// Whether the source fills any of its panels, or nobody knows.
+    #[must_use]
+    pub fn is_fed(&self) -> bool {
+        self.fed.as_ref().is_none_or(|fed| fed.fed > 0 || fed.of == 0)
+    }
+}
+
+impl Fed {
+    /// Of a board, by the names of the metrics that there are.
+    #[must_use]
+    pub fn of(board: &Board, names: &BTreeSet<String>) -> Self {
+        let mut fed = Self::default();
+        for (_, panel) in board.panels().filter(|(_, panel)| !panel.queries.is_empty()) {
+            fed.of += 1;
+            let missing: Vec<Vec<String>> =
+                panel.queries.iter().map(|query| missing(&query.ask, names)).collect();
+            if missing.iter().any(Vec::is_empty) {
+                fed.fed += 1;
+                continue;
+            }
+            for name in missing.into_iter().flatten() {
+                if !fed.missing.contains(&name) {
+                    fed.missing.push(name);
+                }
+            }
+            if !panel.hint.is_empty() && !fed.hints.contains(&panel.hint) {
+                fed.hints.push(panel.hint.clone());
+            }
+        }
+        fed
+    }
+}
+
+/// The metrics that a question needs and that are not there.
+fn missing(ask: &Ask, names: &BTreeSet<String>) -> Vec<String> {
+    match ask {
+        Ask::Measure(measure) => {
+            let needs = measure.needs().into_iter();
+            let absent = needs.filter(|any| !any.iter().any(|name| names.contains(name)));
+            absent.map(|any| any.join(" or ")).collect()
+        }
+        Ask::PromQl(text) => {
+            let named = names_in(text);
+            // A name that is put together from variables is not known before they are.
+            if named.is_empty() || named.iter().any(|name| names.contains(name)) { Vec::new() } else { named }
+        }
+    }
+}
+
+/// The names of metrics in PromQL, as far as they are written out.
+fn names_in(text: &str) -> Vec<String> {
+    const WORDS: [&str; 16] = [
+        "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "and", "or", "unless",
+        "inf", "nan", "start", "end", "atan2",
+    ];
+    let mut found = Vec::new();
+    let (mut depth, mut skip_list) = (0_u32, false);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':' || c == '$';
+        if is_word(first) {
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            let is_called = after.trim_start().starts_with('(');
+            let is_keyword = WORDS.contains(&word.to_ascii_lowercase().as_str());
+            skip_list |= is_keyword && is_called;
+            let is_name = !first.is_ascii_digit() && !is_called && !is_keyword && !word.contains('$');
+            if depth == 0 && is_name && !found.contains(&word.to_owned()) {
+                found.push(word.to_owned());
+            }
+            rest = after;
+            continue;
+        }
+        match first {
+            '"' | '\'' | '`' => {
+                rest = rest[1..].split_once(first).map_or("", |(_, after)| after);
+                continue;
+            }
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            '(' if skip_list => {
+                skip_list = false;
+                rest = rest.split_once(')').map_or("", |(_, after)| after);
+                continue;
+            }
+            _ => {}
+        }
+        rest = &rest[first.len_utf8()..];
+    }
+    found
+}
+
+/// Whether a text is PromQL; the first thing that is wrong with it otherwise.
+///
+/// # Errors
+///
+/// In a sentence, with the place where it can be known.
+pub fn check_promql(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("Write a query first".to_owned());
+    }
+    let mut open = Vec::new();
+    let mut quote = None;
+    for (at, sign) in text.chars().enumerate() {
+        match (quote, sign) {
+            (Some(mark), _) if mark == sign => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(sign),
+            (None, '(' | '[' | '{') => open.push(sign),
+            (None, ')' | ']' | '}') => {
+                let wanted = match sign {
+                    ')' => '(',
+                    ']' => '[',
+                    _ => '{',
+                };
+                if open.pop() != Some(wanted) {
+                    return Err(format!("“{sign}” at character {} closes nothing", at + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    match (quote, open.pop()) {
+        (Some(mark), _) => Err(format!("A text that begins with {mark} does not end")),
+        (None, Some(sign)) => Err(format!("“{sign}” is not closed")),
+        (None, None) => Ok(()),
+    }
+}
+
+/// What the word before the cursor (in characters) may become.
+#[must_use]
+pub fn complete(text: &str, cursor: usize, facts: &Facts) -> Vec<String> {
+    let before: String = text.chars().take(cursor).collect();
+    let start = before
+        .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let word = &before[start..];
+    if word.is_empty() {
+        return Vec::new();
+    }
+    let begins = facts.names.range(word.to_owned()..).take_while(|name| name.starts_with(word));
+    begins.filter(|name| *name != word).take(COMPLETIONS_MAX).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_metrics_are_found_in_a_query() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("up", &["up"]),
+            (
+                "sum by (pod) (rate(http_requests_total{job=\"a\", code=~\"5..\"}[5m])) / scalar(sum(up))",
+                &["http_requests_total", "up"],
+            ),
+            ("histogram_quantile(0.99, sum(rate(x_bucket[1m])) by (le))", &["x_bucket"]),
+            ("rate(${prefix}_total[1m])", &[]),
+            ("1 + 2", &[]),
+        ];
+        for (text, names) in cases {
+            assert_eq!(names_in(text), names, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_closed_is_told() {
+        assert_eq!(check_promql("sum(rate(a[1m]))"), Ok(()));
+        for text in ["", "sum(", "a)", "a{b=\"c}", "rate(a[1m)"] {
+            assert!(check_promql(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_completed_from_the_names_that_there_are() {
+        let names: BTreeSet<String> = ["up", "upper", "down"].map(str::to_owned).into();
+        let facts = Facts { names: Arc::new(names), ..Facts::default() };
+        assert_eq!(complete("sum(up", 6, &facts), ["upper"]);
+        assert_eq!(complete("sum(d) + up", 5, &facts), ["down"]);
+        assert!(complete("sum(", 4, &facts).is_empty());
     }
 }

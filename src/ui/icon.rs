@@ -55,6 +55,12 @@ pub enum Icon {
     Cloud,
     /// Head and shoulders.
     Account,
+    /// A line between two axes.
+    Metrics,
+    /// An arrow that runs in a circle.
+    Refresh,
+    /// Three dots.
+    More,
 }
 
 impl Icon {
@@ -110,6 +116,19 @@ impl Icon {
                 pen.exclamation(7.0, 13.0, 16.5);
             }
             Self::Cloud => pen.cloud(),
+            Self::Metrics => {
+                pen.line(&[(3.5, 3.5), (3.5, 20.5), (21.0, 20.5)]);
+                pen.line(&[(7.0, 15.5), (11.0, 10.5), (14.5, 13.5), (20.5, 6.0)]);
+            }
+            Self::Refresh => {
+                pen.painter.add(Shape::line(pen.arc((12.0, 12.0), 8.0, 0.08, 0.86), pen.stroke()));
+                pen.line(&[(19.6, 3.6), (18.2, 8.4), (13.4, 7.4)]);
+            }
+            Self::More => {
+                for x in [5.5, 12.0, 18.5] {
+                    pen.dot((x, 12.0), 1.7);
+                }
+            }
             Self::Account => {
                 pen.circle((12.0, 8.0), 4.2);
                 pen.line(&[

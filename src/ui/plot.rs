@@ -10,6 +10,7 @@ pub mod distribution;
 pub mod heat;
 mod image;
 pub mod items;
+pub mod lines;
 pub mod table;
 pub mod time;
 
@@ -56,7 +57,9 @@ pub struct PlotsView {
     /// The part of the horizontal axis on show; all of it when none.
     pub x: Option<(f64, f64)>,
     /// The part of a vertical axis on show, in plot coordinates, by plot.
-    y: BTreeMap<&'static str, (f64, f64)>,
+    y: BTreeMap<String, (f64, f64)>,
+    /// Whether a drag is about the horizontal axis only.
+    pub is_level: bool,
     /// Names of series that are not drawn.
     pub hidden: BTreeSet<String>,
     drag: Option<Drag>,
@@ -72,28 +75,28 @@ pub struct PlotsView {
     copying: Option<image::Copying>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Drag {
-    plot: &'static str,
+    plot: String,
     from: Pos2,
 }
 
 /// One plot.
 pub struct Chart<'a> {
     /// Another for each plot of a page.
-    pub id: &'static str,
+    pub id: &'a str,
     /// For those who hear the plot: what it shows, with its numbers.
     pub summary: String,
     /// In points, labels of the horizontal axis included.
     pub height: f32,
     /// What the horizontal axis shows.
-    pub x: Axis,
+    pub x: Axis<'a>,
     /// All of it.
     pub x_full: (f64, f64),
     /// Whether its values stand beneath.
     pub x_labels: bool,
     /// What the vertical axis shows.
-    pub y: Axis,
+    pub y: Axis<'a>,
     /// All of it, in plot coordinates.
     pub y_full: (f64, f64),
     /// What is drawn, the front last.
@@ -145,6 +148,28 @@ pub enum Layer<'a> {
         map: &'a HeatMap,
         /// Of a cell without requests, and of the fullest.
         colors: (Color32, Color32),
+    },
+    /// A line through points, broken where the next one is further away than `gap`.
+    Line {
+        /// Its name.
+        name: &'a str,
+        /// In natural units, ascending.
+        points: &'a [(f64, f64)],
+        /// In units of the horizontal axis.
+        gap: f64,
+        /// Colour, thickness, dashes.
+        look: lines::LineLook,
+    },
+    /// The room between two values, broken where the next place is further away than `gap`.
+    Area {
+        /// Its name.
+        name: &'a str,
+        /// Where, the lower value and the upper, in natural units.
+        points: &'a [(f64, f64, f64)],
+        /// In units of the horizontal axis.
+        gap: f64,
+        /// Of its upper edge; the room itself is fainter.
+        color: Color32,
     },
     /// Bars that stand on the axis.
     Bars {
@@ -273,10 +298,10 @@ impl Chart<'_> {
         Shown { frame, pointer, marks, response }
     }
 
-    fn plot<'b>(&self, ui: &Ui, theme: &Theme) -> Plot<'b> {
+    fn plot<'b>(&'b self, ui: &Ui, theme: &Theme) -> Plot<'b> {
         let (x_axis, y_axis) = (self.x, self.y);
         let font = FontId::proportional(theme::SIZE_SMALL);
-        let hint = |vertical: bool, axis: Axis| {
+        let hint = |vertical: bool, axis: Axis<'b>| {
             let hints = if vertical { egui_plot::AxisHints::new_y() } else { egui_plot::AxisHints::new_x() };
             let corner_taken = vertical && self.x_labels;
             hints
@@ -333,10 +358,10 @@ impl Chart<'_> {
             let at = transform.position_from_point_x(x);
             painter.vline(at, frame.y_range(), Stroke::new(1.0, theme.crosshair));
         }
-        if let Some(drag) = view.drag.filter(|drag| drag.plot == self.id)
+        if let Some(drag) = view.drag.as_ref().filter(|drag| drag.plot == self.id)
             && let Some(to) = ui.input(|input| input.pointer.latest_pos())
         {
-            let rect = drag_rect(frame, drag.from, to);
+            let rect = drag_rect(frame, drag.from, to, view.is_level);
             painter.rect(
                 rect,
                 CornerRadius::ZERO,
@@ -407,9 +432,9 @@ impl Chart<'_> {
         }
         if response.drag_started_by(PointerButton::Primary) {
             let from = ui.input(|input| input.pointer.press_origin());
-            view.drag = from.map(|from| Drag { plot: self.id, from });
+            view.drag = from.map(|from| Drag { plot: self.id.to_owned(), from });
         }
-        let Some(drag) = view.drag.filter(|drag| drag.plot == self.id) else { return };
+        let Some(drag) = view.drag.clone().filter(|drag| drag.plot == self.id) else { return };
         if ui.input(|input| input.key_pressed(Key::Escape)) {
             view.drag = None;
         } else if response.drag_stopped() || !ui.input(|input| input.pointer.any_down()) {
@@ -424,14 +449,14 @@ impl Chart<'_> {
 
     fn zoom_to(&self, view: &mut PlotsView, transform: &PlotTransform, from: Pos2, to: Pos2) {
         let frame = *transform.frame();
-        let rect = drag_rect(frame, from, to);
+        let rect = drag_rect(frame, from, to, view.is_level);
         let low = transform.value_from_position(rect.left_bottom());
         let high = transform.value_from_position(rect.right_top());
         if rect.width() >= DRAG_MIN {
             view.zoom_x(self.x_full, (low.x, high.x));
         }
         if rect.height() < frame.height() && high.y > low.y {
-            view.y.insert(self.id, (low.y, high.y));
+            view.y.insert(self.id.to_owned(), (low.y, high.y));
         }
     }
 
@@ -475,10 +500,10 @@ impl Chart<'_> {
     }
 }
 
-/// The box of a drag; as high as the plot when it is nearly level.
-fn drag_rect(frame: Rect, from: Pos2, to: Pos2) -> Rect {
+/// The box of a drag; as high as the plot when it is nearly level, or has to be.
+fn drag_rect(frame: Rect, from: Pos2, to: Pos2, is_level: bool) -> Rect {
     let to = to.clamp(frame.min, frame.max);
-    if (from.y - to.y).abs() < DRAG_FLAT {
+    if is_level || (from.y - to.y).abs() < DRAG_FLAT {
         return Rect::from_x_y_ranges(from.x.min(to.x)..=from.x.max(to.x), frame.y_range());
     }
     Rect::from_two_pos(from, to)
@@ -491,6 +516,8 @@ impl Layer<'_> {
             | Self::Curve { name, .. }
             | Self::Points { name, .. }
             | Self::Heat { name, .. }
+            | Self::Line { name, .. }
+            | Self::Area { name, .. }
             | Self::Bars { name, .. } => name,
         }
     }
@@ -499,6 +526,8 @@ impl Layer<'_> {
         match self {
             Self::Spans { spans, .. } => spans.is_empty(),
             Self::Curve { points, .. } | Self::Points { points, .. } => points.is_empty(),
+            Self::Line { points, .. } => points.is_empty(),
+            Self::Area { points, .. } => points.is_empty(),
             Self::Heat { map, .. } => map.most == 0,
             Self::Bars { bars, .. } => bars.is_empty(),
         }
@@ -520,6 +549,12 @@ impl Layer<'_> {
                     points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
                 let signs = Points::new(*name, places).radius(POINT_RADIUS).shape(*shape).color(*color);
                 plot_ui.add(signs.allow_hover(false));
+            }
+            Self::Line { name, points, gap, look } => {
+                plot_ui.add(lines::Line::new(name, points, *gap, (x_scale, y_scale), *look));
+            }
+            Self::Area { name, points, gap, color } => {
+                plot_ui.add(lines::Area::new(name, points, *gap, (x_scale, y_scale), *color));
             }
             Self::Heat { name, map, colors } => plot_ui.add(heat::Cells::new(name, map, *colors)),
             Self::Bars { name, bars, color } => plot_ui.add(Bars::new(name, bars, x_scale, y_scale, *color)),

@@ -25,6 +25,7 @@ use super::compare::{self, CompareView};
 use super::form::LoadPage;
 use super::history::HistoryPage;
 use super::live::{self, LiveView};
+use super::metrics::MetricsPage;
 use super::result::{self, ResultView};
 use super::{Cx, Theme, about, home, settings, widgets};
 
@@ -65,6 +66,7 @@ pub struct Shell {
     form: LoadPage,
     live: LiveView,
     history: HistoryPage,
+    metrics: MetricsPage,
     result: ResultView,
     comparison: CompareView,
     account: AccountPage,
@@ -90,6 +92,7 @@ impl Shell {
             form: LoadPage::default(),
             live: LiveView::default(),
             history: HistoryPage::default(),
+            metrics: MetricsPage::default(),
             result: ResultView::default(),
             comparison: CompareView::default(),
             account: AccountPage::default(),
@@ -150,6 +153,7 @@ impl Shell {
             Page::Adapters => self.adapters.ui(cx, ui),
             Page::Load => self.load(ui, cx),
             Page::History => self.history(ui, cx),
+            Page::Metrics => self.metrics.ui(cx, ui),
             Page::Account => self.account.ui(cx, ui),
             Page::Settings => self.settings.ui(ui, cx),
             Page::About => about::ui(ui, cx, &self.machine),

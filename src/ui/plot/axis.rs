@@ -2,6 +2,10 @@
 
 use egui_plot::GridMark;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::metrics::Unit;
 use crate::model::number;
 use crate::model::ticks::{self, round_down, round_up};
 
@@ -33,7 +37,7 @@ pub enum Scale {
 
 /// What an axis shows, in its natural unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
+pub enum Axis<'a> {
     /// Durations in milliseconds.
     Latency(Scale),
     /// Whole things.
@@ -44,6 +48,10 @@ pub enum Axis {
     Time,
     /// Quantiles as their number of nines: 0.9 is 1, 0.99 is 2.
     Nines,
+    /// Moments in seconds since 1970, shown as times of the day where the person is.
+    Moment,
+    /// What a unit counts.
+    Of(&'a Unit, Scale),
 }
 
 /// A line across the plot.
@@ -92,13 +100,13 @@ impl Scale {
     }
 }
 
-impl Axis {
+impl Axis<'_> {
     /// How values of this axis become places.
     #[must_use]
     pub fn scale(self) -> Scale {
         match self {
-            Self::Latency(scale) | Self::Count(scale) => scale,
-            Self::Rate | Self::Time | Self::Nines => Scale::Linear,
+            Self::Latency(scale) | Self::Count(scale) | Self::Of(_, scale) => scale,
+            Self::Rate | Self::Time | Self::Nines | Self::Moment => Scale::Linear,
         }
     }
 
@@ -112,7 +120,12 @@ impl Axis {
                 (false, _) => LABEL_WIDTH,
             };
         match self {
-            Self::Latency(Scale::Log) | Self::Count(Scale::Log) => log_ticks(bounds, per_point, room),
+            Self::Latency(Scale::Log) | Self::Count(Scale::Log) | Self::Of(_, Scale::Log) => {
+                log_ticks(bounds, per_point, room)
+            }
+            Self::Of(Unit::Bytes | Unit::BytesPerSec, Scale::Linear) => every(bounds, binary_step(room)),
+            Self::Of(_, Scale::Linear) => every(bounds, round_up(room)),
+            Self::Moment => moments(bounds, room),
             Self::Latency(Scale::Linear) | Self::Rate => every(bounds, round_up(room)),
             Self::Count(Scale::Linear) => every(bounds, round_up(room).max(1.0)),
             Self::Time => every(bounds, ticks::time_step(room).max(TIME_STEP_MIN_S)),
@@ -130,6 +143,8 @@ impl Axis {
             Self::Rate => number::rate(value),
             Self::Time => time(value, span),
             Self::Nines => ticks::nines_words(place),
+            Self::Moment => moment_words(value),
+            Self::Of(unit, _) => tidy(&unit.write(value, None)),
         }
     }
 }
@@ -144,6 +159,41 @@ pub fn time(seconds: f64, span_s: f64) -> String {
     format!("{}.{}", number::clock((tenths / 10) as f64), tenths % 10)
 }
 
+/// `12:03:05` on another day than today's `14 Nov 12:03:05`: a moment, exactly.
+#[must_use]
+pub fn moment(seconds: f64) -> String {
+    zoned(seconds).strftime("%-d %b %H:%M:%S").to_string()
+}
+
+fn zoned(seconds: f64) -> jiff::Zoned {
+    // What is no moment of any calendar is not on an axis of them.
+    Timestamp::from_millisecond((seconds * 1e3).round() as i64).unwrap_or_default().to_zoned(TimeZone::system())
+}
+
+/// As short as it is exact: a midnight is its day.
+fn moment_words(seconds: f64) -> String {
+    let at = zoned(seconds);
+    let format = match (at.hour(), at.minute(), at.second()) {
+        (0, 0, 0) => "%-d %b",
+        (_, _, 0) => "%H:%M",
+        _ => "%H:%M:%S",
+    };
+    at.strftime(format).to_string()
+}
+
+/// Round times of the day where the person is.
+fn moments((low, high): (f64, f64), room: f64) -> Vec<Tick> {
+    let step = ticks::time_step(room).max(1.0);
+    let ahead = f64::from(zoned(low).offset().seconds());
+    let local = ticks::multiples(low + ahead, high + ahead, step);
+    local.into_iter().map(|at| labelled(at - ahead)).collect()
+}
+
+/// The next power of two: bytes are counted so.
+fn binary_step(at_least: f64) -> f64 {
+    if at_least.is_finite() && at_least > 0.0 { at_least.log2().ceil().exp2() } else { 0.0 }
+}
+
 /// What the plot library wants: its step tells how strong a line is, and whether there is room for a label.
 pub(super) fn marks(ticks: &[Tick], per_point: f64) -> Vec<GridMark> {
     let step = |labelled: bool| per_point * if labelled { super::STEP_LABELLED } else { super::STEP_BARE };
@@ -152,11 +202,12 @@ pub(super) fn marks(ticks: &[Tick], per_point: f64) -> Vec<GridMark> {
 
 /// `1 ms` rather than `1.00 ms`: a tick is exactly what it says.
 fn tidy(text: &str) -> String {
-    let Some((number, unit)) = text.split_once(' ') else { return text.to_owned() };
+    let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
+    let (number, unit) = text.split_at(end);
     if !number.contains('.') {
         return text.to_owned();
     }
-    format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn labelled(at: f64) -> Tick {
@@ -198,7 +249,7 @@ fn round_up_fine(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn labels(axis: Axis, bounds: (f64, f64), points: f64, upright: bool) -> Vec<String> {
+    fn labels(axis: Axis<'_>, bounds: (f64, f64), points: f64, upright: bool) -> Vec<String> {
         let span = bounds.1 - bounds.0;
         axis.ticks(bounds, span / points, upright)
             .iter()
@@ -231,6 +282,30 @@ mod tests {
     fn time_counts_as_clocks_do() {
         assert_eq!(labels(Axis::Time, (0.0, 120.0), 900.0, false)[..3], ["00:00", "00:10", "00:20"]);
         assert_eq!(labels(Axis::Time, (10.0, 11.0), 600.0, false)[..2], ["00:10", "00:10.2"]);
+    }
+
+    #[test]
+    fn bytes_count_in_powers_of_two_and_shares_in_per_cent() {
+        const MIB: f64 = 1_048_576.0;
+        let bytes = Axis::Of(&Unit::Bytes, Scale::Linear);
+        assert_eq!(
+            labels(bytes, (0.0, 600.0 * MIB), 200.0, true),
+            ["0 B", "128 MiB", "256 MiB", "384 MiB", "512 MiB"]
+        );
+        let share = Axis::Of(&Unit::Share, Scale::Linear);
+        assert_eq!(labels(share, (0.0, 0.02), 80.0, true), ["0 %", "1 %", "2 %"]);
+    }
+
+    #[test]
+    fn moments_are_told_as_short_as_they_are_exact() {
+        let day = 86_400.0 * 20_000.0;
+        let ahead = f64::from(zoned(day).offset().seconds());
+        let midnight = day - ahead;
+        assert_eq!(moment_words(midnight), "4 Oct");
+        assert_eq!(moment_words(midnight + 3660.0), "01:01");
+        assert_eq!(moment_words(midnight + 3665.0), "01:01:05");
+        let ticks = moments((midnight, midnight + 3600.0 * 12.0), 7000.0);
+        assert!(ticks.iter().all(|tick| ((tick.at - midnight) % 7200.0).abs() < 1e-6), "{ticks:?}");
     }
 
     #[test]

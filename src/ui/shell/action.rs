@@ -3,11 +3,13 @@
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use crate::app::clusters::ClusterCommand;
+use crate::app::metrics::MetricsCommand;
 use crate::app::state::Open;
 use crate::app::{Command, ExportFormat, Page, State};
 use crate::model::{RunId, Settings, ThemeChoice};
 use crate::ui::form::FIND;
 use crate::ui::live::{self, MARK, PAUSE, RATE};
+use crate::ui::metrics::ADD_SOURCE;
 
 use super::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
 
@@ -41,15 +43,16 @@ pub enum Effect {
 }
 
 /// The pages with the words of the rail and their keys.
-pub(super) const PAGES: [(Page, &str, Key); 8] = [
+pub(super) const PAGES: [(Page, &str, Key); 9] = [
     (Page::Home, "Home", Key::Num1),
     (Page::Clusters, "Clusters", Key::Num2),
     (Page::Adapters, "Adapters", Key::Num3),
     (Page::Load, "Load", Key::Num4),
     (Page::History, "History", Key::Num5),
-    (Page::Account, "Account", Key::Num6),
-    (Page::Settings, "Settings", Key::Num7),
-    (Page::About, "About", Key::Num8),
+    (Page::Metrics, "Metrics", Key::Num6),
+    (Page::Account, "Account", Key::Num7),
+    (Page::Settings, "Settings", Key::Num8),
+    (Page::About, "About", Key::Num9),
 ];
 
 /// The keys of the palette.
@@ -64,6 +67,7 @@ pub fn all(state: &State) -> Vec<Action> {
     let mut actions = pages();
     actions.extend(running(state));
     actions.extend(results(state));
+    actions.extend(metrics(state));
     actions.extend(appearance(state));
     actions.extend(rest(state));
     actions.extend(named(state));
@@ -145,6 +149,32 @@ fn results(state: &State) -> Vec<Action> {
     }
     actions.push(ask("Undo delete", Some(command(Key::Z)), Command::UndoDelete).when(deleted));
     actions.push(ask("Read history again", None, Command::ReloadHistory));
+    actions
+}
+
+fn metrics(state: &State) -> Vec<Action> {
+    let of = |command| Command::Metrics(command);
+    let metrics = &state.metrics;
+    let source = if metrics.source().is_some() { Ok(()) } else { Err("There is no source of metrics") };
+    let removed = if metrics.removed.is_some() { Ok(()) } else { Err("Nothing was removed") };
+    let mut actions = vec![
+        press("Add a source of metrics…", Page::Metrics, ADD_SOURCE),
+        ask("Ask for metrics now", None, of(MetricsCommand::Refresh)).when(source),
+        ask("Import a board of metrics…", None, of(MetricsCommand::PickBoard)),
+        ask("Bring back the board or source that was removed", None, of(MetricsCommand::UndoRemove)).when(removed),
+    ];
+    let chosen = metrics.book.source;
+    actions.extend(metrics.book.sources.iter().take(NAMED_MAX).map(|source| {
+        let is_chosen = if chosen == Some(source.id) { Err("This is the source on show") } else { Ok(()) };
+        let title = format!("Use source of metrics: {} ({})", source.name, source.kind.words());
+        ask(title, None, of(MetricsCommand::ChooseSource(source.id))).when(is_chosen)
+    }));
+    if source.is_ok() {
+        actions.extend(metrics.offers().into_iter().take(NAMED_MAX).map(|offer| {
+            let title = format!("Show board: {}", offer.board.title);
+            ask(title, None, of(MetricsCommand::ChooseBoard(offer.board.id.clone())))
+        }));
+    }
     actions
 }
 

@@ -98,6 +98,7 @@ fn of(page: Page) -> Icon {
         Page::Adapters => Icon::Adapters,
         Page::Load => Icon::Load,
         Page::History => Icon::History,
+        Page::Metrics => Icon::Metrics,
         Page::Account => Icon::Account,
         Page::Settings => Icon::Settings,
         Page::About => Icon::About,
