@@ -43,7 +43,10 @@ pub(super) fn read(import: &mut Import, of: &Value, (width, height): (u16, u16))
     if let PanelKind::Unsupported(name) = &panel.kind {
         notes.add(format!("Meshbench does not draw “{name}”"));
         *import.unsupported.entry(name.clone()).or_default() += 1;
-    } else if matches!(panel.kind, PanelKind::Text(_)) {
+    } else if let PanelKind::Text(words) = &panel.kind {
+        if words.is_empty() {
+            notes.add("It holds pictures or scripts, but no words");
+        }
         tell_repeat(of, &mut notes);
     } else {
         fields::apply(&mut panel, of, &mut notes);
