@@ -23,7 +23,7 @@
 //! | [`sync`] | exchange records with a server, and be one; publish results to Meshery |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
 //! | [`store`] | keep things on disk (redb) and hand them back |
-//! | [`report`] | turn runs into documents |
+//! | [`report`] | turn runs into documents; read boards of Grafana |
 //! | [`app`] | `Command`, `Event`, `State`, `update`, `Job`, `Runtime` |
 //! | [`cli`] | the terminal's face |
 //! | `ui` | the window's face (feature `gui`) |
