@@ -13,7 +13,7 @@ use crate::app::{Command, Keep, Page};
 use crate::model::cluster::ContextKey;
 use crate::model::metrics::board::BOARD_VERSION;
 use crate::model::metrics::{
-    Access, Ask, Board, BoardId, Facts, Login, Panel, PanelKind, PanelQuery, Place, Row, Scope, Source,
+    Access, Ask, Board, BoardId, Facts, Login, Panel, PanelKind, PanelQuery, Place, Row, RunMetrics, Scope, Source,
     SourceId, SourceKind, TlsFiles, Unit,
 };
 use crate::model::plan::{ServiceTarget, TargetKind};
@@ -304,6 +304,12 @@ fn facts(session: &mut Session, id: SourceId) -> Result<Arc<Facts>, Failure> {
         }
         session.wait();
     }
+}
+
+/// What a run cost, and what is to be known of its metrics, as lines.
+pub(super) fn costs(metrics: &RunMetrics) -> Vec<String> {
+    let remarks = metrics.remarks.iter().map(|remark| super::screen::plain(remark));
+    text::costs(&metrics.costs).into_iter().chain(remarks).collect()
 }
 
 /// Makes ready that metrics are kept with the run that follows. A source that does not answer is better known before.
