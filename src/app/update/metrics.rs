@@ -470,3 +470,6 @@ impl State {
 fn job(job: MetricsJob) -> Vec<Job> {
     vec![Job::Metrics(job)]
 }
+
+#[cfg(test)]
+mod tests;
