@@ -3,13 +3,13 @@
 //! # The map
 //!
 //! ```text
-//!  faces      ui            cli                      may use: app, model
+//!  faces      ui            cli                              may use: app, model
 //!               \          /
-//!  heart            app                              may use: all services, stats, model
+//!  heart            app                                      may use: all services, stats, model
 //!              /     |     \
-//!  services load cluster adapter account sync store report  may use: stats, model, proto – never each other
+//!  services load cluster adapter metrics account sync store report  may use: stats, model, proto – never each other
 //!              \     |     /
-//!  ground        model   stats   proto               may use: nothing of ours (stats may use model)
+//!  ground        model   stats   proto                       may use: nothing of ours (stats may use model)
 //! ```
 //!
 //! | module | duty |
@@ -19,6 +19,7 @@
 //! | [`load`] | send load and measure; `load::run` is the whole API, and the built-in target |
 //! | [`cluster`] | Kubernetes: kubeconfigs, contexts, logins, inventory, meshes; carries out the steps of operations |
 //! | [`adapter`] | client of service meshes' adapters, a server of the same contract, and what the built-in ones do, as steps |
+//! | [`metrics`] | series of metrics from Prometheus' API, through a Grafana, or read from what proxies show |
 //! | [`account`] | log in, log out, keep tokens in the system's keyring; prove whose a token is |
 //! | [`sync`] | exchange records with a server, and be one; publish results to Meshery |
 //! | [`proto`] | the words on the wire, generated from `proto/` |
@@ -36,6 +37,7 @@ pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod load;
+pub mod metrics;
 pub mod model;
 pub mod proto;
 pub mod report;
