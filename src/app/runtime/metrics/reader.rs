@@ -83,7 +83,7 @@ impl Reader {
                 let grafana = Grafana::new(web);
                 let uid = match data_source {
                     Some(uid) => uid.clone(),
-                    None => grafana.default_source().await?,
+                    None => default_source(&grafana).await?,
                 };
                 let server = grafana.server(&uid).map_err(|failure| failure.trouble())?;
                 let data_source = data_source.clone();
@@ -155,6 +155,16 @@ impl Reader {
     fn is_direct(&self) -> bool {
         matches!(self.kind, Kind::Direct(_))
     }
+}
+
+/// The data source that a Grafana uses where none is named.
+async fn default_source(grafana: &Grafana) -> Result<String, Trouble> {
+    let sources = grafana.data_sources().await.map_err(|failure| failure.trouble())?;
+    sources.into_iter().next().map(|(uid, _)| uid).ok_or_else(|| Trouble {
+        title: "The Grafana has no data source that speaks Prometheus".to_owned(),
+        cause: "none is listed for this login".to_owned(),
+        advice: "Add one there, or use a token that may see it".to_owned(),
+    })
 }
 
 /// What an expression takes out of values: its first group, or its group `value`, each once, in their order.
