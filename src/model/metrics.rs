@@ -11,6 +11,7 @@
 pub mod board;
 pub mod feed;
 pub mod fill;
+pub mod find;
 pub mod kept;
 pub mod legend;
 pub mod measure;

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use crate::app::command::Page;
 use crate::app::job::Job;
 use crate::app::metrics::{
-    Keep, Keeping, MetricsCommand, MetricsJob, MetricsNews, PanelState, Passing, Reach, Removed,
+    Found, Keep, Keeping, MetricsCommand, MetricsJob, MetricsNews, PanelState, Passing, Reach, Removed,
     Shown, View, Watch,
 };
 use crate::app::state::{NoticeAction, State, StoreState};
 use crate::model::cluster::Trouble;
 use crate::model::metrics::board::PanelPlace;
+use crate::model::metrics::find::{Kind, find};
 use crate::model::metrics::kept::KEPT_BOARDS_MAX;
 use crate::model::metrics::source::{BOARDS_MAX, SOURCES_MAX};
 use crate::model::metrics::{
-    Answer, Board, BoardId, Facts, Grid, MetricsBook, Source, SourceId, SourceKind,
+    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Source, SourceId, SourceKind,
 };
 use crate::model::{Run, RunId};
 
@@ -139,6 +140,7 @@ impl State {
         }
         self.metrics.book.source = Some(id);
         self.metrics.stands.remove(&id);
+        self.find_metrics();
         let mut jobs = Vec::new();
         // Before anything is asked with it.
         jobs.extend(secret.map(|secret| Job::Metrics(MetricsJob::KeepSecret(id, secret))));
@@ -199,6 +201,19 @@ impl State {
             }
             None => Vec::new(),
         }
+    }
+
+    /// Looks for sources in what was seen of connected clusters.
+    pub(super) fn find_metrics(&mut self) {
+        let links = self.clusters.links.iter();
+        let seen = links.filter_map(|(key, link)| Some((key, link.seen.as_ref()?)));
+        let places = seen.flat_map(|(key, seen)| find(key, seen));
+        let known = &self.metrics.book.sources;
+        let is_known = |place: &Place| known.iter().any(|source| source.kind.places().contains(&place));
+        self.metrics.found = places
+            .filter(|(_, place)| !is_known(place))
+            .map(|(kind, place)| Found { is_grafana: kind == Kind::Grafana, place })
+            .collect();
     }
 
     fn check_source(&mut self, id: SourceId) -> Vec<Job> {

@@ -304,6 +304,15 @@ impl Place {
 }
 
 impl SourceKind {
+    /// Every place that it is read at.
+    #[must_use]
+    pub fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Prometheus { place, .. } | Self::Grafana { place, .. } => vec![place],
+            Self::Direct { endpoints, .. } => endpoints.iter().collect(),
+        }
+    }
+
     /// For people: where it is.
     #[must_use]
     pub fn words(&self) -> String {
