@@ -41,7 +41,11 @@ pub(super) fn read(import: &mut Import, of: &Value, (width, height): (u16, u16))
     import.links += list(&of["links"]).len();
     import.alerts += usize::from(of["alert"].is_object());
     if let PanelKind::Unsupported(name) = &panel.kind {
-        notes.add(format!("Meshbench does not draw “{name}”"));
+        notes.add(if of["libraryPanel"].is_object() {
+            "It is in a library of Grafana, and the file does not hold it".to_owned()
+        } else {
+            format!("Meshbench does not draw “{name}”")
+        });
         *import.unsupported.entry(name.clone()).or_default() += 1;
     } else if let PanelKind::Text(words) = &panel.kind {
         if words.is_empty() {
@@ -73,7 +77,7 @@ fn resolve<'a>(import: &Import<'a>, of: &'a Value) -> (&'a Value, PanelKind) {
     }
     let name = line(text(&library["name"]), KIND_CHARS_MAX);
     let name = if name.is_empty() { line(text(&library["uid"]), KIND_CHARS_MAX) } else { name };
-    (of, PanelKind::Unsupported(format!("library panel “{name}”")))
+    (of, PanelKind::Unsupported(format!("library panel {name}")))
 }
 
 fn kind(of: &Value) -> PanelKind {
