@@ -249,6 +249,8 @@ struct Import<'a> {
     sources: Sources,
     /// Names of variables.
     variables: Vec<String>,
+    /// By which variables the rows around are repeated, from the outermost; empty for those that are not.
+    repeats: Vec<String>,
     /// Bytes of queries so far.
     query_bytes: usize,
     /// Library panels that came with an export, by uid.
@@ -269,6 +271,7 @@ fn board(of: &Value, new_id: Uuid) -> Board {
             .take(2 * VARIABLES_MAX)
             .map(|it| text(&it["name"]).to_owned())
             .collect(),
+        repeats: Vec::new(),
         query_bytes: 0,
         library: &of["__elements"],
         notes: Notes::new(NOTES_MAX),

@@ -8,6 +8,7 @@ use super::Import;
 use super::look::{flag, line, list, prose, text};
 use super::notes::{Notes, names};
 use super::sources::Whose;
+use super::variable::is_name;
 use crate::model::metrics::board::QUERIES_MAX;
 use crate::model::metrics::fill::QUERY_MAX_BYTES;
 use crate::model::metrics::{Ask, PanelQuery};
@@ -45,12 +46,44 @@ pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<
             queries.push(query(import, name, asked, target));
         }
     }
+    match_all(import, panel, &mut queries, notes);
     tell_others(others, notes);
     if beyond > 0 {
         let what = super::left_out(beyond, "query", "queries");
         notes.add(format!("{what}: a panel has at most {QUERIES_MAX}"));
     }
     queries
+}
+
+/// Where Grafana makes a copy for each value, one value is compared at a time; what is shown once has to match all.
+fn match_all(import: &Import, panel: &Value, queries: &mut [PanelQuery], notes: &mut Notes) {
+    let repeats = import.repeats.iter().map(String::as_str).chain([text(&panel["repeat"])]);
+    for name in repeats.filter(|name| is_name(name)) {
+        let mut is_changed = false;
+        for query in queries.iter_mut() {
+            let Ask::PromQl(asked) = &mut query.ask else { continue };
+            let matching = matching(asked, name);
+            is_changed |= matching != *asked;
+            *asked = matching;
+        }
+        if is_changed {
+            notes.add(format!(
+                "Its queries compare ${name} by =~ in place of =, so that they find all that are chosen"
+            ));
+        }
+    }
+}
+
+/// `="$name"` as `=~"$name"`, and `!=` as `!~`.
+fn matching(asked: &str, name: &str) -> String {
+    let mut out = asked.to_owned();
+    for value in [format!("\"${name}\""), format!("\"${{{name}}}\"")] {
+        for space in ["", " "] {
+            out = out.replace(&format!("!={space}{value}"), &format!("!~{space}{value}"));
+            out = out.replace(&format!("={space}{value}"), &format!("=~{space}{value}"));
+        }
+    }
+    out
 }
 
 fn tell_others(others: BTreeMap<String, Vec<String>>, notes: &mut Notes) {

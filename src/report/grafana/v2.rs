@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::look::{flag, list, number, text};
 
+/// Points of one unit of height, with the space below it.
+const UNIT_POINTS: f64 = 38.0;
 /// How deep layouts may stand inside layouts; Grafana allows three.
 const DEPTH_MAX: usize = 8;
 /// How many panels stand beside each other in a layout that chooses by itself.
@@ -13,8 +15,9 @@ const AUTO_COLUMNS: f64 = 3.0;
 
 /// The board in the older shape.
 pub(super) fn classic(of: &Value) -> Value {
-    let panels = Lay { of, used: BTreeSet::new() }.panels(&of["layout"], 0);
-    let variables: Vec<Value> = list(&of["variables"]).iter().map(variable).collect();
+    let mut lay = Lay { of, used: BTreeSet::new(), variables: list(&of["variables"]).iter().collect() };
+    let panels = lay.panels(&of["layout"], 0);
+    let variables: Vec<Value> = lay.variables.into_iter().map(variable).collect();
     let annotations: Vec<Value> = list(&of["annotations"]).iter().map(|it| it["spec"].clone()).collect();
     json!({
         "title": of["title"],
@@ -31,6 +34,8 @@ struct Lay<'a> {
     of: &'a Value,
     /// Names of elements that have their place: each has one, or a small file could become a large board.
     used: BTreeSet<&'a str>,
+    /// Variables of the board, then those of its rows and tabs.
+    variables: Vec<&'a Value>,
 }
 
 impl<'a> Lay<'a> {
@@ -52,6 +57,7 @@ impl<'a> Lay<'a> {
     fn parts(&mut self, given: &'a [Value], depth: usize) -> Vec<Value> {
         let mut parts = Vec::new();
         for it in given {
+            self.variables.extend(list(&it["spec"]["variables"]));
             let inner = self.panels(&it["spec"]["layout"], depth + 1);
             parts.push(part(&it["spec"], inner));
         }
@@ -92,6 +98,7 @@ impl<'a> Lay<'a> {
             "links": spec["links"],
             "gridPos": {"w": width, "h": height},
             "repeat": item["repeat"]["value"],
+            "conditionalRendering": item["conditionalRendering"],
             "libraryPanel": spec["libraryPanel"],
             "options": viz["spec"]["options"],
             "fieldConfig": viz["spec"]["fieldConfig"],
@@ -99,6 +106,7 @@ impl<'a> Lay<'a> {
             "transformations": steps,
             "timeFrom": data["queryOptions"]["timeFrom"],
             "timeShift": data["queryOptions"]["timeShift"],
+            "timeCompare": data["queryOptions"]["timeCompare"],
         }))
     }
 }
@@ -118,11 +126,13 @@ fn in_order(items: &[Value]) -> Vec<&Value> {
 }
 
 fn part(spec: &Value, inner: Vec<Value>) -> Value {
+    let title = if flag(&spec["hideHeader"]) { &Value::Null } else { &spec["title"] };
     json!({
         "type": "row",
-        "title": spec["title"],
+        "title": title,
         "collapsed": flag(&spec["collapse"]) || flag(&spec["collapsed"]),
         "repeat": spec["repeat"]["value"],
+        "conditionalRendering": spec["conditionalRendering"],
         "panels": inner,
     })
 }
@@ -132,6 +142,7 @@ fn auto_size(spec: &Value) -> (f64, f64) {
     let height = match text(&spec["rowHeightMode"]) {
         "short" => 5.0,
         "tall" => 14.0,
+        "custom" => number(&spec["rowHeight"]).map_or(9.0, |points| (points / UNIT_POINTS).ceil()),
         _ => 9.0,
     };
     ((24.0 / columns).floor(), height)
@@ -167,10 +178,20 @@ fn variable(of: &Value) -> Value {
         "DatasourceVariable" => "datasource",
         "ConstantVariable" => "constant",
         "TextVariable" => "textbox",
+        "SwitchVariable" => "switch",
         "AdhocVariable" => "adhoc",
         "GroupByVariable" => "groupby",
         other => other,
     };
+    if kind == "datasource" {
+        flat.insert("query".to_owned(), of["spec"]["pluginId"].clone());
+    }
+    if kind == "switch" {
+        let (on, off) = (&of["spec"]["enabledValue"], &of["spec"]["disabledValue"]);
+        let (on, off) = (on.as_str().unwrap_or("true"), off.as_str().unwrap_or("false"));
+        flat.insert("options".to_owned(), json!([{"text": on, "value": on}, {"text": off, "value": off}]));
+        flat.insert("current".to_owned(), json!({"value": of["spec"]["current"]}));
+    }
     if kind == "query" {
         let query = &of["spec"]["query"];
         let source = target(&of["spec"])["datasource"].clone();

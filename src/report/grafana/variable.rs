@@ -82,6 +82,7 @@ fn kind(import: &mut Import, of: &Value, name: &str) -> Option<VariableKind> {
     Some(match text(&of["type"]) {
         "query" => query(import, of, name, asked),
         "custom" => VariableKind::Custom(custom(of, &asked)),
+        "switch" => VariableKind::Custom(options(of)),
         "interval" => VariableKind::Interval(intervals(of, &asked)),
         "datasource" => VariableKind::DataSource,
         "constant" => VariableKind::Constant(if asked.is_empty() { first(&of["current"]) } else { asked }),

@@ -257,3 +257,27 @@ fn what_stands_around_a_board_is_taken_off() {
     let with_mark = format!("\u{feff}{board}");
     assert_eq!(read(with_mark.as_bytes(), ID).expect("a board").title, "In it");
 }
+
+#[test]
+fn what_is_shown_once_in_place_of_many_asks_for_all() {
+    let panel = |title: &str, repeat: Value| {
+        json!({"type": "stat", "title": title, "repeat": repeat, "targets": [
+            {"expr": r#"a{x="$v", y!= "${v}", z="$v-1", w="$other"} > 1"#}
+        ]})
+    };
+    let board = board_of(&json!({"panels": [
+        panel("its own", json!("v")), panel("none", json!(null)),
+        {"type": "row", "title": "r", "repeat": "v"}, panel("of its row", json!(null)),
+        {"type": "row", "title": "s"}, panel("none again", json!(null)),
+    ]}));
+    let asked: Vec<(String, usize)> = board
+        .panels()
+        .map(|(_, panel)| match &panel.queries[0].ask {
+            Ask::PromQl(asked) => (asked.clone(), panel.notes.len()),
+            ask => panic!("{ask:?}"),
+        })
+        .collect();
+    let same = r#"a{x="$v", y!= "${v}", z="$v-1", w="$other"} > 1"#.to_owned();
+    let all = r#"a{x=~"$v", y!~ "${v}", z="$v-1", w="$other"} > 1"#.to_owned();
+    assert_eq!(asked, [(all.clone(), 2), (same.clone(), 0), (all, 1), (same, 0)]);
+}
