@@ -17,7 +17,7 @@ const HUBBLE: &str = "Needs Hubble's metric httpV2 with labels of workloads (hub
 const FLOWS: &str = "Needs Hubble's metrics: flow and drop in hubble.metrics.enabled of Cilium's chart.";
 
 /// Cilium.
-pub fn board(scope: &Scope) -> Board {
+pub(crate) fn board(scope: &Scope) -> Board {
     let by = NAMES.by(scope);
     let told = |metric: &str| NAMES.within(Selector::of(metric).with("reporter", Op::Is, "server"), scope);
     let all = told("hubble_http_requests_total");

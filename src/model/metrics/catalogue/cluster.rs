@@ -13,7 +13,7 @@ const STATE: &str = "Needs kube-state-metrics.";
 const NO_POD: &str = "|POD";
 
 /// A cluster, or one namespace of it.
-pub fn board(scope: &Scope) -> Board {
+pub(crate) fn board(scope: &Scope) -> Board {
     of_rows(
         "What is used, asked for and allowed, of the processors and memory that the nodes have.",
         vec![

@@ -16,7 +16,7 @@ const APP_MESH: &str = "Needs the metrics of Envoy: port 9901, path /stats/prome
 const PLAIN: &str = "Needs the metrics of Envoy: path /stats/prometheus of its admin port, often 9901.";
 
 /// Consul's data planes.
-pub fn consul(scope: &Scope) -> Board {
+pub(crate) fn consul(scope: &Scope) -> Board {
     let listener = ("envoy_http_conn_manager_prefix", Op::Is, "public_listener");
     let servers = |of: Selector| {
         of.with("container", Op::Matches, "consul|sidecar-injector").with(
@@ -36,7 +36,7 @@ pub fn consul(scope: &Scope) -> Board {
 }
 
 /// App Mesh's Envoys.
-pub fn app_mesh(scope: &Scope) -> Board {
+pub(crate) fn app_mesh(scope: &Scope) -> Board {
     let controller = |of: Selector| {
         of.with("container", Op::Is, "controller").with("pod", Op::Matches, "appmesh-controller-.*")
     };
@@ -51,7 +51,7 @@ pub fn app_mesh(scope: &Scope) -> Board {
 }
 
 /// Envoys that belong to no mesh that we know.
-pub fn plain(scope: &Scope) -> Board {
+pub(crate) fn plain(scope: &Scope) -> Board {
     let by = ["envoy_cluster_name"];
     let told = |metric: &str| PODS.within(Selector::of(metric), scope);
     let connections = told("envoy_cluster_upstream_cx_active");

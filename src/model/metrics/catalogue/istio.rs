@@ -19,7 +19,7 @@ const WAYPOINT: &str = "Needs a waypoint: ztunnel alone knows of connections, no
 const ISTIOD: &str = "Needs the metrics of istiod: the source must read its port 15014.";
 
 /// Proxies in pods.
-pub fn sidecars(scope: &Scope) -> Board {
+pub(crate) fn sidecars(scope: &Scope) -> Board {
     let proxies = |of: Selector| {
         PODS.within(
             of.with("container", Op::Is, "istio-proxy").with("pod", Op::MatchesNot, "ztunnel-.*"),
@@ -40,7 +40,7 @@ pub fn sidecars(scope: &Scope) -> Board {
 }
 
 /// Proxies of nodes, and waypoints.
-pub fn ambient(scope: &Scope) -> Board {
+pub(crate) fn ambient(scope: &Scope) -> Board {
     let ztunnel =
         |of: Selector| of.with("container", Op::Is, "istio-proxy").with("pod", Op::Matches, "ztunnel-.*");
     let waypoints = |of: Selector| {

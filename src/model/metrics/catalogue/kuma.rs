@@ -29,7 +29,7 @@ enum Way {
 }
 
 /// Kuma of this version.
-pub fn board(version: Option<&str>, scope: &Scope) -> Board {
+pub(crate) fn board(version: Option<&str>, scope: &Scope) -> Board {
     let way = version.map_or(Way::Any, way);
     let control = |of: Selector| {
         of.with("container", Op::Is, "control-plane").with(

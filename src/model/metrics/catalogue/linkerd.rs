@@ -14,7 +14,7 @@ const PROXIES: &str = "Needs the metrics of Linkerd's proxies: those of linkerd-
 const ROUTES: &str = "Needs proxies of Linkerd 2.16 or newer, and callers with a proxy.";
 
 /// Linkerd, whose newer proxies also tell of routes.
-pub fn board(version: Option<&str>, scope: &Scope) -> Board {
+pub(crate) fn board(version: Option<&str>, scope: &Scope) -> Board {
     let mut rows = vec![row("Traffic", traffic(scope)), row("Proxies", proxies(scope))];
     if version.is_none_or(tells_of_routes) {
         rows.push(routes(scope));

@@ -11,7 +11,7 @@ const NODE: &str = "instance";
 const NO_DISKS: &str = "tmpfs|ramfs|overlay|squashfs|devtmpfs|nsfs|fuse.*";
 
 /// All nodes.
-pub fn board() -> Board {
+pub(crate) fn board() -> Board {
     of_rows(
         "Load, processors, memory, disks and network of each node, by node-exporter.",
         vec![

@@ -17,7 +17,7 @@ const NGINX: &str = "Needs the metrics of the sidecars: port 8887 of the pods, r
                      Prometheus does.";
 
 /// Traefik Mesh, which counts by service: `shop-checkout-…`.
-pub fn traefik(scope: &Scope) -> Board {
+pub(crate) fn traefik(scope: &Scope) -> Board {
     let told = |metric: &str| {
         let of = Selector::of(metric);
         match (scope.namespace.as_str(), scope.workload.as_str()) {
@@ -51,7 +51,7 @@ pub fn traefik(scope: &Scope) -> Board {
 }
 
 /// Open Service Mesh.
-pub fn osm(scope: &Scope) -> Board {
+pub(crate) fn osm(scope: &Scope) -> Board {
     let names = Names { namespace: "destination_namespace", workload: Workload::Label("destination_name") };
     let by = names.by(scope);
     let told = |metric: &str| names.within(Selector::of(metric), scope);
@@ -81,7 +81,7 @@ pub fn osm(scope: &Scope) -> Board {
 }
 
 /// NGINX Service Mesh.
-pub fn nginx(scope: &Scope) -> Board {
+pub(crate) fn nginx(scope: &Scope) -> Board {
     let by = PODS.by(scope);
     let told = |metric: &str| PODS.within(Selector::of(metric), scope);
     let responses = "nginxplus_upstream_server_responses";

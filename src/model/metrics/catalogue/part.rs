@@ -9,11 +9,11 @@ use crate::model::metrics::source::Scope;
 use crate::model::metrics::unit::Unit;
 
 /// What containers have used of processors, in seconds, by cAdvisor.
-pub const CPU: &str = "container_cpu_usage_seconds_total";
+pub(crate) const CPU: &str = "container_cpu_usage_seconds_total";
 /// The memory of containers that cannot be taken back, in bytes, by cAdvisor.
-pub const MEMORY: &str = "container_memory_working_set_bytes";
+pub(crate) const MEMORY: &str = "container_memory_working_set_bytes";
 /// How those two come to a Prometheus.
-pub const CADVISOR: &str = "Needs cAdvisor's metrics of containers: the source must read /metrics/cadvisor of each \
+pub(crate) const CADVISOR: &str = "Needs cAdvisor's metrics of containers: the source must read /metrics/cadvisor of each \
                             kubelet, as kube-prometheus-stack does.";
 
 /// Signs that Kubernetes makes the ends of pods' names of.
@@ -21,16 +21,16 @@ const SIGNS: &str = "[bcdfghjklmnpqrstvwxz0-9]";
 
 /// The labels by which metrics say whom they are about.
 #[derive(Clone, Copy)]
-pub struct Names {
+pub(crate) struct Names {
     /// Of the namespace.
-    pub namespace: &'static str,
+    pub(crate) namespace: &'static str,
     /// Of the workload.
-    pub workload: Workload,
+    pub(crate) workload: Workload,
 }
 
 /// How a workload is told.
 #[derive(Clone, Copy)]
-pub enum Workload {
+pub(crate) enum Workload {
     /// By a label of its own.
     Label(&'static str),
     /// By the names of its pods, in the label `pod`.
@@ -38,11 +38,11 @@ pub enum Workload {
 }
 
 /// The labels that a Prometheus puts on what it reads from pods, and cAdvisor on what it says of containers.
-pub const PODS: Names = Names { namespace: "namespace", workload: Workload::Pods };
+pub(crate) const PODS: Names = Names { namespace: "namespace", workload: Workload::Pods };
 
 impl Names {
     /// Only what a scope looks at.
-    pub fn within(self, of: Selector, scope: &Scope) -> Selector {
+    pub(crate) fn within(self, of: Selector, scope: &Scope) -> Selector {
         let of = match scope.namespace.as_str() {
             "" => of,
             namespace => of.with(self.namespace, Op::Is, namespace),
@@ -56,7 +56,7 @@ impl Names {
 
     /// By which labels lines are told apart: one for each namespace where all are looked at, one for each workload or
     /// pod in one of them.
-    pub fn by(self, scope: &Scope) -> Vec<&'static str> {
+    pub(crate) fn by(self, scope: &Scope) -> Vec<&'static str> {
         match self.workload {
             _ if scope.namespace.is_empty() => vec![self.namespace],
             Workload::Label(label) if scope.workload.is_empty() => vec![label],
@@ -68,12 +68,12 @@ impl Names {
 
 /// The names of a workload's pods, as a regular expression: of a Deployment, StatefulSet, DaemonSet or Job, or the pod that
 /// is called so. `checkout` is not taken for `checkout-cache`.
-pub fn pods_of(workload: &str) -> String {
+pub(crate) fn pods_of(workload: &str) -> String {
     format!("{}(-([0-9]+|({SIGNS}{{1,10}}-)?{SIGNS}{{5}}))?", regex_escaped(workload))
 }
 
 /// `{{a}}/{{b}}`: the legend of lines that are told apart by these; this word where there is one line.
-pub fn legend(by: &[&str], word: &str) -> String {
+pub(crate) fn legend(by: &[&str], word: &str) -> String {
     if by.is_empty() {
         return word.to_owned();
     }
@@ -85,44 +85,44 @@ fn owned(by: &[&str]) -> Vec<String> {
 }
 
 /// The growth of counters in a second.
-pub fn rate(of: Selector, by: &[&str]) -> Measure {
+pub(crate) fn rate(of: Selector, by: &[&str]) -> Measure {
     Measure::Rate { of, by: owned(by) }
 }
 
 /// Gauges, together.
-pub fn sum(of: Selector, by: &[&str]) -> Measure {
+pub(crate) fn sum(of: Selector, by: &[&str]) -> Measure {
     Measure::Sum { of, by: owned(by) }
 }
 
 /// A quantile of buckets.
-pub fn quantile(q: f64, of: Selector) -> Measure {
+pub(crate) fn quantile(q: f64, of: Selector) -> Measure {
     Measure::Quantile { q, of, by: Vec::new() }
 }
 
 /// One by the other.
-pub fn ratio(one: Measure, other: Measure) -> Measure {
+pub(crate) fn ratio(one: Measure, other: Measure) -> Measure {
     Measure::Ratio(Box::new(one), Box::new(other))
 }
 
 /// The share of requests that went well. Where none did, there may be no series of good ones at all: then it is 0, and not a
 /// gap as where there are no requests.
-pub fn well(good: Selector, all: Selector, by: &[&str]) -> Measure {
+pub(crate) fn well(good: Selector, all: Selector, by: &[&str]) -> Measure {
     let all = || rate(all.clone(), by);
     either(ratio(rate(good, by), all()), rest(ratio(all(), all())))
 }
 
 /// 1 less this.
-pub fn rest(one: Measure) -> Measure {
+pub(crate) fn rest(one: Measure) -> Measure {
     Measure::Rest(Box::new(one))
 }
 
 /// The first that there is.
-pub fn either(one: Measure, other: Measure) -> Measure {
+pub(crate) fn either(one: Measure, other: Measure) -> Measure {
     Measure::Either(Box::new(one), Box::new(other))
 }
 
 /// Lines over time, each with its legend.
-pub fn lines(title: &str, unit: Unit, asks: Vec<(Measure, String)>) -> Panel {
+pub(crate) fn lines(title: &str, unit: Unit, asks: Vec<(Measure, String)>) -> Panel {
     let queries = asks.into_iter().zip('A'..='Z').map(|((measure, legend), name)| PanelQuery {
         name: name.to_string(),
         ask: Ask::Measure(measure),
@@ -134,12 +134,12 @@ pub fn lines(title: &str, unit: Unit, asks: Vec<(Measure, String)>) -> Panel {
 }
 
 /// The three quantiles of a latency, in one picture.
-pub fn latency(unit: Unit, buckets: &Selector, hint: &str) -> Panel {
+pub(crate) fn latency(unit: Unit, buckets: &Selector, hint: &str) -> Panel {
     latency_of(unit, |q| quantile(q, buckets.clone()), hint)
 }
 
 /// The three quantiles of a latency, each as it is asked for.
-pub fn latency_of(unit: Unit, ask: impl Fn(f64) -> Measure, hint: &str) -> Panel {
+pub(crate) fn latency_of(unit: Unit, ask: impl Fn(f64) -> Measure, hint: &str) -> Panel {
     let asks = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")].map(|(q, legend)| (ask(q), legend.to_owned()));
     Panel {
         description: "Interpolated from the buckets of histograms: no more exact than these are wide."
@@ -150,7 +150,7 @@ pub fn latency_of(unit: Unit, ask: impl Fn(f64) -> Measure, hint: &str) -> Panel
 }
 
 /// A share of requests that went well.
-pub fn success(measure: Measure, legend: String, hint: &str) -> Panel {
+pub(crate) fn success(measure: Measure, legend: String, hint: &str) -> Panel {
     let from = |from, level| Threshold { from, level };
     Panel {
         max: Some(1.0),
@@ -166,12 +166,12 @@ pub fn success(measure: Measure, legend: String, hint: &str) -> Panel {
 }
 
 /// Requests in a second.
-pub fn requests(measure: Measure, legend: String, hint: &str) -> Panel {
+pub(crate) fn requests(measure: Measure, legend: String, hint: &str) -> Panel {
     Panel { hint: hint.to_owned(), ..lines("Requests", Unit::Rate, vec![(measure, legend)]) }
 }
 
 /// Processors and memory of containers, told apart by these labels.
-pub fn containers(of: impl Fn(Selector) -> Selector, by: &[&str]) -> [Panel; 2] {
+pub(crate) fn containers(of: impl Fn(Selector) -> Selector, by: &[&str]) -> [Panel; 2] {
     let legend = legend(by, "all");
     [
         lines("CPU", Unit::Cores, vec![(rate(of(Selector::of(CPU)), by), legend.clone())]),
@@ -181,7 +181,7 @@ pub fn containers(of: impl Fn(Selector) -> Selector, by: &[&str]) -> [Panel; 2] 
 }
 
 /// Panels under a heading, as wide as there is room for them.
-pub fn row(title: &str, panels: impl IntoIterator<Item = Panel>) -> Row {
+pub(crate) fn row(title: &str, panels: impl IntoIterator<Item = Panel>) -> Row {
     let mut panels: Vec<Panel> = panels.into_iter().collect();
     let in_line = match panels.len() {
         1 => 1,
@@ -193,6 +193,6 @@ pub fn row(title: &str, panels: impl IntoIterator<Item = Panel>) -> Row {
 }
 
 /// A board with these rows, whose key and title are put by [`super::ready`].
-pub fn board(description: &str, rows: Vec<Row>) -> Board {
+pub(crate) fn board(description: &str, rows: Vec<Row>) -> Board {
     Board { description: description.to_owned(), rows, ..Board::new(BoardId(String::new()), "") }
 }
