@@ -9,6 +9,8 @@
 //! ```
 
 pub mod board;
+pub mod catalogue;
+pub mod cost;
 pub mod feed;
 pub mod fill;
 pub mod kept;
@@ -24,6 +26,7 @@ pub mod unit;
 pub use board::{
     Ask, Board, BoardId, Panel, PanelKind, PanelQuery, Reduce, Row, Threshold, Variable, VariableKind,
 };
+pub use cost::{CostAsk, Counted, Used};
 pub use feed::{Feed, fed};
 pub use fill::{Values, fill, question};
 pub use kept::{Component, Cost, KeptBoard, KeptPanel, RunMetrics};
