@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
+use crate::model::metrics::feed::{self, Feed};
 use crate::model::metrics::{
-    Answer, Ask, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
+    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId, catalogue,
 };
 use crate::model::{Run, RunId};
 
@@ -344,16 +345,16 @@ impl Metrics {
         if let Some(board) = self.passing.as_ref().and_then(|passing| passing.boards.first()) {
             return Some(Arc::clone(board));
         }
-        self.book.board.as_ref().and_then(|id| self.board(id))
+        let chosen = self.book.board.as_ref().and_then(|id| self.board(id));
+        let is_any = |offer: &Offer| offer.fed.as_ref().is_some_and(|fed| fed.fed() > 0);
+        chosen.or_else(|| self.offers().into_iter().find(is_any).map(|offer| offer.board))
     }
 
     /// Key and title of every board: ready ones, then a person's own.
     #[must_use]
     pub fn boards(&self) -> Vec<(BoardId, String)> {
-        let ready = catalogue::ids().into_iter().map(|id| {
-            let title = catalogue::title(&id).to_owned();
-            (id, title)
-        });
+        let title = |id: &'static str| (BoardId(id.to_owned()), catalogue::title(id).unwrap_or(id).to_owned());
+        let ready = catalogue::ids().into_iter().map(title);
         let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
         ready.chain(own).collect()
     }
@@ -364,19 +365,6 @@ pub const COMPLETIONS_MAX: usize = 12;
 /// Answers are old when so many refreshes went by without a new one.
 pub const STALE_AFTER_REFRESHES: u64 = 3;
 
-/// How much of a board a source feeds, as far as its metrics' names tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fed {
-    /// Panels that it can fill.
-    pub fed: usize,
-    /// Panels that ask for something.
-    pub of: usize,
-    /// Metrics that it does not have, each as the names of which any one would do.
-    pub missing: Vec<String>,
-    /// What panels that stay empty say about how to get them.
-    pub hints: Vec<String>,
-}
-
 /// The board of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
@@ -385,7 +373,7 @@ pub struct Offer {
     /// Whether a person made or imported it.
     pub is_own: bool,
     /// How much of it the source on show feeds; none while its metrics are not known.
-    pub fed: Option<Fed>,
+    pub fed: Option<Feed>,
 }
 
 impl Metrics {
@@ -413,7 +401,7 @@ impl Metrics {
     pub fn offers(&self) -> Vec<Offer> {
         let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty());
         let offer = |board: Arc<Board>, is_own| {
-            let fed = names.map(|names| Fed::of(&board, names));
+            let fed = names.map(|names| feed::fed(&board, names));
             Offer { board, is_own, fed }
         };
         let mut offers: Vec<Offer> = ready(&self.view.scope).into_iter().map(|it| offer(it, false)).collect();
@@ -434,108 +422,32 @@ impl Metrics {
 
     /// How much of the board on show is fed.
     #[must_use]
-    pub fn fed(&self) -> Option<Fed> {
+    pub fn fed(&self) -> Option<Feed> {
         let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty())?;
-        Some(Fed::of(&self.shown.as_ref()?.board, names))
+        Some(feed::fed(&self.shown.as_ref()?.board, names))
     }
 }
 
 /// The boards that come with Meshbench, as this scope makes them.
-fn ready(_scope: &Scope) -> Vec<Arc<Board>> {
-    Vec::new()
+fn ready(scope: &Scope) -> Vec<Arc<Board>> {
+    let ids = catalogue::ids().into_iter().map(|id| BoardId(id.to_owned()));
+    ids.filter_map(|id| catalogue::ready(&id, None, scope)).map(Arc::new).collect()
 }
 
 impl Offer {
+    /// What panels that stay empty say about how to fill them.
+    #[must_use]
+    pub fn hints(&self) -> BTreeSet<&str> {
+        let missing = self.fed.iter().flat_map(|fed| fed.missing.keys());
+        let panel = |place: &PanelPlace| self.board.rows.get(place.row)?.panels.get(place.panel);
+        missing.filter_map(panel).map(|panel| panel.hint.as_str()).filter(|hint| !hint.is_empty()).collect()
+    }
+
     /// Whether the source fills any of its panels, or nobody knows.
     #[must_use]
     pub fn is_fed(&self) -> bool {
-        self.fed.as_ref().is_none_or(|fed| fed.fed > 0 || fed.of == 0)
+        self.fed.as_ref().is_none_or(|fed| fed.fed() > 0 || fed.panels == 0)
     }
-}
-
-impl Fed {
-    /// Of a board, by the names of the metrics that there are.
-    #[must_use]
-    pub fn of(board: &Board, names: &BTreeSet<String>) -> Self {
-        let mut fed = Self::default();
-        for (_, panel) in board.panels().filter(|(_, panel)| !panel.queries.is_empty()) {
-            fed.of += 1;
-            let missing: Vec<Vec<String>> =
-                panel.queries.iter().map(|query| missing(&query.ask, names)).collect();
-            if missing.iter().any(Vec::is_empty) {
-                fed.fed += 1;
-                continue;
-            }
-            for name in missing.into_iter().flatten() {
-                if !fed.missing.contains(&name) {
-                    fed.missing.push(name);
-                }
-            }
-            if !panel.hint.is_empty() && !fed.hints.contains(&panel.hint) {
-                fed.hints.push(panel.hint.clone());
-            }
-        }
-        fed
-    }
-}
-
-/// The metrics that a question needs and that are not there.
-fn missing(ask: &Ask, names: &BTreeSet<String>) -> Vec<String> {
-    match ask {
-        Ask::Measure(measure) => {
-            let needs = measure.needs().into_iter();
-            let absent = needs.filter(|any| !any.iter().any(|name| names.contains(name)));
-            absent.map(|any| any.join(" or ")).collect()
-        }
-        Ask::PromQl(text) => {
-            let named = names_in(text);
-            // A name that is put together from variables is not known before they are.
-            if named.is_empty() || named.iter().any(|name| names.contains(name)) { Vec::new() } else { named }
-        }
-    }
-}
-
-/// The names of metrics in PromQL, as far as they are written out.
-fn names_in(text: &str) -> Vec<String> {
-    const WORDS: [&str; 16] = [
-        "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "and", "or", "unless",
-        "inf", "nan", "start", "end", "atan2",
-    ];
-    let mut found = Vec::new();
-    let (mut depth, mut skip_list) = (0_u32, false);
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':' || c == '$';
-        if is_word(first) {
-            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            let is_called = after.trim_start().starts_with('(');
-            let is_keyword = WORDS.contains(&word.to_ascii_lowercase().as_str());
-            skip_list |= is_keyword && is_called;
-            let is_name = !first.is_ascii_digit() && !is_called && !is_keyword && !word.contains('$');
-            if depth == 0 && is_name && !found.contains(&word.to_owned()) {
-                found.push(word.to_owned());
-            }
-            rest = after;
-            continue;
-        }
-        match first {
-            '"' | '\'' | '`' => {
-                rest = rest[1..].split_once(first).map_or("", |(_, after)| after);
-                continue;
-            }
-            '{' | '[' => depth += 1,
-            '}' | ']' => depth = depth.saturating_sub(1),
-            '(' if skip_list => {
-                skip_list = false;
-                rest = rest.split_once(')').map_or("", |(_, after)| after);
-                continue;
-            }
-            _ => {}
-        }
-        rest = &rest[first.len_utf8()..];
-    }
-    found
 }
 
 /// Whether a text is PromQL; the first thing that is wrong with it otherwise.
@@ -593,23 +505,6 @@ pub fn complete(text: &str, cursor: usize, facts: &Facts) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_names_of_metrics_are_found_in_a_query() {
-        let cases: [(&str, &[&str]); 5] = [
-            ("up", &["up"]),
-            (
-                "sum by (pod) (rate(http_requests_total{job=\"a\", code=~\"5..\"}[5m])) / scalar(sum(up))",
-                &["http_requests_total", "up"],
-            ),
-            ("histogram_quantile(0.99, sum(rate(x_bucket[1m])) by (le))", &["x_bucket"]),
-            ("rate(${prefix}_total[1m])", &[]),
-            ("1 + 2", &[]),
-        ];
-        for (text, names) in cases {
-            assert_eq!(names_in(text), names, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_not_closed_is_told() {

@@ -167,7 +167,9 @@ pub fn moment(seconds: f64) -> String {
 
 fn zoned(seconds: f64) -> jiff::Zoned {
     // What is no moment of any calendar is not on an axis of them.
-    Timestamp::from_millisecond((seconds * 1e3).round() as i64).unwrap_or_default().to_zoned(TimeZone::system())
+    Timestamp::from_millisecond((seconds * 1e3).round() as i64)
+        .unwrap_or_default()
+        .to_zoned(TimeZone::system())
 }
 
 /// As short as it is exact: a midnight is its day.

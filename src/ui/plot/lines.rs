@@ -75,7 +75,13 @@ pub fn thinned(points: Vec<(f64, f64)>, columns: usize) -> Vec<(f64, f64)> {
 impl<'a> Line<'a> {
     /// Through points in natural units.
     #[must_use]
-    pub fn new(name: &str, points: &'a [(f64, f64)], gap: f64, scales: (Scale, Scale), look: LineLook) -> Self {
+    pub fn new(
+        name: &str,
+        points: &'a [(f64, f64)],
+        gap: f64,
+        scales: (Scale, Scale),
+        look: LineLook,
+    ) -> Self {
         Self { base: PlotItemBase::new(name.to_owned()), points, gap, scales, look }
     }
 }
@@ -209,8 +215,9 @@ mod tests {
 
     #[test]
     fn thinning_loses_no_extreme() {
-        let points: Vec<(f64, f64)> =
-            (0..10_000).map(|at| (f64::from(at), f64::from((at * 7919) % 1000) + if at == 5003 { 1e6 } else { 0.0 })).collect();
+        let points: Vec<(f64, f64)> = (0..10_000)
+            .map(|at| (f64::from(at), f64::from((at * 7919) % 1000) + if at == 5003 { 1e6 } else { 0.0 }))
+            .collect();
         let kept = thinned(points.clone(), 300);
         assert!(kept.len() <= 602, "{}", kept.len());
         assert!(kept.iter().any(|point| point.1 > 1e5), "the spike");

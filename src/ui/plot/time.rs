@@ -6,7 +6,7 @@ use eframe::egui::{Align2, Color32, FontId, Rect, Sense, Ui, vec2};
 
 use super::axis::{self, Axis, Scale};
 use super::columns::{Look, Span};
-use super::table::{self, Row};
+use super::table::{self, Row, Sign};
 use super::{Chart, Layer, PlotsView, Shown, menu, readout, readout_lines};
 use crate::app::HeatMap;
 use crate::model::number::{self, UNKNOWN};
@@ -483,7 +483,7 @@ impl<'a> Drawn<'a> {
             let stats = stats.map(|stats| [stats.last, stats.min, stats.max]);
             let mut cells = cells(stats, number::millis);
             cells.push(whole.map_or_else(|| UNKNOWN.to_owned(), |whole| number::millis(whole[at])));
-            Row { name, color: self.cx.theme.quantiles[at], filled: false, cells }
+            Row { name, color: self.cx.theme.quantiles[at], sign: Sign::Line, cells }
         };
         QUANTILE_NAMES.into_iter().enumerate().map(row).collect()
     }
@@ -493,7 +493,7 @@ impl<'a> Drawn<'a> {
         let row = |name, color, spans: Option<&Vec<Span>>, format: fn(f64) -> String| {
             let stats = spans.and_then(|spans| Stats::of(spans, x));
             let cells = cells(stats.map(|stats| [stats.last, stats.min, stats.max, stats.mean]), format);
-            Row { name, color, filled: false, cells }
+            Row { name, color, sign: Sign::Line, cells }
         };
         vec![
             row(DUE, theme.due, self.series.map(|series| &series.due), number::rate),
@@ -510,7 +510,7 @@ impl<'a> Drawn<'a> {
             Row {
                 name: error_words(class),
                 color: error_color(self.cx.theme, at, classes),
-                filled: true,
+                sign: Sign::Area,
                 cells: cells(stats.map(|stats| [stats.last, stats.max, stats.mean]), number::rate),
             }
         };

@@ -161,7 +161,8 @@ fn metrics(state: &State) -> Vec<Action> {
         press("Add a source of metrics…", Page::Metrics, ADD_SOURCE),
         ask("Ask for metrics now", None, of(MetricsCommand::Refresh)).when(source),
         ask("Import a board of metrics…", None, of(MetricsCommand::PickBoard)),
-        ask("Bring back the board or source that was removed", None, of(MetricsCommand::UndoRemove)).when(removed),
+        ask("Bring back the board or source that was removed", None, of(MetricsCommand::UndoRemove))
+            .when(removed),
     ];
     let chosen = metrics.book.source;
     actions.extend(metrics.book.sources.iter().take(NAMED_MAX).map(|source| {

@@ -11,12 +11,12 @@ use crate::app::event::Event;
 use crate::app::exchange::AskStore;
 use crate::app::metrics::{Keep, Keeping, MetricsNews};
 use crate::model::Run;
-use crate::model::metrics::cost::{self, CostAsk};
+use crate::model::metrics::cost::{self, Counted, Used};
 use crate::model::metrics::fill::Values;
 use crate::model::metrics::kept::RUN_METRICS_VERSION;
 use crate::model::metrics::step::{grid, rate_window_ms};
 use crate::model::metrics::{
-    Cost, Facts, Grid, KeptBoard, KeptPanel, Measure, RunMetrics, Series,
+    Cost, Facts, Grid, KeptBoard, KeptPanel, RunMetrics, Series,
 };
 use crate::store::{Store, StoreError};
 
@@ -153,47 +153,38 @@ impl Over {
         run: &Run,
         ahead_ms: i64,
     ) -> (Vec<Cost>, Vec<String>) {
-        let mut asks: Vec<CostAsk> = Vec::new();
-        for ask in keep.boards.iter().flat_map(|board| cost::asks(&board.id, &keep.scope)) {
-            if !asks.contains(&ask) {
-                asks.push(ask);
-            }
-        }
+        let counted = Counted { from_ms: self.from_ms, to_ms: self.to_ms, requests: run.requests.answered };
+        let (cpu_grid, memory_grid) = (counted.cpu_grid(), grid(self.from_ms, self.to_ms, None));
         let (mut costs, mut remarks) = (Vec::new(), Vec::new());
-        for ask in asks {
-            let cpu = self.over_all(reader, &ask.cpu, ahead_ms).await;
-            let memory = self.over_time(reader, &ask.memory, ahead_ms).await;
+        for ask in cost::asks_of(keep.boards.iter().map(|board| &board.id), &keep.scope) {
+            let window_ms = counted.cpu_window_ms();
+            let cpu = one(reader, Question::Measure(&ask.cpu, window_ms), cpu_grid, ahead_ms).await;
+            let memory = one(reader, Question::Measure(&ask.memory, window_ms), memory_grid, ahead_ms).await;
             for reason in [&cpu, &memory].into_iter().filter_map(|told| told.as_ref().err()) {
                 if !remarks.contains(reason) {
                     remarks.push(reason.clone());
                 }
             }
             let (cpu, memory) = (cpu.unwrap_or_default(), memory.unwrap_or_default());
-            let (cost, remark) =
-                cost::cost(&ask, cpu.as_ref(), memory.as_ref(), self.length(), run.requests.answered);
-            remarks.extend(remark);
+            let cpu = Used { series: cpu.as_ref(), grid: cpu_grid };
+            let memory = Used { series: memory.as_ref(), grid: memory_grid };
+            let (cost, said) = cost::cost(&ask, counted, cpu, memory);
+            remarks.extend(said);
             costs.push(cost);
         }
         (costs, remarks)
     }
+}
 
-    fn length(self) -> Grid {
-        Grid { from_ms: self.from_ms, to_ms: self.to_ms, step_ms: (self.to_ms - self.from_ms).max(1) }
-    }
-
-    /// One value for the whole counted part: a rate that looks back over just that.
-    async fn over_all(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
-        let window_ms = (self.to_ms - self.from_ms).max(1000);
-        let at = Grid { from_ms: self.to_ms + ahead_ms, to_ms: self.to_ms + ahead_ms, step_ms: 1000 };
-        let answer = reader.ask(&Question::Measure(measure, window_ms), at).await?;
-        Ok(answer.earlier(ahead_ms).series.into_iter().next())
-    }
-
-    async fn over_time(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
-        let moments = super::shifted(grid(self.from_ms, self.to_ms, None), ahead_ms);
-        let answer = reader.ask(&Question::Measure(measure, 60_000), moments).await?;
-        Ok(answer.earlier(ahead_ms).series.into_iter().next())
-    }
+/// The one series of a measure, by our clock.
+async fn one(
+    reader: &Reader,
+    question: Question<'_>,
+    moments: Grid,
+    ahead_ms: i64,
+) -> Result<Option<Series>, String> {
+    let answer = reader.ask(&question, super::shifted(moments, ahead_ms)).await?;
+    Ok(answer.earlier(ahead_ms).series.into_iter().next())
 }
 
 async fn panels(round: &Round<'_>, values: &Values) -> Vec<KeptPanel> {

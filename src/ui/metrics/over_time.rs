@@ -1,0 +1,291 @@
+//! Panels with a time axis: lines, areas, and buckets as colours.
+
+use eframe::egui::{Color32, ScrollArea, Sense, Ui, vec2};
+
+use super::panel::{self, PanelView, Shown, Wish};
+use super::series::{self, Line, Prepared, Stats};
+use crate::app::HeatMap;
+use crate::model::metrics::{Panel, Unit};
+use crate::model::number;
+use crate::model::ticks;
+use crate::ui::Cx;
+use crate::ui::plot::axis::{Axis, Scale};
+use crate::ui::plot::lines::LineLook;
+use crate::ui::plot::table::{self, Fit, ROW_HEIGHT, Row, Sign};
+use crate::ui::plot::{Chart, Layer, PlotsView, menu, readout, readout_lines};
+use crate::ui::theme::{SIZE_SMALL, SPACE};
+
+/// The most lines that a readout names.
+const READ_MAX: usize = 12;
+/// The most lines that a text summary names.
+const TOLD_MAX: usize = 8;
+/// The least height of a plot, in points.
+const PLOT_MIN: f32 = 72.0;
+/// The largest part of a panel that its legend takes.
+const LEGEND_SHARE: f32 = 0.42;
+/// Room for a number of a legend, in points.
+const CELL: f32 = 62.0;
+/// Thickness of lines, in points.
+const WIDTH: f32 = 1.6;
+const LEGEND: [&str; 4] = ["Last", "Min", "Mean", "Max"];
+
+/// Lines, or areas on top of each other, with their legend.
+pub(super) fn lines(
+    cx: &Cx<'_>,
+    ui: &mut Ui,
+    it: &Shown<'_>,
+    prepared: &Prepared,
+    view: &mut PanelView,
+    plots: &mut PlotsView,
+) -> Option<Wish> {
+    let room = ui.available_size();
+    let legend_height = legend_height(room.y, prepared);
+    // A line that is hidden in one panel is shown in others of the same name.
+    std::mem::swap(&mut plots.hidden, &mut view.hidden);
+    let is_stacked = it.panel.is_stacked && !it.panel.is_log;
+    let shown: Vec<(usize, &Line)> =
+        prepared.lines.iter().enumerate().filter(|(_, line)| plots.shows(&line.name)).collect();
+    let areas = if is_stacked { series::stacked(shown.iter().map(|(_, line)| *line)) } else { Vec::new() };
+    let layers = layers(cx, &shown, &areas);
+    let id = it.id();
+    let scale = if it.panel.is_log { Scale::Log } else { Scale::Linear };
+    let chart = Chart {
+        id: &id,
+        summary: summary(it, prepared),
+        height: (room.y - legend_height).max(PLOT_MIN),
+        x: it.clock.axis(),
+        x_full: it.x_full,
+        x_labels: true,
+        y: Axis::Of(&it.panel.unit, scale),
+        y_full: bounds(it.panel, scale, extremes(&shown, &areas)),
+        layers,
+        empty: "All series are hidden",
+    };
+    let drawn = chart.show(ui, cx.theme, plots);
+    if let Some(x) = plots.crosshair() {
+        readout(ui, &drawn, |ui| read(cx, ui, it, &shown, x));
+    }
+    let whole = drawn.response.rect;
+    menu(plots, &drawn, whole, || series::tsv(&prepared.lines, it.clock));
+    legend(cx, ui, it, prepared, plots, legend_height);
+    std::mem::swap(&mut plots.hidden, &mut view.hidden);
+    drawn.response.double_clicked().then_some(Wish::Back)
+}
+
+fn layers<'a>(cx: &Cx<'_>, shown: &[(usize, &'a Line)], areas: &'a [Vec<(f64, f64, f64)>]) -> Vec<Layer<'a>> {
+    let layer = |(at, (number, line)): (usize, &(usize, &'a Line))| {
+        let color = panel::color(cx.theme, *number);
+        let (name, gap) = (line.name.as_str(), line.gap);
+        match areas.get(at) {
+            Some(points) => Layer::Area { name, points, gap, color },
+            None => {
+                let look = LineLook { color, width: WIDTH, is_dashed: line.is_interpolated };
+                Layer::Line { name, points: &line.points, gap, look }
+            }
+        }
+    };
+    // The first line is in front.
+    shown.iter().enumerate().map(layer).rev().collect()
+}
+
+fn extremes(shown: &[(usize, &Line)], areas: &[Vec<(f64, f64, f64)>]) -> Option<(f64, f64)> {
+    let stacked = areas.iter().flatten().flat_map(|(_, low, high)| [*low, *high]);
+    let plain = shown.iter().filter(|_| areas.is_empty()).filter_map(|(_, line)| line.stats);
+    let plain = plain.flat_map(|stats| [stats.min, stats.max]);
+    stacked.chain(plain).fold(None, |found, value| match found {
+        None => Some((value, value)),
+        Some((low, high)) => Some((low.min(value), high.max(value))),
+    })
+}
+
+/// Of the vertical axis, in plot coordinates: from zero, and with round ends.
+fn bounds(panel: &Panel, scale: Scale, found: Option<(f64, f64)>) -> (f64, f64) {
+    let (low, high) = found.unwrap_or((0.0, 0.0));
+    if scale == Scale::Log {
+        let low = if low > 0.0 { low } else { high * 1e-3 };
+        return scale.bounds(panel.min.unwrap_or(low), panel.max.unwrap_or(high));
+    }
+    let bottom = if low < 0.0 { -ticks::round_up(-low) } else { 0.0 };
+    let top = match panel.unit {
+        Unit::Bytes | Unit::BytesPerSec if high > 0.0 => binary_top(high),
+        _ => scale.bounds(0.0, high).1,
+    };
+    let (bottom, top) = (panel.min.unwrap_or(bottom), panel.max.map_or(top, |max| max.max(high)));
+    if top > bottom { (bottom, top) } else { (bottom, bottom + 1.0) }
+}
+
+/// At or above a value, a few steps of a power of two.
+fn binary_top(high: f64) -> f64 {
+    let step = (high * 1.04 / 4.0).log2().ceil().exp2();
+    (high * 1.04 / step).ceil() * step
+}
+
+fn legend_height(room: f32, prepared: &Prepared) -> f32 {
+    let rows = prepared.lines.len() as f32 + 1.0 + if prepared.left_out > 0 { 1.0 } else { 0.0 };
+    let most = (room * LEGEND_SHARE).min(room - PLOT_MIN).max(2.0 * ROW_HEIGHT);
+    // Whole rows, so that none is cut.
+    let most = (most / ROW_HEIGHT).floor() * ROW_HEIGHT;
+    (rows * ROW_HEIGHT).min(most) + SPACE[0]
+}
+
+fn legend(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared, plots: &mut PlotsView, height: f32) {
+    let width = ui.available_width();
+    let columns: &[usize] = match width {
+        ..300.0 => &[0],
+        300.0..380.0 => &[0, 3],
+        _ => &[0, 1, 2, 3],
+    };
+    let heads: Vec<&str> = columns.iter().map(|at| LEGEND[*at]).collect();
+    let fit = Fit { cell: CELL.max((width * 0.12).min(84.0)), text: SIZE_SMALL };
+    let x = plots.x_of(it.x_full);
+    let rows: Vec<Row<'_>> = prepared
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| {
+            let stats = if plots.x.is_some() { Stats::of(&line.points, x) } else { line.stats };
+            let cells = columns.iter().map(|column| {
+                let of = |stats: Stats| [stats.last, stats.min, stats.mean, stats.max][*column];
+                stats.map_or_else(|| number::UNKNOWN.to_owned(), |stats| it.write(of(stats)))
+            });
+            let sign = match (it.panel.is_stacked, line.is_interpolated) {
+                (true, _) => Sign::Area,
+                (false, true) => Sign::Dashed,
+                (false, false) => Sign::Line,
+            };
+            Row { name: &line.name, color: panel::color(cx.theme, at), sign, cells: cells.collect() }
+        })
+        .collect();
+    ui.add_space(SPACE[0]);
+    table::head(ui, cx.theme, fit, &heads);
+    let room = height - SPACE[0] - ROW_HEIGHT;
+    ScrollArea::vertical().id_salt(("legend", it.id())).max_height(room).auto_shrink([false, true]).show(
+        ui,
+        |ui| {
+            table::body(ui, cx.theme, plots, fit, &heads, &rows);
+            if prepared.left_out > 0 {
+                more(cx, ui, prepared.left_out);
+            }
+        },
+    );
+}
+
+fn more(cx: &Cx<'_>, ui: &mut Ui, left_out: usize) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEIGHT), Sense::hover());
+    let words = format!("and {} more series, not drawn", number::count(left_out as u64));
+    let at = rect.left_center() + vec2(24.0, 0.0);
+    panel::cut(ui, at, rect.width() - 24.0, &words, cx.theme.text_muted, SIZE_SMALL);
+    let response = ui.interact(rect, ui.scope_id().with("left out"), Sense::hover());
+    response.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, &words));
+}
+
+/// `Requests: checkout 120/s, payment 30/s, and 3 more; a part is missing`.
+fn summary(it: &Shown<'_>, prepared: &Prepared) -> String {
+    let told = |line: &Line| {
+        line.stats.map_or_else(
+            || format!("{} nothing", line.name),
+            |stats| format!("{} {}", line.name, it.write(stats.last)),
+        )
+    };
+    let mut told: Vec<String> = prepared.lines.iter().take(TOLD_MAX).map(told).collect();
+    let more = prepared.lines.len().saturating_sub(TOLD_MAX) + prepared.left_out;
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    let interpolated = if it.panel.is_interpolated() { ", interpolated from buckets" } else { "" };
+    let part = if prepared.troubles.is_empty() { "" } else { "; a part is missing" };
+    format!("{} over time{interpolated}: last {}{part}", it.panel.title, told.join(", "))
+}
+
+fn read(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, shown: &[(usize, &Line)], x: f64) {
+    let mut found: Vec<(usize, &Line, f64)> =
+        shown.iter().filter_map(|(at, line)| line.at(x).map(|value| (*at, *line, value))).collect();
+    found.sort_by(|one, other| other.2.total_cmp(&one.2));
+    let rest = found.len().saturating_sub(READ_MAX);
+    let mut lines: Vec<(Option<Color32>, &str, String)> = found
+        .iter()
+        .take(READ_MAX)
+        .map(|(at, line, value)| (Some(panel::color(cx.theme, *at)), line.name.as_str(), it.write(*value)))
+        .collect();
+    if lines.is_empty() {
+        lines.push((None, "Nothing is known of this moment", String::new()));
+    }
+    if it.panel.is_interpolated() {
+        lines.push((None, "interpolated from buckets", String::new()));
+    }
+    let more = format!("and {rest} more");
+    if rest > 0 {
+        lines.push((None, &more, String::new()));
+    }
+    readout_lines(ui, cx.theme, &it.clock.words(x), &lines);
+}
+
+/// Buckets over time.
+pub(super) fn heat(
+    cx: &Cx<'_>,
+    ui: &mut Ui,
+    it: &Shown<'_>,
+    prepared: &Prepared,
+    plots: &mut PlotsView,
+) -> Option<Wish> {
+    let theme = cx.theme;
+    let map = series::heat_map(&prepared.lines);
+    let range = map.as_ref().and_then(HeatMap::range_ms).unwrap_or((1.0, 10.0));
+    let id = it.id();
+    let colors = (theme.background, theme.series[0]);
+    let empty = match map {
+        Some(_) => "Nothing was counted",
+        None => "No buckets: the query keeps no label “le”",
+    };
+    let told = match map.as_ref().and_then(|map| map.fullest_ms()) {
+        Some((low, high)) => format!("most between {} and {}", it.write(low), it.write(high)),
+        None => "nothing was counted".to_owned(),
+    };
+    let chart = Chart {
+        id: &id,
+        summary: format!("{} as buckets over time: {told}", it.panel.title),
+        height: ui.available_height(),
+        x: it.clock.axis(),
+        x_full: it.x_full,
+        x_labels: true,
+        y: Axis::Of(&it.panel.unit, Scale::Log),
+        y_full: Scale::Log.bounds(range.0, range.1),
+        layers: map.as_ref().map(|map| Layer::Heat { name: "buckets", map, colors }).into_iter().collect(),
+        empty,
+    };
+    let drawn = chart.show(ui, theme, plots);
+    if let (Some(x), Some((_, y)), Some(map)) = (plots.crosshair(), drawn.pointer, &map) {
+        readout(ui, &drawn, |ui| {
+            let lines = match map.cell(x, y) {
+                None => vec![(None, "Nothing is known of this moment", String::new())],
+                Some((low, high, count, all)) => vec![
+                    (None, "from", it.write(low)),
+                    (None, "to", it.write(high)),
+                    (None, "in this bucket", number::significant(series::of_bucket(count))),
+                    (None, "in all", number::significant(series::of_bucket(all))),
+                ],
+            };
+            readout_lines(ui, theme, &it.clock.words(x), &lines);
+        });
+    }
+    let whole = drawn.response.rect;
+    menu(plots, &drawn, whole, || series::tsv(&prepared.lines, it.clock));
+    drawn.response.double_clicked().then_some(Wish::Back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::metrics::PanelKind;
+
+    #[test]
+    fn an_axis_begins_at_zero_and_ends_at_a_round_number() {
+        let panel = |unit| Panel::new("a", PanelKind::TimeSeries, unit);
+        assert_eq!(bounds(&panel(Unit::Rate), Scale::Linear, Some((3.0, 9.0))), (0.0, 10.0));
+        assert_eq!(bounds(&panel(Unit::Rate), Scale::Linear, Some((-3.0, 0.0))), (-5.0, 1.0));
+        assert_eq!(bounds(&panel(Unit::Rate), Scale::Linear, None), (0.0, 1.0));
+        assert_eq!(bounds(&panel(Unit::Bytes), Scale::Linear, Some((0.0, 900.0))), (0.0, 1024.0));
+        let fixed = Panel { min: Some(2.0), max: Some(4.0), ..panel(Unit::Rate) };
+        assert_eq!(bounds(&fixed, Scale::Linear, Some((3.0, 3.5))), (2.0, 4.0));
+    }
+}
