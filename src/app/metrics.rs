@@ -353,7 +353,8 @@ impl Metrics {
     /// Key and title of every board: ready ones, then a person's own.
     #[must_use]
     pub fn boards(&self) -> Vec<(BoardId, String)> {
-        let title = |id: &'static str| (BoardId(id.to_owned()), catalogue::title(id).unwrap_or(id).to_owned());
+        let title =
+            |id: &'static str| (BoardId(id.to_owned()), catalogue::title(id).unwrap_or(id).to_owned());
         let ready = catalogue::ids().into_iter().map(title);
         let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
         ready.chain(own).collect()

@@ -14,10 +14,12 @@ use crate::cluster::{Link, Refused, Tokens};
 use crate::metrics::{Carried, CarriedAnswer, Carrier, Direct, Endpoint, Grafana, Sample, Server, Web};
 use crate::model::RunId;
 use crate::model::cluster::{ContextKey, Trouble};
-use crate::model::metrics::{Access, Answer, Facts, Grid, Login, Measure, Place, Source, SourceId, SourceKind};
+use crate::model::metrics::{
+    Access, Answer, Facts, Grid, Login, Measure, Place, Source, SourceId, SourceKind,
+};
+use crate::model::plan::TargetKind;
 #[cfg(unix)]
 use crate::model::plan::{ClusterNote, Route, ServiceTarget};
-use crate::model::plan::TargetKind;
 
 use super::secrets::Secrets;
 use super::words;
@@ -472,14 +474,11 @@ impl Counted {
         for usage in usages {
             let key = (usage.namespace.clone(), usage.pod.clone(), usage.container.clone());
             seen.insert(key.clone());
-            let labels: BTreeMap<String, String> = [
-                ("namespace", &usage.namespace),
-                ("pod", &usage.pod),
-                ("container", &usage.container),
-            ]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect();
+            let labels: BTreeMap<String, String> =
+                [("namespace", &usage.namespace), ("pod", &usage.pod), ("container", &usage.container)]
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.clone()))
+                    .collect();
             let sample = |name: &str, value: f64| Sample {
                 name: name.to_owned(),
                 labels: labels.clone(),
