@@ -9,13 +9,20 @@
 //!
 //! Everything from outside is bounded, in time and in size, and whatever fails says so in words for people.
 
+mod direct;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod grafana;
+pub mod promql;
 mod server;
 mod variables;
 mod web;
 mod wire;
 
+pub use direct::{
+    CHANGES_MAX, Direct, EVERY_MIN, Endpoint, Fetch, KEPT_MS, PAGE_BYTES_MAX, SERIES_EACH_MAX, Sample,
+};
 pub use failure::Failure;
 pub use grafana::{DASHBOARDS_MAX, Grafana};
 pub use server::{ASKS_MAX, Server, VALUES_MAX};

@@ -172,3 +172,6 @@ fn checked(uid: &str) -> Result<&str, Failure> {
         && uid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if fits { Ok(uid) } else { Err(Failure::Query("that is no uid of a Grafana".to_owned())) }
 }
+
+#[cfg(test)]
+mod tests;

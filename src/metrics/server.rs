@@ -270,7 +270,7 @@ fn seconds(ms: i64) -> String {
 }
 
 /// Those in which an expression finds something; all for an empty one.
-fn found(names: Vec<String>, of: &str) -> Result<Vec<String>, Failure> {
+pub(super) fn found(names: Vec<String>, of: &str) -> Result<Vec<String>, Failure> {
     if of.is_empty() {
         return Ok(names);
     }
@@ -322,3 +322,6 @@ fn down(targets: &[Target], secrets: &[String]) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

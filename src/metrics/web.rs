@@ -446,19 +446,17 @@ fn destination(response: &reqwest::Response, to: &str) -> String {
 
 /// An error, and all that caused it.
 fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    let (mut all, mut next) = (Vec::new(), Some(error));
-    while let Some(error) = next {
-        all.push(error);
-        next = error.source();
-    }
-    all
+    std::iter::successors(Some(error), |error| (*error).source()).collect()
 }
 
-/// Whether TLS failed because of who answered.
+/// Whether TLS failed because of who answered; also within errors of the system that were made of it.
 fn is_distrust(error: &(dyn Error + 'static)) -> bool {
-    let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-        let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
-        inner.downcast_ref::<rustls::Error>()
-    });
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| is_distrust(inner))
 }
+
+#[cfg(test)]
+mod tests;

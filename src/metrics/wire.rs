@@ -411,3 +411,6 @@ pub(super) struct Hit {
     #[serde(rename = "folderTitle")]
     pub(super) folder: String,
 }
+
+#[cfg(test)]
+mod tests;
