@@ -113,7 +113,7 @@ fn tell(of: &Value, notes: &mut Notes) {
         notes.add("Words for values are left out");
     }
     let overrides = list(&of["fieldConfig"]["overrides"]).iter().flat_map(|it| list(&it["properties"]));
-    let told = overrides.filter_map(|property| told_setting(property));
+    let told = overrides.filter_map(told_setting);
     let told = names(told.map(str::to_owned));
     if !told.is_empty() {
         notes.add(format!("Settings of single series are left out: {told}"));

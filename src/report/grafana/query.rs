@@ -47,6 +47,7 @@ pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<
         }
     }
     match_all(import, panel, &mut queries, notes);
+    rename(text(&panel["fieldConfig"]["defaults"]["displayName"]), &mut queries, notes);
     tell_others(others, notes);
     if beyond > 0 {
         let what = super::left_out(beyond, "query", "queries");
@@ -84,6 +85,33 @@ fn matching(asked: &str, name: &str) -> String {
         }
     }
     out
+}
+
+/// A name for all series goes before legends.
+fn rename(given: &str, queries: &mut [PanelQuery], notes: &mut Notes) {
+    let given = line(given, LEGEND_CHARS_MAX);
+    if matches!(given.as_str(), "" | "${__field.name}" | "${__series.name}" | "${__field.displayName}") {
+        return;
+    }
+    match legend(&given) {
+        Some(legend) => queries.iter_mut().for_each(|query| query.legend.clone_from(&legend)),
+        None => notes.add(format!("In Grafana its series are called {given}")),
+    }
+}
+
+/// `${__field.labels.pod}` as `{{pod}}`; none where other words of Grafana remain.
+fn legend(given: &str) -> Option<String> {
+    let mut parts = given.split("${__field.labels");
+    let mut out = parts.next()?.to_owned();
+    for part in parts {
+        let (label, rest) = part.split_once('}')?;
+        let label = label.trim_start_matches(['.', '[']).trim_end_matches(']').trim_matches('"');
+        out.push_str("{{");
+        out.push_str(label);
+        out.push_str("}}");
+        out.push_str(rest);
+    }
+    (!out.contains("$__") && !out.contains("${__")).then_some(out)
 }
 
 fn tell_others(others: BTreeMap<String, Vec<String>>, notes: &mut Notes) {
