@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Import;
-use super::look::{flag, line, list, prose, text};
+use super::look::{few, flag, line, prose, text};
 use super::notes::{Notes, names};
 use super::sources::Whose;
 use super::variable::is_name;
@@ -15,8 +15,6 @@ use crate::model::metrics::{Ask, PanelQuery};
 
 /// The most bytes of all queries of a board: a panel of the library may be named again and again.
 const BOARD_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The most lines of a panel that are looked at.
-const TARGETS_MAX: usize = 1000;
 /// The most characters of the name of a query.
 const NAME_CHARS_MAX: usize = 40;
 /// The most characters of a legend.
@@ -30,7 +28,7 @@ pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<
     let mut queries: Vec<PanelQuery> = Vec::new();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut beyond = 0;
-    for target in list(&panel["targets"]).iter().take(TARGETS_MAX) {
+    for target in few(&panel["targets"]) {
         let name = free_name(&queries, target);
         let asked = text(&target["expr"]).trim();
         if let Some(whose) = other(import, panel, target, asked) {
