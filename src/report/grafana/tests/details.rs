@@ -118,6 +118,8 @@ fn lists_of_words_may_be_escaped_and_named() {
         of(r"a, b\,c ,, d : e\,f, \\g"),
         [pair("a", "a"), pair("b,c", "b,c"), pair("d", "e,f"), pair(r"\\g", r"\\g")]
     );
+    let written = json!({"type": "custom", "name": "v", "valuesFormat": "json", "query": r#"[{"text": "one", "value": 1}, "x"]"#});
+    assert_eq!(variable_of(written).kind, VariableKind::Custom(vec![pair("one", "1")]));
     assert_eq!(of("http://a:80, x :y"), [pair("http://a:80", "http://a:80"), pair("x :y", "x :y")]);
 }
 
