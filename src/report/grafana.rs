@@ -159,11 +159,13 @@ fn parse(bytes: &[u8]) -> Result<Value, ImportError> {
     serde_json::from_slice(bytes).map_err(ImportError::Json)
 }
 
-/// Grafana's ids are numbers or absent.
+/// Grafana's ids are numbers or absent, and its panels have a type and no kind.
 fn is_own(value: &Value) -> bool {
     let is_grafanas =
         ["schemaVersion", "panels", "templating", "dashboard"].iter().any(|key| !value[key].is_null());
-    value["id"].is_string() && value["version"].is_number() && !is_grafanas
+    let has_id = value["id"].is_string() && value["version"].is_number();
+    let mut panels = list(&value["rows"]).iter().flat_map(|row| list(&row["panels"]));
+    !is_grafanas && (has_id || panels.any(|panel| !panel["kind"].is_null()))
 }
 
 fn own(value: Value) -> Result<Board, ImportError> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::look::{line, list, number, text};
+use super::look::{few, line, number, text};
 use super::notes::Notes;
 use super::{old, thresholds};
 use crate::model::metrics::{Panel, PanelKind, Reduce, Unit};
@@ -55,11 +55,11 @@ fn defaults(of: &Value) -> &Value {
 fn steps<'a>(of: &'a Value, defaults: &'a Value) -> (&'a [Value], bool) {
     let given = &defaults["thresholds"];
     if given["steps"].is_array() {
-        return (list(&given["steps"]), given["mode"] != "percentage");
+        return (few(&given["steps"]), given["mode"] != "percentage");
     }
     let options = &of["options"];
-    let six = list(&options["fieldOptions"]["thresholds"]);
-    (if six.is_empty() { list(&options["thresholds"]) } else { six }, true)
+    let six = few(&options["fieldOptions"]["thresholds"]);
+    (if six.is_empty() { few(&options["thresholds"]) } else { six }, true)
 }
 
 /// Grafana writes levels into every panel (red from 80 on), and shows them in few.

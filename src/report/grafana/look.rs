@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// How many items of a list inside a panel are looked at.
+pub(super) const FEW: usize = 1000;
+
 /// A text; empty where there is none.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
@@ -10,6 +13,12 @@ pub(super) fn text(value: &Value) -> &str {
 /// A list; empty where there is none.
 pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The first of a list: what is inside a panel, of which one of the library may be named again and again.
+pub(super) fn few(value: &Value) -> &[Value] {
+    let list = list(value);
+    &list[..list.len().min(FEW)]
 }
 
 /// Whether something is said to be so.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{decimals, reduce};
-use super::look::{flag, line, list, number, text};
+use super::look::{few, flag, line, number, text};
 use super::notes::{Notes, names};
 use super::thresholds::{ascending, grade};
 use crate::model::metrics::board::Grade;
@@ -33,7 +33,7 @@ pub(super) fn graph(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     if of["xaxis"]["mode"] == "series" {
         panel.reduce = reduce(text(&of["xaxis"]["values"][0]), notes);
     }
-    panel.thresholds = ascending(limits(list(&of["thresholds"])), notes);
+    panel.thresholds = ascending(limits(few(&of["thresholds"])), notes);
 }
 
 /// Limits that are crossed upward or downward, as levels: between two of them the worst that holds.
@@ -92,7 +92,7 @@ pub(super) fn single(panel: &mut Panel, of: &Value, notes: &mut Notes) {
             notes.add(format!("What stands {place} its number is left out: “{around}”"));
         }
     }
-    let maps = list(&of["valueMaps"]).iter().chain(list(&of["rangeMaps"]));
+    let maps = few(&of["valueMaps"]).iter().chain(few(&of["rangeMaps"]));
     let is_telling = |map: &Value| map["value"] != "null" && map["from"] != "null";
     if maps.filter(|map| map.is_object()).any(is_telling) {
         notes.add("Words for values are left out");
@@ -107,13 +107,13 @@ fn coloured(of: &Value) -> Vec<Threshold> {
         _ => Vec::new(),
     };
     let places = std::iter::once(None).chain(given.into_iter().filter(|it: &Option<f64>| it.is_some()));
-    let colours = list(&of["colors"]).iter();
+    let colours = few(&of["colors"]).iter();
     places.zip(colours).map(|(from, colour)| Threshold { from, level: grade(text(colour)) }).collect()
 }
 
 /// The unit that the columns of a table with styles agree on.
 pub(super) fn table(panel: &mut Panel, of: &Value, notes: &mut Notes) {
-    let styles = list(&of["styles"]).iter().filter(|style| style["type"] == "number");
+    let styles = few(&of["styles"]).iter().filter(|style| style["type"] == "number");
     let mut units: Vec<(&str, Option<u8>)> = Vec::new();
     for style in styles.filter(|style| !text(&style["unit"]).is_empty()) {
         let it = (text(&style["unit"]), decimals(&style["decimals"]));
@@ -133,7 +133,7 @@ pub(super) fn table(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     let is_telling = |style: &&Value| {
         style["type"] == "hidden" || !text(&style["alias"]).is_empty() && style["alias"] != "Time"
     };
-    if list(&of["styles"]).iter().any(|style| is_telling(&style)) {
+    if few(&of["styles"]).iter().any(|style| is_telling(&style)) {
         notes.add("Names and hiding of columns are left out");
     }
     let way = line(text(&of["transform"]), AROUND_CHARS_MAX);
@@ -144,7 +144,7 @@ pub(super) fn table(panel: &mut Panel, of: &Value, notes: &mut Notes) {
 
 /// Settings of single series of a `graph` that change how numbers are read.
 pub(super) fn tell(of: &Value, notes: &mut Notes) {
-    let told = list(&of["seriesOverrides"]).iter().flat_map(|it| {
+    let told = few(&of["seriesOverrides"]).iter().flat_map(|it| {
         let is_second = number(&it["yaxis"]) == Some(2.0);
         let is_downward = it["transform"] == "negative-Y";
         let is_apart = !it["stack"].is_null();

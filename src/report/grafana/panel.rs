@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::look::{flag, line, list, prose, text};
+use super::look::{FEW, few, flag, line, prose, text};
 use super::notes::{Notes, names};
 use super::{DESCRIPTION_CHARS_MAX, Import, TITLE_CHARS_MAX, UNTITLED, fields, old, query, words};
 use crate::model::metrics::{Panel, PanelKind, Unit};
@@ -38,7 +38,7 @@ pub(super) fn read(import: &mut Import, of: &Value, (width, height): (u16, u16))
     let mut panel = Panel::new(&title, kind, Unit::None);
     (panel.width, panel.height) = (width, height);
     panel.description = prose(text(&of["description"]), DESCRIPTION_CHARS_MAX);
-    import.links += list(&of["links"]).len();
+    import.links += few(&of["links"]).len();
     import.alerts += usize::from(of["alert"].is_object());
     if let PanelKind::Unsupported(name) = &panel.kind {
         notes.add(if of["libraryPanel"].is_object() {
@@ -104,16 +104,16 @@ fn kind(of: &Value) -> PanelKind {
 
 /// What changes how the panel is read and is not taken over.
 fn tell(of: &Value, notes: &mut Notes) {
-    let steps = list(&of["transformations"]).iter().filter(|step| !flag(&step["disabled"]));
+    let steps = few(&of["transformations"]).iter().filter(|step| !flag(&step["disabled"]));
     let steps = names(steps.map(|step| line(text(&step["id"]), KIND_CHARS_MAX)).filter(|id| !id.is_empty()));
     if !steps.is_empty() {
         notes.add(format!("Transformations are left out: {steps}"));
     }
-    if list(&of["fieldConfig"]["defaults"]["mappings"]).iter().any(is_telling_mapping) {
+    if few(&of["fieldConfig"]["defaults"]["mappings"]).iter().any(is_telling_mapping) {
         notes.add("Words for values are left out");
     }
-    let overrides = list(&of["fieldConfig"]["overrides"]).iter().flat_map(|it| list(&it["properties"]));
-    let told = overrides.filter_map(|property| told_setting(property));
+    let overrides = few(&of["fieldConfig"]["overrides"]).iter().flat_map(|it| few(&it["properties"]));
+    let told = overrides.take(FEW).filter_map(told_setting);
     let told = names(told.map(str::to_owned));
     if !told.is_empty() {
         notes.add(format!("Settings of single series are left out: {told}"));
@@ -154,7 +154,7 @@ fn tell_columns(of: &Value, notes: &mut Notes) {
 
 /// Whether it is shown only when something holds.
 pub(super) fn is_conditional(of: &Value) -> bool {
-    !list(&of["conditionalRendering"]["spec"]["items"]).is_empty()
+    !few(&of["conditionalRendering"]["spec"]["items"]).is_empty()
 }
 
 fn told_setting(property: &Value) -> Option<&'static str> {

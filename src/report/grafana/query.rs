@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Import;
-use super::look::{flag, line, list, prose, text};
+use super::look::{few, flag, line, prose, text};
 use super::notes::{Notes, names};
 use super::sources::Whose;
 use super::variable::is_name;
@@ -15,8 +15,6 @@ use crate::model::metrics::{Ask, PanelQuery};
 
 /// The most bytes of all queries of a board: a panel of the library may be named again and again.
 const BOARD_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The most lines of a panel that are looked at.
-const TARGETS_MAX: usize = 1000;
 /// The most characters of the name of a query.
 const NAME_CHARS_MAX: usize = 40;
 /// The most characters of a legend.
@@ -30,7 +28,7 @@ pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<
     let mut queries: Vec<PanelQuery> = Vec::new();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut beyond = 0;
-    for target in list(&panel["targets"]).iter().take(TARGETS_MAX) {
+    for target in few(&panel["targets"]) {
         let name = free_name(&queries, target);
         let asked = text(&target["expr"]).trim();
         if let Some(whose) = other(import, panel, target, asked) {
@@ -47,6 +45,7 @@ pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<
         }
     }
     match_all(import, panel, &mut queries, notes);
+    rename(text(&panel["fieldConfig"]["defaults"]["displayName"]), &mut queries, notes);
     tell_others(others, notes);
     if beyond > 0 {
         let what = super::left_out(beyond, "query", "queries");
@@ -84,6 +83,33 @@ fn matching(asked: &str, name: &str) -> String {
         }
     }
     out
+}
+
+/// A name for all series goes before legends.
+fn rename(given: &str, queries: &mut [PanelQuery], notes: &mut Notes) {
+    let given = line(given, LEGEND_CHARS_MAX);
+    if matches!(given.as_str(), "" | "${__field.name}" | "${__series.name}" | "${__field.displayName}") {
+        return;
+    }
+    match legend(&given) {
+        Some(legend) => queries.iter_mut().for_each(|query| query.legend.clone_from(&legend)),
+        None => notes.add(format!("In Grafana its series are called {given}")),
+    }
+}
+
+/// `${__field.labels.pod}` as `{{pod}}`; none where other words of Grafana remain.
+fn legend(given: &str) -> Option<String> {
+    let mut parts = given.split("${__field.labels");
+    let mut out = parts.next()?.to_owned();
+    for part in parts {
+        let (label, rest) = part.split_once('}')?;
+        let label = label.trim_start_matches(['.', '[']).trim_end_matches(']').trim_matches('"');
+        out.push_str("{{");
+        out.push_str(label);
+        out.push_str("}}");
+        out.push_str(rest);
+    }
+    (!out.contains("$__") && !out.contains("${__")).then_some(out)
 }
 
 fn tell_others(others: BTreeMap<String, Vec<String>>, notes: &mut Notes) {

@@ -1,6 +1,6 @@
 //! What stands for `$name` in queries.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::look::{flag, line, list, number, prose, scalar, text};
 use super::notes::names;
@@ -131,6 +131,11 @@ fn regex(given: &str) -> String {
 
 /// `a, b\,c, shown : used`.
 fn custom(of: &Value, asked: &str) -> Vec<(String, String)> {
+    if of["valuesFormat"] == "json"
+        && let Ok(written @ Value::Array(_)) = serde_json::from_str(asked)
+    {
+        return options(&json!({"options": written}));
+    }
     if asked.is_empty() || of["valuesFormat"] == "json" {
         return options(of);
     }

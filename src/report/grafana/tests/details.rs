@@ -118,6 +118,8 @@ fn lists_of_words_may_be_escaped_and_named() {
         of(r"a, b\,c ,, d : e\,f, \\g"),
         [pair("a", "a"), pair("b,c", "b,c"), pair("d", "e,f"), pair(r"\\g", r"\\g")]
     );
+    let written = json!({"type": "custom", "name": "v", "valuesFormat": "json", "query": r#"[{"text": "one", "value": 1}, "x"]"#});
+    assert_eq!(variable_of(written).kind, VariableKind::Custom(vec![pair("one", "1")]));
     assert_eq!(of("http://a:80, x :y"), [pair("http://a:80", "http://a:80"), pair("x :y", "x :y")]);
 }
 
@@ -280,4 +282,24 @@ fn what_is_shown_once_in_place_of_many_asks_for_all() {
     let same = r#"a{x="$v", y!= "${v}", z="$v-1", w="$other"} > 1"#.to_owned();
     let all = r#"a{x=~"$v", y!~ "${v}", z="$v-1", w="$other"} > 1"#.to_owned();
     assert_eq!(asked, [(all.clone(), 2), (same.clone(), 0), (all, 1), (same, 0)]);
+}
+
+#[test]
+fn a_name_for_all_series_goes_before_legends() {
+    let of = |name: &str| {
+        let panel = panel_of(json!({
+            "type": "stat", "fieldConfig": {"defaults": {"displayName": name}}, "targets": [{"expr": "a", "legendFormat": "{{ b }}"}]
+        }));
+        (panel.queries[0].legend.clone(), panel.notes.len())
+    };
+    for (name, legend, notes) in [
+        ("", "{{b}}", 0),
+        ("Total", "Total", 0),
+        ("${__field.labels.pod} of ${__field.labels[\"ns\"]}", "{{pod}} of {{ns}}", 0),
+        ("${__field.name}", "{{b}}", 0),
+        ("$__cell_0", "{{b}}", 1),
+        ("${__field.labels", "{{b}}", 1),
+    ] {
+        assert_eq!(of(name), (legend.to_owned(), notes), "{name}");
+    }
 }

@@ -189,3 +189,11 @@ fn one_of_ours_that_cannot_be_is_refused_in_words() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn a_damaged_one_of_ours_is_not_taken_for_grafanas() {
+    let mut value = serde_json::to_value(board_of(&json!({"panels": [{"type": "stat"}]}))).expect("a form");
+    value.as_object_mut().expect("an object").remove("id");
+    let error = read_any(value.to_string().as_bytes(), ID).expect_err("it has no id");
+    assert!(matches!(error, ImportError::Damaged(_)), "{error}");
+}
