@@ -12,11 +12,13 @@ mod adapter;
 mod args;
 mod args_account;
 mod args_adapter;
+mod args_metrics;
 mod args_serve;
 mod capacity;
 mod cluster;
 mod history;
 mod interrupt;
+mod metrics;
 mod plan;
 mod progress;
 mod publish;
@@ -90,6 +92,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Publish(options) => publish::publish(*options, data_dir, &screen),
         What::Adapter(what) => adapter::adapter(*what, data_dir, &screen),
         What::Cluster(what) => cluster::cluster(what, data_dir, &screen),
+        What::Metrics(what) => metrics::metrics(*what, data_dir, &screen),
         What::Login(options) => account::login(*options, data_dir, &screen),
         What::Logout(options) => account::logout(options, data_dir, &screen),
         What::Whoami(options) => account::whoami(&options, data_dir, &screen),

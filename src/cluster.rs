@@ -16,6 +16,7 @@ mod carry;
 mod connect;
 mod credentials;
 mod facts;
+mod fetch;
 #[cfg(unix)]
 mod forward;
 mod helm;
@@ -41,6 +42,7 @@ use crate::model::cluster::{Ask, ClusterContext, ClusterFile, ContextKey, Troubl
 
 pub use carry::{carry_out, carry_out_with};
 pub use connect::Link;
+pub use fetch::Fetched;
 #[cfg(unix)]
 pub use forward::{Forward, Spoken};
 pub use helm::{ChartVersion, Means, chart_versions};

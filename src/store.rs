@@ -31,6 +31,7 @@ use uuid::Uuid;
 use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
+use crate::model::metrics::{MetricsBook, RunMetrics};
 use crate::model::run::RunEdit;
 use crate::model::sync::SyncBook;
 use crate::model::{Plan, Run, RunId, RunSummary, Settings};
@@ -318,6 +319,35 @@ impl Store {
     /// When it is not safe on disk.
     pub fn save_sync_book(&self, book: &SyncBook) -> Result<(), StoreError> {
         self.write("saving with whom history is shared", |txn| tables::put_book(txn, tables::SYNC, book))
+    }
+
+    /// Sources of metrics and boards; none where none were kept.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn metrics_book(&self) -> Result<MetricsBook, StoreError> {
+        self.read("reading the sources of metrics", |txn| tables::book(txn, tables::METRICS))
+    }
+
+    /// Keeps sources of metrics and boards.
+    ///
+    /// # Errors
+    /// When they are not safe on disk.
+    pub fn save_metrics_book(&self, book: &MetricsBook) -> Result<(), StoreError> {
+        self.write("saving the sources of metrics", |txn| tables::put_book(txn, tables::METRICS, book))
+    }
+
+    /// Keeps what sources of metrics showed over a run; the run as it is read from now on.
+    ///
+    /// # Errors
+    /// When there is no such run in history, or it is not safe on disk.
+    pub fn keep_metrics(&self, metrics: &RunMetrics) -> Result<Run, StoreError> {
+        let id = metrics.run;
+        if self.run(id)?.is_none() {
+            return Err(StoreError::NoRun { id });
+        }
+        self.write("saving the metrics of the run", |txn| travel::keep_metrics(txn, metrics))?;
+        self.run(id)?.ok_or(StoreError::NoRun { id })
     }
 
     /// Gives room that deleted runs took back to the disk; whether there was any.

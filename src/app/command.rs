@@ -106,12 +106,12 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// About adapters.
     Adapter(AdapterCommand),
+    /// About metrics.
+    Metrics(MetricsCommand),
     /// About logins.
     Account(AccountCommand),
     /// About sharing history.
     Sharing(SharingCommand),
-    /// About metrics.
-    Metrics(MetricsCommand),
     /// The window is seen, or not: minimized, or another has the focus.
     Hidden(bool),
     /// The person wants to close the window; asks first if a run is going.
@@ -136,7 +136,7 @@ pub enum Page {
     Load,
     /// Every run ever made; one run's result; several as an overlay.
     History,
-    /// What meshes and applications tell of themselves, as boards.
+    /// What meshes and applications say of themselves.
     Metrics,
     /// Logins, and with whom history is shared.
     Account,

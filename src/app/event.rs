@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::cluster::ClusterBook;
+use crate::model::metrics::MetricsBook;
 use crate::model::sync::SyncBook;
 use crate::model::{Run, RunId, RunSummary, Settings};
 
@@ -15,6 +16,7 @@ use super::adapters::AdapterNews;
 use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
+use super::metrics::MetricsNews;
 use super::mirror::Mirrored;
 use super::publish::PublishNews;
 use super::sharing::SharingNews;
@@ -115,6 +117,8 @@ pub enum Event {
     Cluster(ClusterEvent),
     /// About adapters.
     Adapter(AdapterNews),
+    /// About metrics.
+    Metrics(MetricsNews),
     /// About logins.
     Account(AccountNews),
     /// About sharing history.
@@ -145,6 +149,8 @@ pub struct Opened {
     pub clusters: ClusterBook,
     /// Which adapters there are, and what was done with them.
     pub adapters: AdapterBook,
+    /// Sources of metrics, and boards.
+    pub metrics: MetricsBook,
     /// Providers and accounts.
     pub accounts: AccountBook,
     /// With whom history is shared.
@@ -189,6 +195,7 @@ impl Event {
                 | Self::RunsRestored(_)
                 | Self::PlanSaved(_)
                 | Self::PlanDeleted(_)
+                | Self::Metrics(MetricsNews::Kept(_))
         )
     }
 }

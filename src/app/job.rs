@@ -9,6 +9,7 @@ use super::accounts::AccountJob;
 use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
+use super::metrics::MetricsJob;
 use super::publish::PublishJob;
 use super::sharing::SharingJob;
 use super::state::{PlanId, SavedPlan, Slot};
@@ -84,6 +85,8 @@ pub enum Job {
     Cluster(ClusterJob),
     /// About adapters.
     Adapter(AdapterJob),
+    /// About metrics.
+    Metrics(MetricsJob),
     /// About logins.
     Account(AccountJob),
     /// About sharing history.

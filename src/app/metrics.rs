@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::RunId;
-use crate::model::cluster::{ContextKey, Trouble};
+use jiff::Timestamp;
+
+use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::feed::{self, Feed};
 use crate::model::metrics::{
-    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, RunMetrics, Scope, Source, SourceId,
+    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
 };
+use crate::model::{Run, RunId};
 
 use super::clusters::Sources;
-use crate::model::cluster::Consent;
 
 /// The ranges that are offered, in seconds.
 pub const RANGES_S: [u64; 9] = [300, 900, 1800, 3600, 10_800, 21_600, 86_400, 172_800, 604_800];
@@ -39,6 +40,12 @@ pub struct Metrics {
     pub removed: Option<Removed>,
     /// A board that was imported last: the page shows it and its notes.
     pub imported: Option<BoardId>,
+    /// Runs whose metrics are being read, and how that stands.
+    pub keeping: BTreeMap<RunId, Keeping>,
+    /// What is kept with runs for as long as the program runs, in the place of what the book says.
+    pub passing: Option<Passing>,
+    /// Whether sources were asked once.
+    pub(super) is_begun: bool,
     /// Grows with each question: news of older ones is ignored.
     pub number: u64,
     /// Grows with each change of what panels show, so that faces may cache what they derive.
@@ -58,6 +65,8 @@ pub struct Shown {
     pub panels: BTreeMap<PanelPlace, PanelState>,
     /// Whether answers are awaited.
     pub is_asking: bool,
+    /// Whether it is asked for, now and later.
+    pub is_watched: bool,
 }
 
 /// What a panel shows.
@@ -80,6 +89,30 @@ pub struct Standing {
     pub trouble: Option<Trouble>,
     /// That its secret is only kept until Meshbench closes, and why.
     pub passing_secret: Option<String>,
+    /// The number of the question: news of older ones is ignored.
+    pub number: u64,
+}
+
+/// A source and boards that are used and not kept in mind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passing {
+    /// The source.
+    pub source: Source,
+    /// Its boards that are kept with runs.
+    pub boards: Vec<Arc<Board>>,
+}
+
+/// How it stands with the metrics of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// The source has not read everything yet; it is asked then.
+    Waiting(Timestamp),
+    /// It is being asked.
+    Asking,
+    /// They are kept.
+    Kept,
+    /// They are not, and why.
+    Failed(String),
 }
 
 /// A source that was seen in a cluster.
@@ -170,6 +203,12 @@ pub enum MetricsCommand {
     ExportBoardTo(BoardId, PathBuf),
     /// Keep these boards with each run from now on; none for no metrics.
     KeepWithRuns(Vec<BoardId>),
+    /// Use this source and these boards for runs, as long as the program runs, with a token or password.
+    UsePassing(Box<Passing>, Option<String>),
+    /// Read the metrics of a run that is in history, or try again.
+    KeepFor(RunId),
+    /// Do not wait for the metrics of a run.
+    StopKeeping(RunId),
 }
 
 /// News about metrics.
@@ -187,6 +226,8 @@ pub enum MetricsNews {
     Panel(u64, PanelPlace, Grid, Arc<Vec<Result<Answer, String>>>),
     /// The round with this number is over.
     Asked(u64, Grid),
+    /// The source of the round with this number could not be asked.
+    Lost(u64, Trouble),
     /// A person picked files with boards.
     BoardsPicked(Vec<PathBuf>),
     /// A board was read.
@@ -195,10 +236,10 @@ pub enum MetricsNews {
     BoardPlacePicked(Box<Board>, PathBuf),
     /// What was chosen is on disk.
     BookSaved,
+    /// How it stands with the metrics of a run.
+    Keeping(RunId, Keeping),
     /// Metrics are kept with a run.
-    Kept(Arc<RunMetrics>),
-    /// They are not, and why.
-    NotKept(RunId, String),
+    Kept(Arc<Run>),
 }
 
 /// Background work about metrics.
@@ -208,6 +249,8 @@ pub enum MetricsJob {
     Save(Box<MetricsBook>),
     /// Keep a source's secret.
     KeepSecret(SourceId, String),
+    /// Use it for as long as the program runs.
+    UseSecret(SourceId, String),
     /// Forget it.
     ForgetSecret(SourceId),
     /// Ask a source what it is.
@@ -226,8 +269,12 @@ pub enum MetricsJob {
     PickBoardPlace(Box<Board>),
     /// Write a board.
     WriteBoard(Box<Board>, PathBuf),
+    /// Begin to read a source that is not read by a server, for a run that begins.
+    ReadFor(RunId, Box<Reach>),
     /// Ask for boards over a run that has ended, two scrapes after its end, and keep what they showed with it.
     Keep(Box<Keep>),
+    /// Do not wait for the metrics of a run.
+    StopKeeping(RunId),
 }
 
 /// A source, and what is needed to reach it.
@@ -237,8 +284,8 @@ pub struct Reach {
     pub source: Source,
     /// Where kubeconfigs are.
     pub sources: Sources,
-    /// What was agreed to, by context.
-    pub consents: BTreeMap<ContextKey, Vec<Consent>>,
+    /// What was agreed to.
+    pub consents: Vec<Consent>,
 }
 
 /// What is asked for a board.
@@ -254,9 +301,11 @@ pub struct Watch {
     pub view: View,
     /// How often the source reads what it watches, where it said so.
     pub scrape_ms: Option<u64>,
+    /// How far the source's clock is ahead of ours, where it said so, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
 }
 
-/// What is kept with a run.
+/// What is to be kept with a run.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// Of whom.
@@ -267,16 +316,48 @@ pub struct Keep {
     pub scope: Scope,
     /// What is chosen for variables.
     pub chosen: Chosen,
-    /// How often the source reads what it watches, where it said so.
-    pub scrape_ms: Option<u64>,
     /// The run.
     pub run: RunId,
-    /// When it began to count, in milliseconds since 1970.
-    pub from_ms: i64,
-    /// When it ended.
-    pub to_ms: i64,
-    /// Requests that were answered meanwhile.
-    pub requests: u64,
+}
+
+impl Metrics {
+    /// A source that is kept in mind, or used for as long as the program runs.
+    #[must_use]
+    pub fn known_source(&self, id: SourceId) -> Option<&Source> {
+        let passing = self.passing.iter().map(|passing| &passing.source);
+        self.book.sources.iter().chain(passing).find(|source| source.id == id)
+    }
+
+    /// A ready board as its scope makes it, one of a person's own, or one that is used for as long as the program runs.
+    #[must_use]
+    pub fn board(&self, id: &BoardId) -> Option<Arc<Board>> {
+        let passing = self.passing.iter().flat_map(|passing| &passing.boards);
+        if let Some(board) = passing.into_iter().find(|board| board.id == *id) {
+            return Some(Arc::clone(board));
+        }
+        let own = self.book.boards.iter().find(|board| board.id == *id).cloned();
+        own.or_else(|| catalogue::ready(id, None, &self.view.scope)).map(Arc::new)
+    }
+
+    /// The board on show: the chosen one, or else the first that the source feeds.
+    #[must_use]
+    pub fn board_on_show(&self) -> Option<Arc<Board>> {
+        if let Some(board) = self.passing.as_ref().and_then(|passing| passing.boards.first()) {
+            return Some(Arc::clone(board));
+        }
+        self.book.board.as_ref().and_then(|id| self.board(id))
+    }
+
+    /// Key and title of every board: ready ones, then a person's own.
+    #[must_use]
+    pub fn boards(&self) -> Vec<(BoardId, String)> {
+        let ready = catalogue::ids().into_iter().map(|id| {
+            let title = catalogue::title(&id).to_owned();
+            (id, title)
+        });
+        let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
+        ready.chain(own).collect()
+    }
 }
 
 /// The most words that a completion offers.
@@ -296,17 +377,17 @@ pub struct Offer {
 }
 
 impl Metrics {
-    /// The source on show.
+    /// The source on show: one that is used for as long as the program runs comes first.
     #[must_use]
     pub fn source(&self) -> Option<&Source> {
-        let chosen = self.book.source?;
-        self.book.sources.iter().find(|source| source.id == chosen)
+        let passing = self.passing.as_ref().map(|passing| &passing.source);
+        passing.or_else(|| self.known_source(self.book.source?))
     }
 
     /// How the source on show stands.
     #[must_use]
     pub fn standing(&self) -> Option<&Standing> {
-        self.stands.get(&self.book.source?)
+        self.stands.get(&self.source()?.id)
     }
 
     /// What the source on show said of itself.
@@ -319,12 +400,13 @@ impl Metrics {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty());
-        let offer = |board: Arc<Board>, is_own| {
+        let own = |id: &BoardId| self.own(id).is_some();
+        let offer = |(id, _): (BoardId, String)| {
+            let (is_own, board) = (own(&id), self.board(&id)?);
             let fed = names.map(|names| feed::fed(&board, names));
-            Offer { board, is_own, fed }
+            Some(Offer { board, is_own, fed })
         };
-        let mut offers: Vec<Offer> = ready(&self.view.scope).into_iter().map(|it| offer(it, false)).collect();
-        offers.extend(self.book.boards.iter().map(|board| offer(Arc::new(board.clone()), true)));
+        let mut offers: Vec<Offer> = self.boards().into_iter().filter_map(offer).collect();
         offers.sort_by_key(|offer| match (offer.is_own, offer.is_fed()) {
             (false, true) => 0,
             (true, _) => 1,
@@ -338,18 +420,6 @@ impl Metrics {
     pub fn own(&self, id: &BoardId) -> Option<&Board> {
         self.book.boards.iter().find(|board| board.id == *id)
     }
-
-    /// How much of the board on show is fed.
-    #[must_use]
-    pub fn fed(&self) -> Option<Feed> {
-        let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty())?;
-        Some(feed::fed(&self.shown.as_ref()?.board, names))
-    }
-}
-
-/// The boards that come with Meshbench, as this scope makes them.
-fn ready(_scope: &Scope) -> Vec<Arc<Board>> {
-    Vec::new()
 }
 
 impl Offer {

@@ -95,6 +95,8 @@ pub(super) fn run(id: RunId, plan: &Plan, measured: &Measured, detail: Detail, c
         capacity: None,
         detail: measured.detail.clone(),
         intervals: measured.intervals.clone(),
+        machine: Default::default(),
+        metrics: None,
     };
     run.warnings = warnings(&run, plan, detail);
     run.goals = plan.goals.iter().map(|goal| goal.judge(&run)).collect();
@@ -382,6 +384,8 @@ mod tests {
             capacity: None,
             detail: Default::default(),
             intervals: Vec::new(),
+            machine: Default::default(),
+            metrics: None,
         }
     }
 

@@ -15,6 +15,8 @@ mod clusters;
 mod desktop;
 mod files;
 mod forward;
+mod machine;
+mod metrics;
 mod publish;
 mod run;
 mod serving;
@@ -41,6 +43,7 @@ use super::command::ExportFormat;
 use super::event::Event;
 use super::job::{Job, JobKey};
 use super::methods::ANSWER_MAX;
+use super::metrics::{MetricsJob, MetricsNews};
 use super::publish::{PublishJob, PublishNews};
 use super::sharing::SharingJob;
 use super::state::{Picked, Slot};
@@ -162,6 +165,7 @@ pub struct Runtime {
     adapters: adapters::Adapters,
     exchanges: sharing::Exchanges,
     logins: accounts::Logins,
+    metrics: metrics::MetricsWork,
     /// The run that is being published.
     publishing: Option<tokio::task::AbortHandle>,
 }
@@ -185,6 +189,8 @@ impl Runtime {
             .build()
             .map_err(StartError::Threads)?;
         let store = store::StoreThread::start(options, outbox.clone())?;
+        let clusters = clusters::Clusters::default();
+        let tokens = clusters.tokens();
         let runtime = Self {
             tokio,
             outbox,
@@ -194,10 +200,11 @@ impl Runtime {
             reading: store::Generation::default(),
             target: None,
             listing: None,
-            clusters: clusters::Clusters::default(),
+            clusters,
             adapters: adapters::Adapters::default(),
             exchanges: sharing::Exchanges::default(),
             logins: accounts::Logins::default(),
+            metrics: metrics::MetricsWork::new(tokens),
             publishing: None,
         };
         Ok((runtime, events))
@@ -261,6 +268,7 @@ impl Runtime {
             Job::PickFile(slot) => self.pick_for_form(slot),
             Job::Cluster(job) => self.start_cluster(job),
             Job::Adapter(job) => self.start_adapter(job),
+            Job::Metrics(job) => self.start_metrics(job),
             Job::TellDesktop { title, words } => self.on_thread(move |_| desktop::tell(&title, &words)),
         }
     }
@@ -374,6 +382,46 @@ impl Runtime {
             }
             ClusterJob::Disconnect(key) => self.clusters.disconnect(&key),
         }
+    }
+
+    fn start_metrics(&mut self, job: MetricsJob) {
+        match job {
+            MetricsJob::Save(book) => {
+                self.ask_store(move |shelf, outbox| shelf.save_metrics(&book, outbox));
+            }
+            MetricsJob::PickBoard => self.pick_board(),
+            MetricsJob::PickBoardPlace(board) => self.pick_board_place(board),
+            job => {
+                let around = metrics::Around {
+                    handle: self.tokio.handle().clone(),
+                    outbox: self.outbox.clone(),
+                    desk: self.store.desk().clone(),
+                };
+                self.metrics.start(job, &around);
+            }
+        }
+    }
+
+    fn pick_board(&self) {
+        let request = DialogRequest {
+            title: "Import boards".to_owned(),
+            kind: DialogKind::OpenMany,
+            filter: "JSON".to_owned(),
+            extensions: vec!["json".to_owned()],
+        };
+        self.ask_person_for_all(request, |paths| Event::Metrics(MetricsNews::BoardsPicked(paths)));
+    }
+
+    fn pick_board_place(&self, board: Box<crate::model::metrics::Board>) {
+        let request = DialogRequest {
+            title: "Save a board".to_owned(),
+            kind: DialogKind::Save { file_name: metrics::board_file_name(&board) },
+            filter: "JSON".to_owned(),
+            extensions: vec!["json".to_owned()],
+        };
+        self.ask_person(request, move |path| {
+            Event::Metrics(MetricsNews::BoardPlacePicked(board, path))
+        });
     }
 
     fn start_adapter(&mut self, job: AdapterJob) {

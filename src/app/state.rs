@@ -53,14 +53,14 @@ pub struct State {
     pub clusters: Clusters,
     /// Adapters of service meshes.
     pub adapters: Adapters,
+    /// Sources of metrics, and boards.
+    pub metrics: Metrics,
     /// Providers, accounts and logins.
     pub accounts: Accounts,
     /// Servers that history is shared with.
     pub sharing: Sharing,
     /// Publishing to Meshery.
     pub publish: Publish,
-    /// Sources of metrics and the board on show.
-    pub metrics: Metrics,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// All that was deleted and can be brought back: here until Meshbench closes, elsewhere for [`crate::store::HELD_DAYS`] days.
@@ -259,6 +259,8 @@ pub enum NoticeAction {
     UndoDelete,
     /// Bring the adapter back that was removed.
     UndoRemoveAdapter,
+    /// Bring the source of metrics or the board back that was removed.
+    UndoRemoveMetrics,
     /// Show a run.
     OpenRun(RunId),
     /// Read history again.

@@ -6,6 +6,7 @@ mod adapters;
 mod clusters;
 mod history;
 mod methods;
+mod metrics;
 mod notice;
 mod passing;
 mod plan;
@@ -78,13 +79,10 @@ impl State {
             Command::ReloadHistory => vec![Job::ReadHistory],
             Command::Cluster(command) => self.cluster_command(command),
             Command::Adapter(command) => self.adapter_command(command, fresh),
+            Command::Metrics(command) => self.metrics_command(command),
             Command::Account(command) => self.account_command(command),
             Command::Sharing(command) => self.sharing_command(command),
-            Command::Metrics(_) => Vec::new(),
-            Command::Hidden(is_hidden) => {
-                self.is_hidden = is_hidden;
-                Vec::new()
-            }
+            Command::Hidden(is_hidden) => self.hidden(is_hidden),
             Command::Quit => self.quit(),
             Command::QuitConfirmed => self.quit_confirmed(),
         }
@@ -132,6 +130,7 @@ impl State {
             Event::MethodsListed { asked, told } => self.methods_listed(asked, told),
             Event::Cluster(event) => self.cluster_event(event),
             Event::Adapter(news) => self.adapter_news(news),
+            Event::Metrics(news) => self.metrics_news(news),
             Event::Account(news) => self.account_news(news),
             Event::Sharing(news) => self.sharing_news(news),
             Event::SettingsSaved(settings) => self.settings_saved(settings),
@@ -157,6 +156,7 @@ impl State {
         let mut jobs = self.book_opened(opened.clusters);
         jobs.extend(self.adapters_opened(opened.adapters));
         jobs.extend(self.history_read(opened.history));
+        jobs.extend(self.metrics_opened(opened.metrics));
         jobs.extend(self.accounts_opened(opened.accounts));
         self.sharing_opened(opened.sync);
         jobs
@@ -168,7 +168,13 @@ impl State {
         // What was chosen is not known, but kubeconfigs can be read all the same.
         jobs.extend(self.book_opened(ClusterBook::default()));
         jobs.extend(self.adapters_shown());
+        jobs.extend(self.metrics_shown());
         jobs
+    }
+
+    fn hidden(&mut self, is_hidden: bool) -> Vec<Job> {
+        let was_hidden = std::mem::replace(&mut self.is_hidden, is_hidden);
+        if was_hidden == is_hidden { Vec::new() } else { self.metrics_shown() }
     }
 
     fn change_settings(&mut self, settings: Settings) -> Vec<Job> {

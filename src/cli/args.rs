@@ -12,6 +12,7 @@ use crate::model::{Goal, Timer, duration, plan};
 
 use super::args_account::{LoginArgs, LogoutArgs, SyncArgs, WhoamiArgs};
 use super::args_adapter::AdapterArgs;
+use super::args_metrics::{MetricsArgs, RunMetricsArgs};
 use super::args_serve::RecordsArgs;
 
 /// Send load to a service, measure what users wait, keep every result.
@@ -52,6 +53,9 @@ pub(super) enum What {
     Cluster(ClusterArgs),
     /// Adapters of service meshes: what they offer, what they are asked, what they report; and to serve a built-in one
     Adapter(Box<AdapterArgs>),
+    /// What meshes and applications say of themselves: sources of metrics, and boards
+    #[command(subcommand)]
+    Metrics(Box<MetricsArgs>),
     /// Log in, for sync: with the browser, or with a code on another device
     Login(Box<LoginArgs>),
     /// Log out: forgets the login and tells the provider; runs stay
@@ -216,6 +220,8 @@ pub(super) struct RunArgs {
     pub(super) give_up: bool,
     #[command(flatten)]
     pub(super) search: SearchArgs,
+    #[command(flatten)]
+    pub(super) metrics: RunMetricsArgs,
     /// Agree to send much load to an address that is not private
     #[arg(long)]
     pub(super) yes: bool,

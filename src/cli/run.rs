@@ -13,7 +13,7 @@ use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
 use super::screen::Screen;
 use super::session::Session;
-use super::{Failure, Status, cluster, plan, progress, table};
+use super::{Failure, Status, cluster, metrics, plan, progress, table};
 
 /// Between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -21,11 +21,20 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Carries out the plan that the options ask for.
 pub(super) fn run(options: &RunArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
     if let Some(service) = plan::service(options)? {
-        let make = |session: &mut Session| errand(options, aimed(session, options, service, screen)?, screen);
+        let make = |session: &mut Session| {
+            let plan = aimed(session, options, service, screen)?;
+            with_metrics(session, options, screen)?;
+            errand(options, plan, screen)
+        };
         return carry_out(make, &options.output, data_dir, screen);
     }
     let errand = errand(options, plan::of(options)?, screen)?;
-    carry_out(|_| Ok(errand), &options.output, data_dir, screen)
+    let make = |session: &mut Session| with_metrics(session, options, screen).map(|()| errand);
+    carry_out(make, &options.output, data_dir, screen)
+}
+
+fn with_metrics(session: &mut Session, options: &RunArgs, screen: &Screen) -> Result<(), Failure> {
+    metrics::prepare(session, &options.metrics, screen, (&options.context, &options.kubeconfig))
 }
 
 fn errand(options: &RunArgs, plan: Plan, screen: &Screen) -> Result<Errand, Failure> {
@@ -99,6 +108,7 @@ fn carry_out(
     tell_store(&mut session, screen);
     let measured = make(&mut session).and_then(|errand| measure(&mut session, errand, &interrupts, screen));
     screen.progress("");
+    let measured = measured.and_then(|run| metrics::kept(&mut session, run, &interrupts, screen));
     let kept = match &measured {
         Ok(run) if !output.no_save => kept(&mut session, run, screen),
         _ => Kept::NotWanted,

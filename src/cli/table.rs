@@ -56,6 +56,12 @@ pub(super) fn result(run: &Run, style: Style) -> String {
     for text in detail::sections(run, style) {
         line(text);
     }
+    if let Some(metrics) = &run.metrics {
+        line(String::new());
+        for text in super::metrics::costs(metrics) {
+            line(text);
+        }
+    }
     if !run.goals.is_empty() {
         line(String::new());
         for text in goals(run, style) {
@@ -376,6 +382,8 @@ pub(super) mod tests {
             capacity: None,
             detail: Default::default(),
             intervals: Vec::new(),
+            machine: Default::default(),
+            metrics: None,
         }
     }
 

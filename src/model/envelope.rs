@@ -57,6 +57,10 @@ pub enum Kind {
     Target = 14,
     /// With whom history is shared.
     Sync = 15,
+    /// What sources of metrics showed over a run, and what it cost.
+    Metrics = 16,
+    /// Sources of metrics, and boards.
+    MetricsBook = 17,
 }
 
 /// How the content is packed.

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::envelope::{self, Codec, EnvelopeError, Kind};
+use super::metrics::RunMetrics;
+use super::metrics::kept::RUN_METRICS_VERSION;
 use super::plan::PLAN_VERSION;
 use super::run::{RUN_VERSION, RunEdit};
 use super::{Plan, Run, RunId};
@@ -35,6 +37,8 @@ pub enum RecordKind {
     Tombstone,
     /// A saved plan as it was at a time, or that it was deleted.
     Plan,
+    /// What sources of metrics showed over a run, and what it cost.
+    Metrics,
 }
 
 /// When something was said, and where: hybrid logical time. Later ones win; where two are equal, the larger device.
@@ -96,6 +100,8 @@ pub enum Record {
     Tombstone(Tombstone),
     /// A saved plan as it was at a time, or that it was deleted.
     Plan(Box<PlanRevision>),
+    /// What sources of metrics showed over a run, and what it cost.
+    Metrics(Box<RunMetrics>),
 }
 
 /// Why bytes are no record.
@@ -117,7 +123,7 @@ pub enum RecordError {
 
 impl RecordKind {
     /// Every kind that this program knows.
-    pub const ALL: [Self; 4] = [Self::Run, Self::Annotation, Self::Tombstone, Self::Plan];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Annotation, Self::Tombstone, Self::Plan, Self::Metrics];
 
     /// As it is called in the protocol.
     #[must_use]
@@ -127,6 +133,7 @@ impl RecordKind {
             Self::Annotation => "annotation",
             Self::Tombstone => "tombstone",
             Self::Plan => "plan",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -136,6 +143,7 @@ impl RecordKind {
             Self::Annotation => Kind::Annotation,
             Self::Tombstone => Kind::Tombstone,
             Self::Plan => Kind::PlanRevision,
+            Self::Metrics => Kind::Metrics,
         }
     }
 }
@@ -168,6 +176,7 @@ impl Record {
             Self::Annotation(_) => RecordKind::Annotation,
             Self::Tombstone(_) => RecordKind::Tombstone,
             Self::Plan(_) => RecordKind::Plan,
+            Self::Metrics(_) => RecordKind::Metrics,
         }
     }
 
@@ -179,14 +188,15 @@ impl Record {
             Self::Annotation(annotation) => annotation.run.0,
             Self::Tombstone(tombstone) => tombstone.run.0,
             Self::Plan(revision) => revision.id,
+            Self::Metrics(metrics) => metrics.run.0,
         }
     }
 
-    /// When it was said; none of a run, which was measured.
+    /// When it was said; none of what was measured.
     #[must_use]
     pub const fn stamp(&self) -> Option<Stamp> {
         match self {
-            Self::Run(_) => None,
+            Self::Run(_) | Self::Metrics(_) => None,
             Self::Annotation(annotation) => Some(annotation.stamp),
             Self::Tombstone(tombstone) => Some(tombstone.stamp),
             Self::Plan(revision) => Some(revision.stamp),
@@ -204,6 +214,7 @@ impl Record {
             Self::Annotation(annotation) => envelope::seal(kind, RECORD_VERSION, Codec::Plain, annotation),
             Self::Tombstone(tombstone) => envelope::seal(kind, RECORD_VERSION, Codec::Plain, tombstone),
             Self::Plan(revision) => envelope::seal(kind, PLAN_VERSION, Codec::Deflate, revision),
+            Self::Metrics(metrics) => envelope::seal(kind, RUN_METRICS_VERSION, Codec::Deflate, metrics),
         }
     }
 
@@ -222,6 +233,9 @@ impl Record {
             RecordKind::Annotation => Self::Annotation(envelope::open(sealed_as, RECORD_VERSION, bytes)?),
             RecordKind::Tombstone => Self::Tombstone(envelope::open(sealed_as, RECORD_VERSION, bytes)?),
             RecordKind::Plan => Self::Plan(Box::new(envelope::open(sealed_as, PLAN_VERSION, bytes)?)),
+            RecordKind::Metrics => {
+                Self::Metrics(Box::new(envelope::open(sealed_as, RUN_METRICS_VERSION, bytes)?))
+            }
         };
         if record.stamp().is_some_and(|stamp| stamp.is_ahead_of(now)) {
             return Err(RecordError::Ahead);
@@ -236,7 +250,7 @@ impl Record {
         match self {
             Self::Run(run) => Some(&run.plan),
             Self::Plan(revision) => revision.plan.as_ref(),
-            Self::Annotation(_) | Self::Tombstone(_) => None,
+            Self::Annotation(_) | Self::Tombstone(_) | Self::Metrics(_) => None,
         }
     }
 }

@@ -4,11 +4,13 @@
 //! interval. Fields are only ever added; [`RUN_VERSION`] grows when a meaning changes.
 
 mod detail;
+mod machine;
 
 pub use detail::{
     CONNECTION_ROWS_MAX, ConnectionRow, ConnectionTable, Detail, PhaseTimes, Phases, Row, SLOWEST_MAX, Slow,
     SlowPhases, Strain,
 };
+pub use machine::{MACHINE_SAMPLES_MAX, Machine, MachineSample};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::metrics::RunMetrics;
 use super::{GoalResult, Labels, Plan};
 
 /// The version of the run format that this program writes.
@@ -111,6 +114,13 @@ pub struct Run {
     pub detail: Detail,
     /// What happened over time, in order, without overlap. A gap is a time in which nothing was due or answered.
     pub intervals: Vec<Interval>,
+    /// What the machine that sent load was doing meanwhile; empty where the system does not tell.
+    #[serde(default, skip_serializing_if = "Machine::is_empty")]
+    pub machine: Machine,
+    /// What sources of metrics showed over it, and what it cost. Kept beside the run's own record, as it is known only
+    /// after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Box<RunMetrics>>,
 }
 
 /// What a run of any version has: enough to tell whether the rest can be read.

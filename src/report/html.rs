@@ -5,6 +5,7 @@
 mod capacity;
 mod compare;
 mod detail;
+mod metrics;
 mod notes;
 mod plan;
 mod summary;
@@ -78,6 +79,7 @@ fn run_section(body: &mut Markup, run: &Run, letter: Option<String>) {
             section(main, "Marks", |inner| capacity::marks(inner, &run.marks));
         }
         detail::sections(main, run);
+        metrics::sections(main, run);
         section(main, "Plan", |inner| plan::table(inner, run));
         section(main, "Environment", |inner| plan::environment(inner, run));
         section(main, "Plan as TOML", |inner| plan::toml(inner, run));

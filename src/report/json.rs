@@ -27,6 +27,8 @@
 //! | `connections` | {`opened`, `waited`} | connections opened; requests that waited for a free one |
 //! | `environment` | {`meshbench`, `system`, `cpus`, `load_threads`, `address`, `load_cpu_share`} | where it was run; the share is of the load threads' time, 0 to 1, or null |
 //! | `histograms` | {`response`, `service`, `lag`} | HdrHistogram V2, deflated, base64; nanoseconds; may be empty text |
+//! | `machine` | {`memory_bytes`, `samples`} | what the machine that sent load did: processors busy, its own and all, memory, network; absent where unknown |
+//! | `metrics` | {`source`, `grid`, `boards`, `costs`, …} | what a source of metrics showed over the run, and what it cost: CPU seconds and bytes of proxies, control plane, application; absent without |
 //! | `intervals` | array of interval | in order, without overlap; a gap is a time in which nothing happened |
 //!
 //! Quantiles are `{p50, p90, p95, p99, "p99.9", max, mean, count}`, milliseconds and a count; with a count

@@ -286,7 +286,9 @@ impl Store {
                 }
                 let goes = match note.kind {
                     RecordKind::Run => run_goes(txn, note.subject, choice)?,
-                    RecordKind::Annotation | RecordKind::Tombstone => shared.contains(&note.subject),
+                    RecordKind::Annotation | RecordKind::Tombstone | RecordKind::Metrics => {
+                        shared.contains(&note.subject)
+                    }
                     RecordKind::Plan => {
                         choice.takes_plan_of(note.stamp.time_us)
                             && latest.get(&note.subject).is_some_and(|(_, newest)| *newest == digest)

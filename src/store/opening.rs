@@ -158,19 +158,21 @@ fn refuse_newer(schema: Option<u32>) -> Result<(), StoreError> {
 /// Makes the tables of a new database, and brings an older one to the schema of this program.
 pub(super) fn prepare(db: &Database) -> Result<(), StoreError> {
     let work = || -> Result<(), Failure> {
-        let found = tables::schema(db)?;
-        refuse_newer(found)?;
         // Each older schema is taken one step further, each step in one transaction that also names the
         // schema it leads to.
-        let step = match found {
-            None => tables::create,
-            Some(1) => tables::to_schema_2,
-            Some(_) => return Ok(()),
-        };
-        let txn = db.begin_write()?;
-        step(&txn)?;
-        txn.commit()?;
-        Ok(())
+        loop {
+            let found = tables::schema(db)?;
+            refuse_newer(found)?;
+            let step = match found {
+                None => tables::create,
+                Some(1) => tables::to_schema_2,
+                Some(2) => tables::to_schema_3,
+                Some(_) => return Ok(()),
+            };
+            let txn = db.begin_write()?;
+            step(&txn)?;
+            txn.commit()?;
+        }
     };
     work().map_err(|failure| failure.at("preparing the history"))
 }

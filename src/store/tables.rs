@@ -1,4 +1,4 @@
-//! The tables of schema 2, and what is done in them inside one transaction.
+//! The tables of schema 3, and what is done in them inside one transaction.
 //!
 //! Keys are plain integers and texts only, and values our own envelopes: neither depends on how redb
 //! encodes anything else. A run that is in `summaries` is in history; one in `trash` is not, but its record
@@ -17,6 +17,7 @@ use crate::model::adapter::book::ADAPTER_BOOK_VERSION;
 use crate::model::cluster::CLUSTER_BOOK_VERSION;
 use crate::model::digest::Digest;
 use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
+use crate::model::metrics::source::METRICS_BOOK_VERSION;
 use crate::model::plan::PLAN_VERSION;
 use crate::model::run::{RUN_VERSION, RunEdit};
 use crate::model::settings::SETTINGS_VERSION;
@@ -27,7 +28,7 @@ use super::error::{Failure, StoreError};
 use super::{exchange, travel};
 
 /// The schema that this program writes.
-pub(super) const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 3;
 
 const SUMMARY_VERSION: u32 = 1;
 const EDITS_VERSION: u32 = 1;
@@ -96,8 +97,11 @@ impl Edits {
     }
 }
 
-/// A run's envelope, proven readable: what cannot be read back must not be called saved.
+/// A run's envelope, proven readable: what cannot be read back must not be called saved. Its metrics are a record of
+/// their own.
 pub(super) fn seal_run(run: &Run) -> Result<Vec<u8>, StoreError> {
+    let bare = run.metrics.is_some().then(|| Run { metrics: None, ..run.clone() });
+    let run = bare.as_ref().unwrap_or(run);
     let what = || format!("the run {}", run.id);
     let unkeepable = |source| StoreError::Unkeepable { what: what(), source };
     let bytes = envelope::seal(Kind::Run, RUN_VERSION, Codec::Deflate, run).map_err(unkeepable)?;
@@ -168,7 +172,7 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), Failure> {
     txn.open_table(SETTINGS)?;
     travel::create(txn)?;
     exchange::create(txn)?;
-    name_schema(txn)
+    name_schema(txn, SCHEMA)
 }
 
 /// Brings a history of schema 1 to schema 2, which keeps beside it what travels.
@@ -176,11 +180,17 @@ pub(super) fn to_schema_2(txn: &WriteTransaction) -> Result<(), Failure> {
     travel::create(txn)?;
     exchange::create(txn)?;
     travel::backfill(txn)?;
-    name_schema(txn)
+    name_schema(txn, 2)
 }
 
-fn name_schema(txn: &WriteTransaction) -> Result<(), Failure> {
-    txn.open_table(META)?.insert(SCHEMA_KEY, SCHEMA.to_le_bytes().as_slice())?;
+/// Brings a history of schema 2 to schema 3, in which records of metrics travel too: a program that does not know them
+/// would take them for damage.
+pub(super) fn to_schema_3(txn: &WriteTransaction) -> Result<(), Failure> {
+    name_schema(txn, 3)
+}
+
+fn name_schema(txn: &WriteTransaction, schema: u32) -> Result<(), Failure> {
+    txn.open_table(META)?.insert(SCHEMA_KEY, schema.to_le_bytes().as_slice())?;
     Ok(())
 }
 
@@ -241,6 +251,9 @@ pub(super) fn save(txn: &WriteTransaction, run: &Run, sealed_run: &[u8]) -> Resu
             }
             put(txn, RECORDS, key, sealed_run)?;
             travel::note_run(txn, run.id, sealed_run, None)?;
+            if let Some(metrics) = &run.metrics {
+                travel::keep_metrics(txn, metrics)?;
+            }
             run.clone()
         }
     };
@@ -277,6 +290,7 @@ pub(super) fn run(txn: &ReadTransaction, id: RunId) -> Result<Option<Run>, Failu
     if let Some(bytes) = row(txn, EDITS, key)? {
         open_edits(&bytes).map_err(damaged(format!("what was written about {id}")))?.apply(&mut run);
     }
+    run.metrics = travel::metrics(txn, id)?;
     Ok(Some(run))
 }
 
@@ -401,6 +415,12 @@ pub(super) const ADAPTERS: Book = Book {
 };
 pub(super) const ACCOUNTS: Book =
     Book { key: "accounts", kind: Kind::Accounts, version: ACCOUNT_BOOK_VERSION, what: "who is logged in" };
+pub(super) const METRICS: Book = Book {
+    key: "metrics",
+    kind: Kind::MetricsBook,
+    version: METRICS_BOOK_VERSION,
+    what: "sources of metrics and boards",
+};
 pub(super) const SYNC: Book =
     Book { key: "sync", kind: Kind::Sync, version: SYNC_BOOK_VERSION, what: "with whom history is shared" };
 

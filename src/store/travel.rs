@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! travel   digest            → note       every record that is or was here
-//! bytes    digest            → envelope   of annotations, tombstones and plans; a run's is in `records`
+//! bytes    digest            → envelope   of annotations, tombstones, plans and metrics; a run's is in `records`
 //! about    subject ‖ digest  → nothing    the records about a run or plan
 //! ```
 //! What is shown of a run is the fold of the records about it: of each of name, labels, note and whether it is deleted, the
@@ -10,12 +10,14 @@
 //! folded to be shown; what comes from elsewhere is.
 
 use jiff::Timestamp;
-use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::digest::Digest;
 use crate::model::envelope::{self, Codec, EnvelopeError, Kind};
+use crate::model::metrics::RunMetrics;
+use crate::model::metrics::kept::RUN_METRICS_VERSION;
 use crate::model::plan::PLAN_VERSION;
 use crate::model::record::{Annotation, PlanRevision, RECORD_VERSION, Record, RecordKind, Stamp, Tombstone};
 use crate::model::run::RunEdit;
@@ -228,16 +230,48 @@ pub(super) fn note_gone(txn: &WriteTransaction, digest: Digest, note: Note) -> R
 
 /// The records about a run or plan.
 pub(super) fn about(txn: &WriteTransaction, subject: Uuid) -> Result<Vec<(Digest, Note)>, Failure> {
-    let table = txn.open_table(ABOUT)?;
+    about_in(&txn.open_table(ABOUT)?, &txn.open_table(TRAVEL)?, subject)
+}
+
+fn about_in(
+    about: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    travel: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    subject: Uuid,
+) -> Result<Vec<(Digest, Note)>, Failure> {
     let (first, last) = (about_key(subject, Digest([0; 32])), about_key(subject, Digest([0xff; 32])));
     let mut found = Vec::new();
-    for row in table.range::<&[u8]>(first.as_slice()..=last.as_slice())? {
+    for row in about.range::<&[u8]>(first.as_slice()..=last.as_slice())? {
         let Ok(digest) = <[u8; 32]>::try_from(&row?.0.value()[16..]) else { continue };
-        if let Some(note) = note(txn, Digest(digest))? {
-            found.push((Digest(digest), note));
+        if let Some(note) = travel.get(digest.as_slice())? {
+            found.push((Digest(digest), Note::open(note.value())?));
         }
     }
     Ok(found)
+}
+
+/// What sources of metrics showed over a run: of several records the one taken last, of whoever measured the run.
+pub(super) fn metrics(txn: &ReadTransaction, id: RunId) -> Result<Option<Box<RunMetrics>>, Failure> {
+    let about = about_in(&txn.open_table(ABOUT)?, &txn.open_table(TRAVEL)?, id.0)?;
+    let owner = owner(&about);
+    let bytes = txn.open_table(BYTES)?;
+    let mut latest: Option<(Timestamp, Digest, Box<RunMetrics>)> = None;
+    for (digest, note) in &about {
+        let counts =
+            note.kind == RecordKind::Metrics && !note.is_gone && is_same(note.author.as_ref(), owner);
+        let Some(row) = bytes.get(digest.0.as_slice())?.filter(|_| counts) else { continue };
+        let metrics: Box<RunMetrics> = envelope::open(Kind::Metrics, RUN_METRICS_VERSION, row.value())
+            .map_err(|source| StoreError::Damaged { what: format!("the metrics of the run {id}"), source })?;
+        let is_later = |(taken, by, _): &(Timestamp, Digest, _)| (metrics.taken, *digest) > (*taken, *by);
+        if latest.as_ref().is_none_or(is_later) {
+            latest = Some((metrics.taken, *digest, metrics));
+        }
+    }
+    Ok(latest.map(|(_, _, metrics)| metrics))
+}
+
+/// Keeps what sources of metrics showed over a run.
+pub(super) fn keep_metrics(txn: &WriteTransaction, metrics: &RunMetrics) -> Result<(), Failure> {
+    say(txn, &Record::Metrics(Box::new(metrics.clone())))
 }
 
 fn about_key(subject: Uuid, digest: Digest) -> Vec<u8> {
@@ -268,6 +302,10 @@ pub(super) fn arrive(
         Record::Annotation(Annotation { run, .. }) | Record::Tombstone(Tombstone { run, .. }) => {
             keep(txn, digest, record, bytes, author)?;
             settle(txn, *run)
+        }
+        Record::Metrics(metrics) => {
+            keep(txn, digest, record, bytes, author)?;
+            settle(txn, metrics.run)
         }
         Record::Plan(revision) => {
             // Another person's plans are kept, not mixed into one's own.
@@ -344,7 +382,7 @@ fn fold(txn: &WriteTransaction, subject: Uuid) -> Result<Fold, Failure> {
     let mut fate: Option<(Stamp, Digest, bool)> = None;
     for (digest, note) in &about {
         let counts = note.author.is_none() || is_same(note.author.as_ref(), owner.as_ref());
-        if !counts || note.is_gone || note.kind == RecordKind::Run {
+        if !counts || note.is_gone || matches!(note.kind, RecordKind::Run | RecordKind::Metrics) {
             continue;
         }
         let Some(record) = small(txn, *digest, note.kind)? else { continue };
@@ -396,7 +434,7 @@ fn small(txn: &WriteTransaction, digest: Digest, kind: RecordKind) -> Result<Opt
         RecordKind::Plan => {
             Record::Plan(envelope::open(Kind::PlanRevision, PLAN_VERSION, bytes).map_err(what)?)
         }
-        RecordKind::Run => return Ok(None),
+        RecordKind::Run | RecordKind::Metrics => return Ok(None),
     }))
 }
 

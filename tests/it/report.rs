@@ -146,6 +146,8 @@ fn empty(number: u8, name: &str) -> Run {
         capacity: None,
         detail: Default::default(),
         intervals: Vec::new(),
+        machine: Default::default(),
+        metrics: None,
     }
 }
 

@@ -378,6 +378,8 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
         },
         detail: detail(),
         intervals: tally.intervals,
+        machine: Default::default(),
+        metrics: None,
         plan,
     };
     run.goals = run.plan.goals.iter().map(|goal| goal.judge(&run)).collect();

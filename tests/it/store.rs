@@ -111,6 +111,8 @@ pub(crate) fn run(number: u64) -> Run {
         },
         capacity: None,
         intervals: (0..2 + number % 3).map(interval).collect(),
+        machine: Default::default(),
+        metrics: None,
     }
 }
 

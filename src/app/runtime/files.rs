@@ -65,8 +65,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// One byte more than `most`, where there are more.
 fn read_text(path: &Path, most: u64) -> Result<String, String> {
+    let bytes = read_bytes(path, most)?;
+    String::from_utf8(bytes).map_err(|_| "the file is not text in UTF-8".to_owned())
+}
+
+/// One byte more than `most`, where there are more.
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|_| "the file is not text in UTF-8".to_owned())
+    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! The thread of a run: carries out the plan, writes a checkpoint each second, makes the record.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use tokio::runtime::Handle;
 
 use super::Outbox;
 use super::forward::Open;
+use super::machine::MachineWatch;
 use super::store::Desk;
 
 /// How much of a run a crash may lose.
@@ -38,7 +40,8 @@ impl RunThread {
     pub(super) fn start(order: Order, store: Desk, outbox: Outbox) -> Self {
         let hand = Hand::default();
         let id = order.id;
-        let work = Work { order, cpus: cpus(), hand: hand.clone(), store, outbox: outbox.clone() };
+        let machine = RefCell::default();
+        let work = Work { order, cpus: cpus(), hand: hand.clone(), store, outbox: outbox.clone(), machine };
         let (hold, alive) = channel::<()>();
         let news = outbox.clone();
         let spawned = std::thread::Builder::new().name("meshbench-run".to_owned()).spawn(move || {
@@ -143,6 +146,8 @@ struct Work {
     hand: Hand,
     store: Desk,
     outbox: Outbox,
+    /// Of the run or trial of this moment.
+    machine: RefCell<MachineWatch>,
 }
 
 impl Work {
@@ -209,7 +214,8 @@ impl Work {
     }
 
     fn record(&self, plan: &Plan, measured: &Measured) -> Run {
-        record::run(self.order.id, plan, measured, Detail::Full, self.cpus)
+        let run = record::run(self.order.id, plan, measured, Detail::Full, self.cpus);
+        Run { machine: self.machine.borrow().so_far(), ..run }
     }
 
     fn measure(
@@ -222,8 +228,12 @@ impl Work {
         let mut due = Duration::ZERO;
         let mut hopeless = false;
         let control = self.hand.next();
+        self.machine.take();
         let mut watch = |measured: &Measured| {
             let measured = &*named(measured, open);
+            if measured.phase != load::Phase::Connecting {
+                self.machine.borrow_mut().look(measured.since_start, plan.warmup, self.cpus);
+            }
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
             if measured.phase != load::Phase::Connecting && measured.since_start >= due {
                 due = measured.since_start + CHECKPOINT_EVERY;
@@ -267,7 +277,8 @@ impl Work {
 
     /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
     fn checkpoint(&self, plan: &Plan, measured: &Measured) {
-        let run = record::checkpoint(self.order.id, plan, measured, self.cpus);
+        let mut run = record::checkpoint(self.order.id, plan, measured, self.cpus);
+        run.machine = self.machine.borrow().so_far();
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
     }
 }

@@ -15,11 +15,13 @@ use crate::app::clusters::ClusterEvent;
 use crate::app::command::ExportFormat;
 use crate::app::document;
 use crate::app::event::{Event, Opened};
+use crate::app::metrics::MetricsNews;
 use crate::app::state::{PlanId, SavedPlan};
 use crate::model::account::AccountBook;
 use crate::model::adapter::book::AdapterBook;
 use crate::model::causes::chain;
 use crate::model::cluster::ClusterBook;
+use crate::model::metrics::MetricsBook;
 use crate::model::run::RunEdit;
 use crate::model::sync::SyncBook;
 use crate::model::{Run, RunId, Settings};
@@ -197,9 +199,9 @@ impl Shelf {
         let read = self.with(|store| {
             let plans = saved_plans(store)?;
             let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
-            let (accounts, sync) = (store.accounts()?, store.sync_book()?);
+            let (accounts, sync, metrics) = (store.accounts()?, store.sync_book()?, store.metrics_book()?);
             let (history, trash) = (store.summaries()?, store.trash()?);
-            Ok(Opened { history, trash, plans, settings, clusters, adapters, accounts, sync, remarks })
+            Ok(Opened { history, trash, plans, settings, clusters, adapters, metrics, accounts, sync, remarks })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),
@@ -362,6 +364,13 @@ impl Shelf {
             outbox.send(failed("What is known of adapters was not kept", reason));
         }
         outbox.send(Event::Adapter(AdapterNews::BookSaved));
+    }
+
+    pub(super) fn save_metrics(&mut self, book: &MetricsBook, outbox: &Outbox) {
+        outbox.send(match self.with(|store| store.save_metrics_book(book)) {
+            Ok(()) => Event::Metrics(MetricsNews::BookSaved),
+            Err(reason) => failed("The sources of metrics were not saved", reason),
+        });
     }
 
     pub(super) fn save_settings(&mut self, settings: Settings, outbox: &Outbox) {

@@ -150,10 +150,11 @@ impl State {
 
     /// The last jobs of the program: what waits to be written is handed in before the store closes.
     pub(in crate::app) fn last_jobs(&mut self) -> Vec<Job> {
-        match std::mem::take(&mut self.adapters.keeping) {
-            Keeping::Behind => self.keep_adapters(),
-            Keeping::Writing | Keeping::Kept => Vec::new(),
+        let mut jobs = self.forget_removed();
+        if std::mem::take(&mut self.adapters.keeping) == Keeping::Behind {
+            jobs.extend(self.keep_adapters());
         }
+        jobs
     }
 
     fn access(&self) -> Access {

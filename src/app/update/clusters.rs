@@ -46,6 +46,7 @@ impl State {
                 if let Some(link) = self.clusters.links.get_mut(&key).filter(|link| link.number == number) {
                     link.seen = Some(seen);
                     link.revision += 1;
+                    self.find_metrics();
                 }
                 self.aim_now(&key)
             }

@@ -77,6 +77,7 @@ impl State {
         self.page = page;
         self.notices_shown = false;
         let mut jobs = self.adapters_shown();
+        jobs.extend(self.metrics_shown());
         if again {
             jobs.extend(self.close_open());
         }

@@ -200,7 +200,7 @@ impl State {
         history.push(summary);
         self.history_read(history);
         self.show_ended(id, title);
-        Vec::new()
+        self.keep_metrics_of(id)
     }
 
     pub(super) fn run_not_saved(
@@ -273,7 +273,9 @@ impl State {
         });
         let timer = self.timer.unwrap_or(self.settings.timer);
         let threads = self.threads.unwrap_or(self.settings.load_threads);
-        vec![Job::Run { id, plan, search, threads, timer, way }]
+        let mut jobs = self.read_metrics_for(id);
+        jobs.push(Job::Run { id, plan, search, threads, timer, way });
+        jobs
     }
 
     fn refuse_while_running(&mut self) -> bool {

@@ -59,6 +59,8 @@ fn a_run(n: u128) -> Run {
         capacity: None,
         detail: Default::default(),
         intervals: Vec::new(),
+        machine: Default::default(),
+        metrics: None,
     }
 }
 

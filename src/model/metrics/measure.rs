@@ -116,7 +116,10 @@ impl Measure {
     #[must_use]
     pub fn needs(&self) -> Vec<Vec<String>> {
         match self {
-            Self::Rate { of, .. } | Self::Sum { of, .. } | Self::Count { of, .. } | Self::Quantile { of, .. } => {
+            Self::Rate { of, .. }
+            | Self::Sum { of, .. }
+            | Self::Count { of, .. }
+            | Self::Quantile { of, .. } => {
                 vec![vec![of.metric.clone()]]
             }
             Self::Ratio(one, other) => {

@@ -54,6 +54,38 @@ pub struct Answer {
     pub remarks: Vec<String>,
 }
 
+impl Answer {
+    /// The same with `most` series at the most: those with the largest last values, in their order.
+    #[must_use]
+    pub fn largest(mut self, most: usize) -> Self {
+        if self.series.len() <= most {
+            return self;
+        }
+        let last = |at: &usize| self.series[*at].last().unwrap_or(f64::NEG_INFINITY);
+        let mut places: Vec<usize> = (0..self.series.len()).collect();
+        places.sort_by(|one, other| last(other).total_cmp(&last(one)).then(one.cmp(other)));
+        places.truncate(most);
+        self.left_out += self.series.len() - most;
+        let mut number = 0;
+        self.series.retain(|_| {
+            number += 1;
+            places.contains(&(number - 1))
+        });
+        self
+    }
+
+    /// The same by a clock that is behind the source’s by so many milliseconds.
+    #[must_use]
+    pub fn earlier(mut self, by_ms: i64) -> Self {
+        if by_ms != 0 {
+            for point in self.series.iter_mut().flat_map(|series| &mut series.points) {
+                point.at_ms = point.at_ms.saturating_sub(by_ms);
+            }
+        }
+        self
+    }
+}
+
 impl Series {
     /// Its last value.
     #[must_use]

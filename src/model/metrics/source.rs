@@ -17,6 +17,8 @@ pub const METRICS_BOOK_VERSION: u32 = 1;
 pub const SOURCES_MAX: usize = 32;
 /// The most boards that are kept.
 pub const BOARDS_MAX: usize = 200;
+/// The least time between two readings of a source that is scraped by us, in milliseconds.
+pub const EVERY_MS_MIN: u64 = 1000;
 /// The most endpoints of a source that is scraped by us.
 pub const ENDPOINTS_MAX: usize = 32;
 /// The most names of metrics that are kept in mind of a source.
@@ -221,7 +223,73 @@ impl Default for MetricsBook {
     }
 }
 
+impl Source {
+    /// Whether it can be kept: a name, places that are places, and no login in an address.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() {
+            return Err("A source needs a name".to_owned());
+        }
+        match &self.kind {
+            SourceKind::Prometheus { place, access } | SourceKind::Grafana { place, access, .. } => {
+                place.check()?;
+                access.check()
+            }
+            SourceKind::Direct { endpoints, api, every_ms } => {
+                if endpoints.is_empty() && api.is_none() {
+                    return Err("There is nothing to read: add an address, or a cluster’s metrics API".to_owned());
+                }
+                if endpoints.len() > ENDPOINTS_MAX {
+                    return Err(format!("At most {ENDPOINTS_MAX} addresses are read"));
+                }
+                if *every_ms < EVERY_MS_MIN {
+                    return Err("It is read once in a second at most".to_owned());
+                }
+                endpoints.iter().try_for_each(Place::check)
+            }
+        }
+    }
+}
+
+impl Access {
+    fn check(&self) -> Result<(), String> {
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return Err("A certificate of our own needs its key, and a key its certificate".to_owned());
+        }
+        match &self.login {
+            Login::Basic { user } if user.contains(':') => Err("A name cannot have a colon in it".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Place {
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Url(text) => {
+                let url = url::Url::parse(text)
+                    .map_err(|error| format!("“{text}” is no address ({error}); one begins with http:// or https://"))?;
+                if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+                    return Err(format!("“{text}” is no address that begins with http:// or https://"));
+                }
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err("The address has a login in it; write name and password in their fields".to_owned());
+                }
+                Ok(())
+            }
+            Self::Cluster { namespace, name, port, .. } => {
+                if namespace.is_empty() || name.is_empty() || *port == 0 {
+                    return Err("A source in a cluster needs a namespace, a name and a port".to_owned());
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// For people: the address, or `service monitoring/prometheus:9090 in dev`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -236,6 +304,15 @@ impl Place {
 }
 
 impl SourceKind {
+    /// Every place that it is read at.
+    #[must_use]
+    pub fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Prometheus { place, .. } | Self::Grafana { place, .. } => vec![place],
+            Self::Direct { endpoints, .. } => endpoints.iter().collect(),
+        }
+    }
+
     /// For people: where it is.
     #[must_use]
     pub fn words(&self) -> String {

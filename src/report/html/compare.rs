@@ -8,7 +8,7 @@ use crate::stats::Latency;
 use super::super::markup::Markup;
 use super::super::plot::{self, Curve, SERIES_MAX};
 use super::summary::quantile_cells;
-use super::{figure, moment, plan, section, share, swatch, whole};
+use super::{figure, metrics, moment, plan, section, share, swatch, whole};
 
 /// `A`, `B`, …: how a run is called in plots and tables.
 pub(super) fn letter(at: usize) -> String {
@@ -41,6 +41,7 @@ pub(super) fn overlay(body: &mut Markup, runs: &[&Run]) {
         if let Some(drawn) = plot::quantile_curves("Quantiles of response time", &curves) {
             figure(main, drawn);
         }
+        metrics::side_by_side(main, runs);
         differences(main, runs);
     });
 }

@@ -116,7 +116,7 @@ fn slowest(out: &mut Markup, slowest: &[Slow]) {
     });
 }
 
-fn table(out: &mut Markup, heads: &[&str], fill: impl FnOnce(&mut Markup)) {
+pub(super) fn table(out: &mut Markup, heads: &[&str], fill: impl FnOnce(&mut Markup)) {
     out.element("table", &[], |table| {
         table.element("thead", &[], |thead| {
             thead.element("tr", &[], |tr| {

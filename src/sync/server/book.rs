@@ -69,7 +69,7 @@ impl Entry {
     pub(super) fn of(record: &Record, digest: Digest, size: u64, author: &Person, now: Timestamp) -> Self {
         let tombstone = match record {
             Record::Tombstone(tombstone) => Some((tombstone.stamp, tombstone.is_deleted)),
-            Record::Run(_) | Record::Annotation(_) | Record::Plan(_) => None,
+            Record::Run(_) | Record::Annotation(_) | Record::Plan(_) | Record::Metrics(_) => None,
         };
         Self {
             digest,
@@ -215,9 +215,12 @@ impl Book {
                 *is_deleted && taken.is_some_and(|taken| now.as_second() - taken.as_second() >= grace_secs)
             })
         };
-        let run = RecordKind::Run.name();
+        let measured = [RecordKind::Run.name(), RecordKind::Metrics.name()];
         let places = self.entries.iter().enumerate();
-        places.filter(|(_, entry)| entry.kind == run && is_over(entry)).map(|(at, _)| at).collect()
+        places
+            .filter(|(_, entry)| measured.contains(&entry.kind.as_str()) && is_over(entry))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// Deletes records for good; their numbers and digests stay. Bytes first: whatever breaks it off, it is done again.

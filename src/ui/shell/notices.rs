@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use crate::app::Command;
 use crate::app::adapters::AdapterCommand;
+use crate::app::metrics::MetricsCommand;
 use crate::app::state::{Level, Notice, NoticeAction};
 use crate::ui::icon::Icon;
 use crate::ui::theme::{self, SPACE, Theme};
@@ -88,6 +89,7 @@ pub(super) fn action_button(ui: &mut Ui, cx: &mut Cx<'_>, notice: &Notice) -> bo
     let Some(action) = notice.action else { return false };
     let (words, command) = match action {
         NoticeAction::UndoDelete => ("Undo", Command::UndoDelete),
+        NoticeAction::UndoRemoveMetrics => ("Undo", Command::Metrics(MetricsCommand::UndoRemove)),
         NoticeAction::UndoRemoveAdapter => ("Undo", Command::Adapter(AdapterCommand::UndoRemove)),
         NoticeAction::OpenRun(id) => ("Open run", Command::OpenRun(id)),
         NoticeAction::ReloadHistory => ("Retry", Command::ReloadHistory),

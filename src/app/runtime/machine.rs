@@ -1,0 +1,182 @@
+//! What this machine does while it sends load: read from `/proc`, once a second; nothing elsewhere.
+
+use std::time::Duration;
+
+use crate::model::run::{Machine, MachineSample};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// The size of a page of memory where nothing else is said, in bytes.
+const PAGE_BYTES: u64 = 4096;
+
+/// Looks at the machine from time to time.
+#[derive(Debug, Default)]
+pub(super) struct MachineWatch {
+    machine: Machine,
+    /// When it was looked at last, since the first due time, and what was seen.
+    before: Option<(Duration, Reading)>,
+}
+
+/// What the system's counters say. Processor time is in ticks: of the machine's own, so that none need be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reading {
+    /// Of all processors together.
+    ticks: u64,
+    busy_ticks: u64,
+    own_ticks: u64,
+    memory_bytes: u64,
+    memory_free_bytes: u64,
+    own_memory_bytes: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
+}
+
+impl MachineWatch {
+    /// Looks, if it is time to. `since_start`: since the first due time; `warmup`: how much of that is not counted.
+    pub(super) fn look(&mut self, since_start: Duration, warmup: Duration, cpus: u32) {
+        let is_time =
+            self.before.is_none_or(|(at, _)| since_start.checked_sub(at).is_some_and(|gone| gone >= EVERY));
+        if !is_time {
+            return;
+        }
+        let Some(now) = Reading::now() else { return };
+        if let Some((at, before)) = self.before.replace((since_start, now)) {
+            let length = since_start.saturating_sub(at);
+            let start_s = at.as_secs_f64() - warmup.as_secs_f64();
+            self.machine.memory_bytes = now.memory_bytes;
+            self.machine.add(now.since(before, start_s, length, cpus));
+        }
+    }
+
+    /// What was seen so far.
+    pub(super) fn so_far(&self) -> Machine {
+        self.machine.clone()
+    }
+}
+
+impl Reading {
+    fn now() -> Option<Self> {
+        let read = |path: &str| std::fs::read_to_string(path).ok();
+        let (ticks, busy_ticks) = processors(&read("/proc/stat")?)?;
+        let (memory_bytes, memory_free_bytes) = memory(&read("/proc/meminfo")?)?;
+        let (received_bytes, sent_bytes) = read("/proc/net/dev").map(|text| network(&text)).unwrap_or_default();
+        Some(Self {
+            ticks,
+            busy_ticks,
+            own_ticks: own_ticks(&read("/proc/self/stat")?)?,
+            memory_bytes,
+            memory_free_bytes,
+            own_memory_bytes: own_memory(&read("/proc/self/statm")?)?,
+            received_bytes,
+            sent_bytes,
+        })
+    }
+
+    fn since(self, before: Self, start_s: f64, length: Duration, cpus: u32) -> MachineSample {
+        let length_s = length.as_secs_f64();
+        let ticks = self.ticks.saturating_sub(before.ticks);
+        let cores = |now: u64, before: u64| {
+            let share = now.saturating_sub(before) as f64 / ticks.max(1) as f64;
+            share.min(1.0) * f64::from(cpus)
+        };
+        let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / length_s.max(f64::MIN_POSITIVE);
+        MachineSample {
+            start_s,
+            length_s,
+            busy_cores: cores(self.busy_ticks, before.busy_ticks),
+            own_cores: cores(self.own_ticks, before.own_ticks),
+            memory_used_bytes: self.memory_bytes.saturating_sub(self.memory_free_bytes),
+            own_memory_bytes: self.own_memory_bytes,
+            received_per_s: per_s(self.received_bytes, before.received_bytes),
+            sent_per_s: per_s(self.sent_bytes, before.sent_bytes),
+        }
+    }
+}
+
+/// The first line of `/proc/stat`: all ticks, and those that were not idle. What guests use is in user and nice.
+fn processors(text: &str) -> Option<(u64, u64)> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+    let all: u64 = ticks.iter().sum();
+    let idle = ticks.get(3)? + ticks.get(4)?;
+    Some((all, all - idle))
+}
+
+/// User and system ticks of a process, of all its threads: fields 14 and 15; the name before them may hold anything.
+fn own_ticks(text: &str) -> Option<u64> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
+/// All memory, and what could be had of it, in bytes.
+fn memory(text: &str) -> Option<(u64, u64)> {
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    };
+    Some((value("MemTotal")?, value("MemAvailable")?))
+}
+
+/// Resident memory: the second field, in pages.
+fn own_memory(text: &str) -> Option<u64> {
+    Some(text.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE_BYTES)
+}
+
+/// Bytes received and sent over all interfaces.
+fn network(text: &str) -> (u64, u64) {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.fold((0, 0), |(received, sent), (_, counters)| {
+        let mut fields = counters.split_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
+        let first = fields.next().unwrap_or(0);
+        (received + first, sent + fields.nth(7).unwrap_or(0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_counters_are_read() {
+        assert_eq!(processors("cpu  10 5 20 100 7 1 2 3 4 0\ncpu0 1"), Some((148, 41)));
+        assert_eq!(processors("intr 5"), None);
+        let stat = "42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 300 55 0 0 20 0 1 0 5 6 7";
+        assert_eq!(own_ticks(stat), Some(355));
+        assert_eq!(memory("MemTotal: 100 kB\nMemAvailable:  40 kB\n"), Some((102_400, 40_960)));
+        assert_eq!(own_memory("500 20 3 4"), Some(20 * PAGE_BYTES));
+        let dev = "Inter-|\n face |bytes\n lo: 10 1 0 0 0 0 0 0 20 1\n eth0:5 1 0 0 0 0 0 0 6 1\n";
+        assert_eq!(network(dev), (15, 26));
+    }
+
+    #[test]
+    fn a_second_of_work_is_shares_of_processors_and_rates() {
+        let before = Reading { ticks: 1000, busy_ticks: 500, own_ticks: 100, ..Reading::default() };
+        let now = Reading {
+            ticks: 1200,
+            busy_ticks: 600,
+            own_ticks: 150,
+            memory_bytes: 100,
+            memory_free_bytes: 30,
+            sent_bytes: 500,
+            ..Reading::default()
+        };
+        let sample = now.since(before, -1.0, Duration::from_millis(500), 2);
+        assert_eq!((sample.busy_cores, sample.own_cores), (1.0, 0.5));
+        assert_eq!((sample.memory_used_bytes, sample.sent_per_s), (70, 1000.0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_tells_and_a_look_is_taken_once_a_second() {
+        let mut watch = MachineWatch::default();
+        for tenth in 0..=25 {
+            watch.look(Duration::from_millis(tenth * 100), Duration::from_secs(1), 2);
+        }
+        let machine = watch.so_far();
+        let starts: Vec<f64> = machine.samples.iter().map(|sample| sample.start_s).collect();
+        assert_eq!(starts, [-1.0, 0.0]);
+        assert!(machine.memory_bytes > 0 && machine.samples[0].own_memory_bytes > 0);
+    }
+}

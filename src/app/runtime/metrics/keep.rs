@@ -1,0 +1,212 @@
+//! Asks for boards over a run that has ended, and keeps what they showed with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+use tokio::sync::oneshot;
+
+use crate::app::event::Event;
+use crate::app::exchange::AskStore;
+use crate::app::metrics::{Keep, Keeping, MetricsNews};
+use crate::model::Run;
+use crate::model::metrics::cost::{self, CostAsk};
+use crate::model::metrics::fill::Values;
+use crate::model::metrics::kept::RUN_METRICS_VERSION;
+use crate::model::metrics::step::{grid, rate_window_ms};
+use crate::model::metrics::{
+    Cost, Facts, Grid, KeptBoard, KeptPanel, Measure, RunMetrics, Series,
+};
+use crate::store::{Store, StoreError};
+
+use super::reader::{Question, Reader, Readers};
+use super::round::Round;
+use super::{Outbox, ahead, words};
+
+/// How often a source is taken to read what it watches, where it does not say so.
+const SCRAPE_UNKNOWN_MS: u64 = 15_000;
+/// Readings after the end of a run that are waited for: what it did last is in the second at the latest.
+const READINGS_AFTER: u64 = 2;
+/// The longest wait for them.
+const WAIT_MAX_MS: u64 = 180_000;
+/// A run that is shorter than so many windows has too little to leave the first out.
+const WINDOWS_MIN: i64 = 3;
+
+/// Keeps what the boards show over the run, or says why not.
+pub(super) async fn keep(keep: Keep, readers: Readers, store: AskStore, outbox: Outbox) {
+    let id = keep.run;
+    let post = async |keeping: Keeping| {
+        outbox.post(Event::Metrics(MetricsNews::Keeping(id, keeping))).await;
+    };
+    match kept(&keep, &readers, &store, &post).await {
+        Ok(run) => outbox.post(Event::Metrics(MetricsNews::Kept(Arc::new(run)))).await,
+        Err(reason) => post(Keeping::Failed(reason)).await,
+    }
+    readers.let_go_now(id).await;
+}
+
+async fn kept(
+    keep: &Keep,
+    readers: &Readers,
+    store: &AskStore,
+    post: &impl AsyncFn(Keeping),
+) -> Result<Run, String> {
+    let id = keep.run;
+    let run = with(store, move |store| store.run(id)).await?;
+    let run = run.ok_or_else(|| "the run is not in history".to_owned())?;
+    let reader = readers.get(&keep.reach).await.map_err(|trouble| words(&trouble))?;
+    let facts = reader.facts().await.map_err(|trouble| words(&trouble))?;
+    let over = Over::of(&run);
+    let ready_ms = over.to_ms.saturating_add(over_scrapes(facts.scrape_ms));
+    let now_ms = Timestamp::now().as_millisecond();
+    if ready_ms > now_ms {
+        post(Keeping::Waiting(Timestamp::from_millisecond(ready_ms).unwrap_or_default())).await;
+        tokio::time::sleep(Duration::from_millis(ready_ms.abs_diff(now_ms))).await;
+    }
+    post(Keeping::Asking).await;
+    let metrics = over.asked(keep, &reader, &facts, &run).await;
+    with(store, move |store| store.keep_metrics(&metrics)).await
+}
+
+/// How long after its end everything of a run has been read, in milliseconds.
+fn over_scrapes(scrape_ms: Option<u64>) -> i64 {
+    let wait = scrape_ms.unwrap_or(SCRAPE_UNKNOWN_MS).saturating_mul(READINGS_AFTER).min(WAIT_MAX_MS);
+    i64::try_from(wait).unwrap_or(i64::MAX)
+}
+
+/// Asks the store, and waits.
+async fn with<T: Send + 'static>(
+    store: &AskStore,
+    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, String> {
+    let (done, answer) = oneshot::channel();
+    (store)(Box::new(move |store| drop(done.send(work(store)))));
+    let answer = answer.await.map_err(|_| "the stored runs are not open".to_owned())?;
+    answer.map_err(|error| error.told())
+}
+
+/// The counted part of a run, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    from_ms: i64,
+    to_ms: i64,
+}
+
+impl Over {
+    fn of(run: &Run) -> Self {
+        let whole = |seconds: f64| (seconds * 1e3).round() as i64;
+        let from_ms = run.started.as_millisecond() + whole(run.plan.warmup.as_secs_f64());
+        Self { from_ms, to_ms: from_ms + whole(run.elapsed_s) }
+    }
+
+    async fn asked(self, keep: &Keep, reader: &Reader, facts: &Facts, run: &Run) -> RunMetrics {
+        let scrape_ms = facts.scrape_ms;
+        let (moments, remark) = self.grid(scrape_ms);
+        let ahead_ms = ahead(facts.clock_ahead_ms);
+        let mut boards = Vec::new();
+        for board in &keep.boards {
+            let round =
+                Round { reader, board, chosen: &keep.chosen, grid: moments, scrape_ms, ahead_ms };
+            let values = round.values(&async |_, _| {}).await;
+            boards.push(KeptBoard { board: (**board).clone(), panels: panels(&round, &values).await });
+        }
+        let (costs, mut remarks) = self.costs(keep, reader, run, ahead_ms).await;
+        remarks.extend(remark);
+        if ahead_ms != 0 {
+            let by = ahead_ms as f64 / 1e3;
+            remarks.push(format!("The source’s clock is {by:.1} s ahead of ours; that was allowed for"));
+        }
+        RunMetrics {
+            version: RUN_METRICS_VERSION,
+            run: run.id,
+            source: format!("{} ({})", keep.reach.source.name, keep.reach.source.kind.words()),
+            taken: Timestamp::now(),
+            grid: moments,
+            scrape_ms,
+            boards,
+            costs,
+            remarks,
+        }
+    }
+
+    /// The moments that are asked for. A rate looks back over its window, so the first ones are left out where there are
+    /// enough: what was before the counted part is no part of it.
+    fn grid(self, scrape_ms: Option<u64>) -> (Grid, Option<String>) {
+        let whole = grid(self.from_ms, self.to_ms, scrape_ms);
+        let window_ms = rate_window_ms(whole.step_ms, scrape_ms);
+        if self.to_ms - self.from_ms >= window_ms.saturating_mul(WINDOWS_MIN) {
+            return (grid(self.from_ms + window_ms, self.to_ms, scrape_ms), None);
+        }
+        let seconds = window_ms as f64 / 1e3;
+        let remark = format!(
+            "The run is short for what is read every few seconds: rates look back over {seconds:.0} s, so the first of \
+             them have in them what was before"
+        );
+        (whole, Some(remark))
+    }
+
+    async fn costs(
+        self,
+        keep: &Keep,
+        reader: &Reader,
+        run: &Run,
+        ahead_ms: i64,
+    ) -> (Vec<Cost>, Vec<String>) {
+        let mut asks: Vec<CostAsk> = Vec::new();
+        for ask in keep.boards.iter().flat_map(|board| cost::asks(&board.id, &keep.scope)) {
+            if !asks.contains(&ask) {
+                asks.push(ask);
+            }
+        }
+        let (mut costs, mut remarks) = (Vec::new(), Vec::new());
+        for ask in asks {
+            let cpu = self.over_all(reader, &ask.cpu, ahead_ms).await;
+            let memory = self.over_time(reader, &ask.memory, ahead_ms).await;
+            for reason in [&cpu, &memory].into_iter().filter_map(|told| told.as_ref().err()) {
+                if !remarks.contains(reason) {
+                    remarks.push(reason.clone());
+                }
+            }
+            let (cpu, memory) = (cpu.unwrap_or_default(), memory.unwrap_or_default());
+            let (cost, remark) =
+                cost::cost(&ask, cpu.as_ref(), memory.as_ref(), self.length(), run.requests.answered);
+            remarks.extend(remark);
+            costs.push(cost);
+        }
+        (costs, remarks)
+    }
+
+    fn length(self) -> Grid {
+        Grid { from_ms: self.from_ms, to_ms: self.to_ms, step_ms: (self.to_ms - self.from_ms).max(1) }
+    }
+
+    /// One value for the whole counted part: a rate that looks back over just that.
+    async fn over_all(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
+        let window_ms = (self.to_ms - self.from_ms).max(1000);
+        let at = Grid { from_ms: self.to_ms + ahead_ms, to_ms: self.to_ms + ahead_ms, step_ms: 1000 };
+        let answer = reader.ask(&Question::Measure(measure, window_ms), at).await?;
+        Ok(answer.earlier(ahead_ms).series.into_iter().next())
+    }
+
+    async fn over_time(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
+        let moments = super::shifted(grid(self.from_ms, self.to_ms, None), ahead_ms);
+        let answer = reader.ask(&Question::Measure(measure, 60_000), moments).await?;
+        Ok(answer.earlier(ahead_ms).series.into_iter().next())
+    }
+}
+
+async fn panels(round: &Round<'_>, values: &Values) -> Vec<KeptPanel> {
+    let kept = Mutex::new(Vec::new());
+    round
+        .panels(values, &async |place, answers: Vec<_>| {
+            let has_any = answers.iter().any(|answer| answer.as_ref().map_or(true, |it| !it.series.is_empty()));
+            if has_any {
+                kept.lock().await.push(KeptPanel { place, answers });
+            }
+        })
+        .await;
+    let mut kept = kept.into_inner();
+    kept.sort_by_key(|panel| panel.place);
+    kept
+}
