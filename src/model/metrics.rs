@@ -9,6 +9,8 @@
 //! ```
 
 pub mod board;
+pub mod catalogue;
+pub mod cost;
 pub mod feed;
 pub mod fill;
 pub mod find;
@@ -26,6 +28,7 @@ pub mod usage;
 pub use board::{
     Ask, Board, BoardId, Panel, PanelKind, PanelQuery, Reduce, Row, Threshold, Variable, VariableKind,
 };
+pub use cost::{CostAsk, Counted, Used};
 pub use feed::{Feed, fed};
 pub use fill::{Values, fill, question};
 pub use kept::{Component, Cost, KeptBoard, KeptPanel, RunMetrics};

@@ -395,7 +395,10 @@ mod tests {
         ]
     }
 
-    fn filled(text: &str, chosen: &[(&str, &[&str])]) -> Result<String, String> {
+    /// What is chosen for each of some variables.
+    type Picked<'a> = &'a [(&'a str, &'a [&'a str])];
+
+    fn filled(text: &str, chosen: Picked<'_>) -> Result<String, String> {
         let many = |of: &[&str]| of.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
         let chosen: Chosen = chosen.iter().map(|(name, of)| ((*name).to_owned(), many(of))).collect();
         let values: Values =
@@ -405,7 +408,7 @@ mod tests {
 
     #[test]
     fn what_is_chosen_stands_where_it_is_named() {
-        let cases: [(&str, &[(&str, &[&str])], &str); 24] = [
+        let cases: [(&str, Picked<'_>, &str); 24] = [
             (r#"up{a="$one"}"#, &[], r#"up{a="x"}"#),
             (r#"up{a="${one}[[one]]"}"#, &[("one", &["y"])], r#"up{a="yy"}"#),
             (r#"up{a="$one_2"}"#, &[], "The board has no variable “one_2”, which this query names."),
