@@ -352,8 +352,8 @@ impl Metrics {
     #[must_use]
     pub fn boards(&self) -> Vec<(BoardId, String)> {
         let ready = catalogue::ids().into_iter().map(|id| {
-            let title = catalogue::title(&id).to_owned();
-            (id, title)
+            let title = catalogue::title(id).unwrap_or(id).to_owned();
+            (BoardId(id.to_owned()), title)
         });
         let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
         ready.chain(own).collect()
