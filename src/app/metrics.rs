@@ -10,7 +10,7 @@ use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::feed::{self, Feed};
 use crate::model::metrics::{
-    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId,
+    Answer, Board, BoardId, Facts, Grid, MetricsBook, Place, Scope, Source, SourceId, catalogue,
 };
 use crate::model::{Run, RunId};
 
@@ -345,16 +345,17 @@ impl Metrics {
         if let Some(board) = self.passing.as_ref().and_then(|passing| passing.boards.first()) {
             return Some(Arc::clone(board));
         }
-        self.book.board.as_ref().and_then(|id| self.board(id))
+        let chosen = self.book.board.as_ref().and_then(|id| self.board(id));
+        let is_any = |offer: &Offer| offer.fed.as_ref().is_some_and(|fed| fed.fed() > 0);
+        chosen.or_else(|| self.offers().into_iter().find(is_any).map(|offer| offer.board))
     }
 
     /// Key and title of every board: ready ones, then a person's own.
     #[must_use]
     pub fn boards(&self) -> Vec<(BoardId, String)> {
-        let ready = catalogue::ids().into_iter().map(|id| {
-            let title = catalogue::title(id).unwrap_or(id).to_owned();
-            (BoardId(id.to_owned()), title)
-        });
+        let title =
+            |id: &'static str| (BoardId(id.to_owned()), catalogue::title(id).unwrap_or(id).to_owned());
+        let ready = catalogue::ids().into_iter().map(title);
         let own = self.book.boards.iter().map(|board| (board.id.clone(), board.title.clone()));
         ready.chain(own).collect()
     }

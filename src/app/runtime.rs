@@ -419,9 +419,7 @@ impl Runtime {
             filter: "JSON".to_owned(),
             extensions: vec!["json".to_owned()],
         };
-        self.ask_person(request, move |path| {
-            Event::Metrics(MetricsNews::BoardPlacePicked(board, path))
-        });
+        self.ask_person(request, move |path| Event::Metrics(MetricsNews::BoardPlacePicked(board, path)));
     }
 
     fn start_adapter(&mut self, job: AdapterJob) {

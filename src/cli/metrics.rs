@@ -13,8 +13,8 @@ use crate::app::{Command, Keep, Page};
 use crate::model::cluster::ContextKey;
 use crate::model::metrics::board::BOARD_VERSION;
 use crate::model::metrics::{
-    Access, Ask, Board, BoardId, Facts, Login, Panel, PanelKind, PanelQuery, Place, Row, RunMetrics, Scope, Source,
-    SourceId, SourceKind, TlsFiles, Unit,
+    Access, Ask, Board, BoardId, Facts, Login, Panel, PanelKind, PanelQuery, Place, Row, RunMetrics, Scope,
+    Source, SourceId, SourceKind, TlsFiles, Unit,
 };
 use crate::model::plan::{ServiceTarget, TargetKind};
 use crate::model::{Run, RunId};
@@ -174,9 +174,9 @@ fn named(session: &Session, name: &str) -> Result<Arc<Board>, Failure> {
     let wanted = name.to_lowercase();
     let all = metrics.boards();
     let found = all.iter().find(|(id, title)| id.0 == name || title.to_lowercase() == wanted);
-    found.and_then(|(id, _)| metrics.board(id)).ok_or_else(|| {
-        Failure::Input(format!("there is no board “{name}”; see: meshbench metrics boards"))
-    })
+    found
+        .and_then(|(id, _)| metrics.board(id))
+        .ok_or_else(|| Failure::Input(format!("there is no board “{name}”; see: meshbench metrics boards")))
 }
 
 /// Uses a source for this command.
@@ -245,12 +245,7 @@ fn read_source(
     Ok(Source { id: SourceId(Uuid::now_v7()), name: text.to_owned(), kind })
 }
 
-fn place(
-    session: &mut Session,
-    text: &str,
-    reach: &SourceArgs,
-    screen: &Screen,
-) -> Result<Place, Failure> {
+fn place(session: &mut Session, text: &str, reach: &SourceArgs, screen: &Screen) -> Result<Place, Failure> {
     let (kind, rest) = match text.split_once('/') {
         Some(("svc", rest)) => (TargetKind::Service, rest),
         Some(("pod", rest)) => (TargetKind::Pod, rest),
@@ -268,7 +263,9 @@ fn place(
     let cut = rest.match_indices('/').nth(1).map_or(rest.len(), |(at, _)| at);
     let (named, path) = rest.split_at(cut);
     let (namespace, name, port) = ServiceTarget::place(named).ok_or_else(|| {
-        Failure::Input(format!("“{text}” is not written as svc/NAMESPACE/NAME:PORT or pod/NAMESPACE/NAME:PORT"))
+        Failure::Input(format!(
+            "“{text}” is not written as svc/NAMESPACE/NAME:PORT or pod/NAMESPACE/NAME:PORT"
+        ))
     })?;
     let (namespace, name, path) = (namespace.to_owned(), name.to_owned(), path.to_owned());
     let context = context(session, reach, screen)?;
@@ -326,10 +323,8 @@ pub(super) fn prepare(
         token_env: options.metrics_token_env.clone(),
         ..SourceArgs::default()
     };
-    let scope = Scope {
-        namespace: options.metrics_namespace.clone().unwrap_or_default(),
-        workload: String::new(),
-    };
+    let scope =
+        Scope { namespace: options.metrics_namespace.clone().unwrap_or_default(), workload: String::new() };
     look(session, None, scope);
     let boards =
         options.board.iter().map(|name| named(session, name)).collect::<Result<Vec<_>, Failure>>()?;
@@ -364,7 +359,10 @@ pub(super) fn kept(
                 return Ok(run);
             }
             Some(Keeping::Waiting(until)) => {
-                screen.progress(&format!("Metrics of the run are asked for at {} (Ctrl-C: without)", text::moment(until)));
+                screen.progress(&format!(
+                    "Metrics of the run are asked for at {} (Ctrl-C: without)",
+                    text::moment(until)
+                ));
             }
             Some(Keeping::Asking) => screen.progress("Asking for the metrics of the run…"),
         }

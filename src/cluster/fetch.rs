@@ -104,9 +104,9 @@ impl Link {
             })?;
             Ok(Fetched { status, content_type, bytes: bytes.to_vec() })
         };
-        tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
-            Err(silent(server, &format!("no answer within {} s", patience.as_secs())))
-        })
+        tokio::time::timeout(patience, asked)
+            .await
+            .unwrap_or_else(|_| Err(silent(server, &format!("no answer within {} s", patience.as_secs()))))
     }
 }
 

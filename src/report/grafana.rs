@@ -17,6 +17,9 @@
 //! times and refreshes at first.
 //!
 //! Nothing in a file is trusted: any node may have any type, and everything has a limit.
+//!
+//! What is chosen for a variable is in Grafana's words: `$__all` for every value, `auto` for a length by range. Titles, words
+//! and legends may name variables too.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +43,6 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod thresholds;
-mod unit;
 mod v2;
 mod variable;
 mod words;
@@ -247,6 +249,10 @@ struct Import<'a> {
     sources: Sources,
     /// Names of variables.
     variables: Vec<String>,
+    /// By which variables the rows around are repeated, from the outermost; empty for those that are not.
+    repeats: Vec<String>,
+    /// Bytes of queries so far.
+    query_bytes: usize,
     /// Library panels that came with an export, by uid.
     library: &'a Value,
     notes: Notes,
@@ -260,7 +266,13 @@ struct Import<'a> {
 fn board(of: &Value, new_id: Uuid) -> Board {
     let mut import = Import {
         sources: Sources::new(of),
-        variables: list(&of["templating"]["list"]).iter().map(|it| text(&it["name"]).to_owned()).collect(),
+        variables: list(&of["templating"]["list"])
+            .iter()
+            .take(2 * VARIABLES_MAX)
+            .map(|it| text(&it["name"]).to_owned())
+            .collect(),
+        repeats: Vec::new(),
+        query_bytes: 0,
         library: &of["__elements"],
         notes: Notes::new(NOTES_MAX),
         panels: 0,

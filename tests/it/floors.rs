@@ -16,7 +16,10 @@ mod scan;
 const MAY_USE: [(&str, &[&str]); 14] = [
     ("ui", &["app", "model"]),
     ("cli", &["app", "model"]),
-    ("app", &["load", "cluster", "adapter", "metrics", "account", "sync", "store", "report", "stats", "model"]),
+    (
+        "app",
+        &["load", "cluster", "adapter", "metrics", "account", "sync", "store", "report", "stats", "model"],
+    ),
     ("load", &["stats", "model"]),
     ("cluster", &["stats", "model"]),
     ("adapter", &["stats", "model", "proto"]),

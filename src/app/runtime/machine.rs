@@ -59,7 +59,8 @@ impl Reading {
         let read = |path: &str| std::fs::read_to_string(path).ok();
         let (ticks, busy_ticks) = processors(&read("/proc/stat")?)?;
         let (memory_bytes, memory_free_bytes) = memory(&read("/proc/meminfo")?)?;
-        let (received_bytes, sent_bytes) = read("/proc/net/dev").map(|text| network(&text)).unwrap_or_default();
+        let (received_bytes, sent_bytes) =
+            read("/proc/net/dev").map(|text| network(&text)).unwrap_or_default();
         Some(Self {
             ticks,
             busy_ticks,
@@ -79,7 +80,8 @@ impl Reading {
             let share = now.saturating_sub(before) as f64 / ticks.max(1) as f64;
             share.min(1.0) * f64::from(cpus)
         };
-        let per_s = |now: u64, before: u64| now.saturating_sub(before) as f64 / length_s.max(f64::MIN_POSITIVE);
+        let per_s =
+            |now: u64, before: u64| now.saturating_sub(before) as f64 / length_s.max(f64::MIN_POSITIVE);
         MachineSample {
             start_s,
             length_s,

@@ -7,9 +7,11 @@ mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -153,31 +155,36 @@ impl MetricsWork {
 /// Asks for a board, again and again where that is wanted.
 async fn watched(watch: Watch, readers: Readers, outbox: Outbox) {
     let Watch { number, reach, board, view, scrape_ms, clock_ahead_ms } = watch;
-    let post = async |news: MetricsNews| outbox.post(Event::Metrics(news)).await;
     loop {
-        post(MetricsNews::Asking(number)).await;
+        post(&outbox, MetricsNews::Asking(number)).await;
         match readers.get(&reach).await {
             Ok(reader) => {
                 let ahead_ms = ahead(clock_ahead_ms);
                 let (from_ms, to_ms) = span(view.range, Timestamp::now().as_millisecond());
                 let moments = grid(from_ms, to_ms, scrape_ms);
                 let chosen = &view.chosen;
-                let round = Round { reader: &reader, board: &board, chosen, grid: moments, scrape_ms, ahead_ms };
-                let values = round
-                    .values(&async |name, values| post(MetricsNews::Values(number, name, values)).await)
-                    .await;
-                let tell = async |place, answers: Vec<_>| {
-                    post(MetricsNews::Panel(number, place, moments, Arc::new(answers))).await;
-                };
-                round.panels(&values, &tell).await;
-                post(MetricsNews::Asked(number, moments)).await;
+                let round =
+                    Round { reader: &reader, board: &board, chosen, grid: moments, scrape_ms, ahead_ms };
+                let (values, all) = round.values().await;
+                for (name, told) in all {
+                    post(&outbox, MetricsNews::Values(number, name, told)).await;
+                }
+                let mut panels = pin!(round.panels(&values));
+                while let Some((place, answers)) = panels.next().await {
+                    post(&outbox, MetricsNews::Panel(number, place, moments, Arc::new(answers))).await;
+                }
+                post(&outbox, MetricsNews::Asked(number, moments)).await;
             }
-            Err(trouble) => post(MetricsNews::Lost(number, trouble)).await,
+            Err(trouble) => post(&outbox, MetricsNews::Lost(number, trouble)).await,
         }
         let is_over = matches!(view.range, Range::Between(..));
         let Some(pause) = view.refresh_s.filter(|_| !is_over) else { return };
         tokio::time::sleep(Duration::from_secs(pause.max(1))).await;
     }
+}
+
+async fn post(outbox: &Outbox, news: MetricsNews) {
+    outbox.post(Event::Metrics(news)).await;
 }
 
 /// How far a source's clock is ahead of ours, where that is worth knowing.
@@ -196,10 +203,8 @@ fn span(range: Range, now_ms: i64) -> (i64, i64) {
 }
 
 fn read_board(path: &Path, outbox: &Outbox) {
-    let not_imported = |reason: String| Event::Failed {
-        title: format!("{} was not imported", path.display()),
-        reason,
-    };
+    let not_imported =
+        |reason: String| Event::Failed { title: format!("{} was not imported", path.display()), reason };
     let read = files::read_bytes(path, BOARD_BYTES_MAX);
     let event = match read.and_then(|bytes| board_of(&bytes)) {
         Ok(board) => Event::Metrics(MetricsNews::Imported(Box::new(board))),

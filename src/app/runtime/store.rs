@@ -201,7 +201,18 @@ impl Shelf {
             let (settings, clusters, adapters) = (store.settings()?, store.clusters()?, store.adapters()?);
             let (accounts, sync, metrics) = (store.accounts()?, store.sync_book()?, store.metrics_book()?);
             let (history, trash) = (store.summaries()?, store.trash()?);
-            Ok(Opened { history, trash, plans, settings, clusters, adapters, metrics, accounts, sync, remarks })
+            Ok(Opened {
+                history,
+                trash,
+                plans,
+                settings,
+                clusters,
+                adapters,
+                metrics,
+                accounts,
+                sync,
+                remarks,
+            })
         });
         match read {
             Ok(opened) => Event::StoreOpened(Box::new(opened)),

@@ -72,7 +72,9 @@ impl State {
                 }
                 Vec::new()
             }
-            MetricsNews::Panel(number, place, grid, answers) => self.panel_shows(number, place, grid, answers),
+            MetricsNews::Panel(number, place, grid, answers) => {
+                self.panel_shows(number, place, grid, answers)
+            }
             MetricsNews::Asked(number, grid) => self.round(number, |shown| {
                 shown.is_asking = false;
                 shown.grid = Some(grid);
@@ -392,8 +394,9 @@ impl State {
         let chosen = self.metrics.source();
         match chosen.filter(|source| matches!(source.kind, SourceKind::Grafana { .. })) {
             Some(source) => job(MetricsJob::FetchBoard(Box::new(self.reach(source)), uid)),
-            None => self
-                .failed("No board was imported".to_owned(), "The source on show is no Grafana".to_owned()),
+            None => {
+                self.failed("No board was imported".to_owned(), "The source on show is no Grafana".to_owned())
+            }
         }
     }
 
@@ -466,7 +469,9 @@ impl State {
 
     fn metrics_keeping(&mut self, run: RunId, keeping: Keeping) -> Vec<Job> {
         // What a person does not wait for is told no more.
-        if matches!(keeping, Keeping::Waiting(_) | Keeping::Asking) && !self.metrics.keeping.contains_key(&run) {
+        if matches!(keeping, Keeping::Waiting(_) | Keeping::Asking)
+            && !self.metrics.keeping.contains_key(&run)
+        {
             return Vec::new();
         }
         if let Keeping::Failed(reason) = &keeping {

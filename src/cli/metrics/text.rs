@@ -79,7 +79,8 @@ impl Told<'_> {
 }
 
 fn scrape_words(scrape_ms: Option<u64>) -> String {
-    scrape_ms.map_or_else(|| "not said how often".to_owned(), |ms| format!("every {}", number::millis(ms as f64)))
+    scrape_ms
+        .map_or_else(|| "not said how often".to_owned(), |ms| format!("every {}", number::millis(ms as f64)))
 }
 
 /// A line for each board.
@@ -138,7 +139,8 @@ fn answers(panel: &Panel, state: Option<&PanelState>) -> Vec<String> {
             Err(reason) => lines.push(format!("  {}: {}", plain(&query.name), plain(reason))),
             Ok(answer) => {
                 let printed = answer.series.iter().take(SERIES_PRINTED_MAX);
-                lines.extend(printed.map(|series| series_text(panel, &legend(&query.legend, series), series)));
+                lines
+                    .extend(printed.map(|series| series_text(panel, &legend(&query.legend, series), series)));
                 let left = answer.left_out + answer.series.len().saturating_sub(SERIES_PRINTED_MAX);
                 if left > 0 {
                     lines.push(format!("  and {} more series", number::count(left as u64)));
@@ -157,7 +159,10 @@ fn answers(panel: &Panel, state: Option<&PanelState>) -> Vec<String> {
 fn series_text(panel: &Panel, name: &str, series: &Series) -> String {
     let values = || series.points.iter().map(|point| point.value);
     let write = |value: Option<f64>| {
-        plain(&value.map_or_else(|| number::UNKNOWN.to_owned(), |value| panel.unit.write(value, panel.decimals)))
+        plain(
+            &value
+                .map_or_else(|| number::UNKNOWN.to_owned(), |value| panel.unit.write(value, panel.decimals)),
+        )
     };
     let mean = (!series.points.is_empty()).then(|| values().sum::<f64>() / series.points.len() as f64);
     format!(

@@ -90,7 +90,9 @@ impl Rule {
     fn port<'a>(&self, service: &'a Service) -> Option<&'a Port> {
         let tcp = || service.ports.iter().filter(|port| port.is_tcp);
         let numbered = self.ports.iter().find_map(|number| tcp().find(|port| port.port == *number));
-        numbered.or_else(|| tcp().find(|port| matches!(port.name.as_str(), "http" | "http-web" | "web" | "service")))
+        numbered.or_else(|| {
+            tcp().find(|port| matches!(port.name.as_str(), "http" | "http-web" | "web" | "service"))
+        })
     }
 }
 

@@ -239,7 +239,9 @@ impl Source {
             }
             SourceKind::Direct { endpoints, api, every_ms } => {
                 if endpoints.is_empty() && api.is_none() {
-                    return Err("There is nothing to read: add an address, or a cluster’s metrics API".to_owned());
+                    return Err(
+                        "There is nothing to read: add an address, or a cluster’s metrics API".to_owned()
+                    );
                 }
                 if endpoints.len() > ENDPOINTS_MAX {
                     return Err(format!("At most {ENDPOINTS_MAX} addresses are read"));
@@ -271,13 +273,16 @@ impl Place {
     fn check(&self) -> Result<(), String> {
         match self {
             Self::Url(text) => {
-                let url = url::Url::parse(text)
-                    .map_err(|error| format!("“{text}” is no address ({error}); one begins with http:// or https://"))?;
+                let url = url::Url::parse(text).map_err(|error| {
+                    format!("“{text}” is no address ({error}); one begins with http:// or https://")
+                })?;
                 if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
                     return Err(format!("“{text}” is no address that begins with http:// or https://"));
                 }
                 if !url.username().is_empty() || url.password().is_some() {
-                    return Err("The address has a login in it; write name and password in their fields".to_owned());
+                    return Err(
+                        "The address has a login in it; write name and password in their fields".to_owned()
+                    );
                 }
                 Ok(())
             }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::look::{line, list, number, text};
 use super::notes::Notes;
-use super::{old, thresholds, unit};
-use crate::model::metrics::{Panel, PanelKind, Reduce};
+use super::{old, thresholds};
+use crate::model::metrics::{Panel, PanelKind, Reduce, Unit};
 
 /// The most digits after a point.
 pub(super) const DECIMALS_MAX: u8 = 10;
@@ -13,7 +13,7 @@ pub(super) const DECIMALS_MAX: u8 = 10;
 /// Puts what a panel says of its numbers.
 pub(super) fn apply(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     let defaults = defaults(of);
-    panel.unit = unit::of(text(&defaults["unit"]));
+    panel.unit = Unit::from_grafana(text(&defaults["unit"]));
     panel.decimals = decimals(&defaults["decimals"]);
     (panel.min, panel.max) = (number(&defaults["min"]), number(&defaults["max"]));
     match text(&of["type"]) {
@@ -97,7 +97,7 @@ fn heatmap(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     let (new, old) = (&of["options"]["yAxis"], &of["yAxis"]);
     let given = [&new["unit"], &old["format"]].into_iter().map(text).find(|name| !name.is_empty());
     if let Some(name) = given {
-        panel.unit = unit::of(name);
+        panel.unit = Unit::from_grafana(name);
     }
     panel.decimals = decimals(&new["decimals"]).or(decimals(&old["decimals"])).or(panel.decimals);
     panel.min = number(&new["min"]).or(number(&old["min"])).or(panel.min);

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::look::{flag, line, list, number, text};
-use super::{HEIGHT_MAX, Import, ROWS_MAX, TITLE_CHARS_MAX, panel};
+use super::{HEIGHT_MAX, Import, ROWS_MAX, TITLE_CHARS_MAX, panel, query};
 use crate::model::metrics::Row;
 use crate::model::metrics::board::COLUMNS;
 
-/// How deep rows may stand inside rows; Grafana writes one level.
+/// How deep rows may stand inside rows: Grafana allows tabs and rows, of each two levels.
 const DEPTH_MAX: usize = 4;
 /// Points of one unit of height, with the space below it.
 const UNIT_POINTS: f64 = 38.0;
@@ -20,9 +20,9 @@ const SPANS: f64 = 12.0;
 pub(super) fn grid(import: &mut Import, panels: &[Value]) -> Vec<Row> {
     let mut rows = vec![Row::default()];
     for of in in_order(panels) {
-        put(import, of, 0, &mut rows);
+        put(import, of, Outer { title: "", is_folded: false, depth: 0 }, &mut rows);
     }
-    rows.retain(|row| !row.panels.is_empty() || !row.title.is_empty());
+    rows.retain(|row| !row.panels.is_empty());
     rows
 }
 
@@ -42,7 +42,9 @@ fn in_order(panels: &[Value]) -> Vec<&Value> {
     placed.into_iter().map(|(_, of)| of).collect()
 }
 
-fn put(import: &mut Import, of: &Value, depth: usize, rows: &mut Vec<Row>) {
+/// Puts a panel into the last row, or starts rows. Rows inside rows, which layouts of schema 2 make, are rows of their
+/// own, named after both and folded with the outer one.
+fn put(import: &mut Import, of: &Value, outer: Outer, rows: &mut Vec<Row>) {
     if is_copy(of) {
         return;
     }
@@ -53,36 +55,44 @@ fn put(import: &mut Import, of: &Value, depth: usize, rows: &mut Vec<Row>) {
         }
         return;
     }
-    // Rows inside rows do not exist in Grafana; their panels are kept with the outer one.
-    if depth == 0 {
-        start(import, of, flag(&of["collapsed"]), rows);
-    }
+    let own = line(text(&of["title"]), TITLE_CHARS_MAX);
+    let names = [outer.title, &own].into_iter().filter(|name| !name.is_empty());
+    let title = line(&names.collect::<Vec<_>>().join(" / "), TITLE_CHARS_MAX);
+    let is_folded = outer.is_folded || flag(&of["collapsed"]);
+    import.repeats.truncate(outer.depth);
+    start(import, of, &title, is_folded, rows);
     let inner = list(&of["panels"]);
-    if depth < DEPTH_MAX {
-        for of in in_order(inner) {
-            put(import, of, depth + 1, rows);
-        }
+    if outer.depth < DEPTH_MAX {
+        let outer = Outer { title: &title, is_folded, depth: outer.depth + 1 };
+        in_order(inner).into_iter().for_each(|of| put(import, of, outer, rows));
     } else if !inner.is_empty() {
         import.notes.add(format!("Panels more than {DEPTH_MAX} rows deep are left out"));
     }
 }
 
-fn start(import: &mut Import, of: &Value, is_folded: bool, rows: &mut Vec<Row>) {
-    let title = line(text(&of["title"]), TITLE_CHARS_MAX);
-    tell_repeat(import, of, &title);
-    if rows.len() < ROWS_MAX {
-        rows.push(Row { title, is_folded, panels: Vec::new() });
-    } else {
-        import.notes.add(format!("What is in rows beyond {ROWS_MAX} is in the last of them"));
-    }
+/// The row around.
+#[derive(Clone, Copy)]
+struct Outer<'a> {
+    title: &'a str,
+    is_folded: bool,
+    depth: usize,
 }
 
-fn tell_repeat(import: &mut Import, of: &Value, title: &str) {
+fn start(import: &mut Import, of: &Value, title: &str, is_folded: bool, rows: &mut Vec<Row>) {
     let by = line(text(&of["repeat"]), TITLE_CHARS_MAX);
     if !by.is_empty() {
         import.notes.add(format!(
             "Row “{title}” is repeated for each value of ${by} in Grafana; here it is shown once, for all that are chosen"
         ));
+    }
+    import.repeats.push(by);
+    if panel::is_conditional(of) {
+        import.notes.add(format!("Row “{title}” is shown only under conditions in Grafana; here always"));
+    }
+    if rows.len() < ROWS_MAX {
+        rows.push(Row { title: query::braced(import, title), is_folded, panels: Vec::new() });
+    } else {
+        import.notes.add(format!("What is in rows beyond {ROWS_MAX} is in the last of them"));
     }
 }
 
@@ -111,7 +121,9 @@ pub(super) fn spans(import: &mut Import, given: &[Value]) -> Vec<Row> {
         .any(|row| flag(&row["showTitle"]) || flag(&row["collapse"]) || !text(&row["repeat"]).is_empty());
     let mut rows = vec![Row::default()];
     for of in given.iter().filter(|of| !is_copy(of)) {
-        start(import, of, flag(&of["collapse"]), &mut rows);
+        let title = line(text(&of["title"]), TITLE_CHARS_MAX);
+        import.repeats.clear();
+        start(import, of, &title, flag(&of["collapse"]), &mut rows);
         let row = rows.last_mut().expect("there is one from the start");
         if !has_headings {
             row.title.clear();
@@ -122,7 +134,7 @@ pub(super) fn spans(import: &mut Import, given: &[Value]) -> Vec<Row> {
             }
         }
     }
-    rows.retain(|row| !row.panels.is_empty() || !row.title.is_empty());
+    rows.retain(|row| !row.panels.is_empty());
     rows
 }
 

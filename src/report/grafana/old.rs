@@ -6,7 +6,6 @@ use super::fields::{decimals, reduce};
 use super::look::{flag, line, list, number, text};
 use super::notes::{Notes, names};
 use super::thresholds::{ascending, grade};
-use super::unit;
 use crate::model::metrics::board::Grade;
 use crate::model::metrics::{Panel, Threshold, Unit};
 
@@ -19,7 +18,7 @@ pub(super) fn graph(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     let format = if axis.is_object() { text(&axis["format"]) } else { text(&of["y_formats"][0]) };
     // Version 7 wrote a unit for all series beside that of the axis.
     if panel.unit == Unit::None {
-        panel.unit = unit::of(format);
+        panel.unit = Unit::from_grafana(format);
     }
     let grid = &of["grid"];
     panel.decimals = decimals(&axis["decimals"]).or(decimals(&of["decimals"])).or(panel.decimals);
@@ -73,7 +72,7 @@ fn worse(one: Grade, other: Grade) -> Grade {
 
 /// Unit, ends and levels of a `singlestat`.
 pub(super) fn single(panel: &mut Panel, of: &Value, notes: &mut Notes) {
-    panel.unit = unit::of(text(&of["format"]));
+    panel.unit = Unit::from_grafana(text(&of["format"]));
     panel.decimals = decimals(&of["decimals"]);
     let gauge = &of["gauge"];
     if flag(&gauge["show"]) {
@@ -125,7 +124,7 @@ pub(super) fn table(panel: &mut Panel, of: &Value, notes: &mut Notes) {
     }
     match units[..] {
         [] => {}
-        [(name, digits)] => (panel.unit, panel.decimals) = (unit::of(name), digits),
+        [(name, digits)] => (panel.unit, panel.decimals) = (Unit::from_grafana(name), digits),
         _ => {
             let named = units.iter().map(|(name, _)| line(name, AROUND_CHARS_MAX));
             notes.add(format!("Its columns have units of their own, which are left out: {}", names(named)));

@@ -41,7 +41,11 @@ pub(super) fn read(import: &mut Import, of: &Value, (width, height): (u16, u16))
     import.links += list(&of["links"]).len();
     import.alerts += usize::from(of["alert"].is_object());
     if let PanelKind::Unsupported(name) = &panel.kind {
-        notes.add(format!("Meshbench does not draw “{name}”"));
+        notes.add(if of["libraryPanel"].is_object() {
+            "It is in a library of Grafana, and the file does not hold it".to_owned()
+        } else {
+            format!("Meshbench does not draw “{name}”")
+        });
         *import.unsupported.entry(name.clone()).or_default() += 1;
     } else if let PanelKind::Text(words) = &panel.kind {
         if words.is_empty() {
@@ -73,7 +77,7 @@ fn resolve<'a>(import: &Import<'a>, of: &'a Value) -> (&'a Value, PanelKind) {
     }
     let name = line(text(&library["name"]), KIND_CHARS_MAX);
     let name = if name.is_empty() { line(text(&library["uid"]), KIND_CHARS_MAX) } else { name };
-    (of, PanelKind::Unsupported(format!("library panel “{name}”")))
+    (of, PanelKind::Unsupported(format!("library panel {name}")))
 }
 
 fn kind(of: &Value) -> PanelKind {
@@ -114,14 +118,43 @@ fn tell(of: &Value, notes: &mut Notes) {
     if !told.is_empty() {
         notes.add(format!("Settings of single series are left out: {told}"));
     }
-    for (key, words) in [("timeFrom", "shows the last"), ("timeShift", "is shifted by")] {
-        let length = line(text(&of[key]), KIND_CHARS_MAX);
-        if !length.is_empty() {
-            notes.add(format!("In Grafana it {words} {length}, whatever time is chosen"));
-        }
-    }
+    tell_time(of, notes);
+    tell_columns(of, notes);
     tell_repeat(of, notes);
     old::tell(of, notes);
+}
+
+fn tell_time(of: &Value, notes: &mut Notes) {
+    let lengths = [
+        ("timeFrom", "shows the last", ", whatever time is chosen"),
+        ("timeShift", "is shifted by", ", whatever time is chosen"),
+        ("timeCompare", "is compared with what it was", " before"),
+    ];
+    for (key, words, rest) in lengths {
+        let length = line(text(&of[key]), KIND_CHARS_MAX);
+        if !length.is_empty() {
+            notes.add(format!("In Grafana it {words} {length}{rest}"));
+        }
+    }
+}
+
+/// What is shown in place of a number.
+fn tell_columns(of: &Value, notes: &mut Notes) {
+    let options = &of["options"];
+    for column in [&options["reduceOptions"]["fields"], &of["tableColumn"]] {
+        let column = line(text(column), KIND_CHARS_MAX);
+        if !matches!(column.as_str(), "" | "/.*/" | "Value" | "/^Value$/") {
+            notes.add(format!("In Grafana it shows the column {column}; here the value"));
+        }
+    }
+    if options["textMode"] == "name" {
+        notes.add("In Grafana it shows names alone; here values too");
+    }
+}
+
+/// Whether it is shown only when something holds.
+pub(super) fn is_conditional(of: &Value) -> bool {
+    !list(&of["conditionalRendering"]["spec"]["items"]).is_empty()
 }
 
 fn told_setting(property: &Value) -> Option<&'static str> {
@@ -139,6 +172,9 @@ fn is_telling_mapping(mapping: &Value) -> bool {
 }
 
 fn tell_repeat(of: &Value, notes: &mut Notes) {
+    if is_conditional(of) {
+        notes.add("In Grafana it is shown only under conditions; here always");
+    }
     let by = line(text(&of["repeat"]), KIND_CHARS_MAX);
     if !by.is_empty() {
         notes.add(format!(

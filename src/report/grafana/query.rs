@@ -8,11 +8,15 @@ use super::Import;
 use super::look::{flag, line, list, prose, text};
 use super::notes::{Notes, names};
 use super::sources::Whose;
+use super::variable::is_name;
 use crate::model::metrics::board::QUERIES_MAX;
+use crate::model::metrics::fill::QUERY_MAX_BYTES;
 use crate::model::metrics::{Ask, PanelQuery};
 
-/// The most characters of a query; one that is cut would be another one.
-const QUERY_CHARS_MAX: usize = 20_000;
+/// The most bytes of all queries of a board: a panel of the library may be named again and again.
+const BOARD_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The most lines of a panel that are looked at.
+const TARGETS_MAX: usize = 1000;
 /// The most characters of the name of a query.
 const NAME_CHARS_MAX: usize = 40;
 /// The most characters of a legend.
@@ -22,38 +26,72 @@ const OTHERS_KEYS: [&str; 8] =
     ["rawSql", "scenarioId", "measurement", "target", "expression", "rawQuery", "queryText", "panelId"];
 
 /// The queries of a panel that Prometheus can answer.
-pub(super) fn all(import: &Import, panel: &Value, notes: &mut Notes) -> Vec<PanelQuery> {
+pub(super) fn all(import: &mut Import, panel: &Value, notes: &mut Notes) -> Vec<PanelQuery> {
     let mut queries: Vec<PanelQuery> = Vec::new();
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut beyond = 0;
-    for target in list(&panel["targets"]) {
+    for target in list(&panel["targets"]).iter().take(TARGETS_MAX) {
         let name = free_name(&queries, target);
         let asked = text(&target["expr"]).trim();
         if let Some(whose) = other(import, panel, target, asked) {
             others.entry(whose).or_default().push(name);
-        } else if asked.chars().count() > QUERY_CHARS_MAX {
-            notes.add(format!("Query {name} is longer than {QUERY_CHARS_MAX} characters and is left out"));
         } else if asked.is_empty() {
             // Grafana keeps a line that nothing was written in.
+        } else if asked.len() > QUERY_MAX_BYTES || import.query_bytes + asked.len() > BOARD_BYTES_MAX {
+            notes.add(format!("Query {name} is too long and is left out"));
         } else if queries.len() == QUERIES_MAX {
             beyond += 1;
         } else {
+            import.query_bytes += asked.len();
             queries.push(query(import, name, asked, target));
         }
     }
+    match_all(import, panel, &mut queries, notes);
+    tell_others(others, notes);
+    if beyond > 0 {
+        let what = super::left_out(beyond, "query", "queries");
+        notes.add(format!("{what}: a panel has at most {QUERIES_MAX}"));
+    }
+    queries
+}
+
+/// Where Grafana makes a copy for each value, one value is compared at a time; what is shown once has to match all.
+fn match_all(import: &Import, panel: &Value, queries: &mut [PanelQuery], notes: &mut Notes) {
+    let repeats = import.repeats.iter().map(String::as_str).chain([text(&panel["repeat"])]);
+    for name in repeats.filter(|name| is_name(name)) {
+        let mut is_changed = false;
+        for query in queries.iter_mut() {
+            let Ask::PromQl(asked) = &mut query.ask else { continue };
+            let matching = matching(asked, name);
+            is_changed |= matching != *asked;
+            *asked = matching;
+        }
+        if is_changed {
+            notes.add(format!(
+                "Its queries compare ${name} by =~ in place of =, so that they find all that are chosen"
+            ));
+        }
+    }
+}
+
+/// `="$name"` as `=~"$name"`, and `!=` as `!~`.
+fn matching(asked: &str, name: &str) -> String {
+    let mut out = asked.to_owned();
+    for value in [format!("\"${name}\""), format!("\"${{{name}}}\"")] {
+        for space in ["", " "] {
+            out = out.replace(&format!("!={space}{value}"), &format!("!~{space}{value}"));
+            out = out.replace(&format!("={space}{value}"), &format!("=~{space}{value}"));
+        }
+    }
+    out
+}
+
+fn tell_others(others: BTreeMap<String, Vec<String>>, notes: &mut Notes) {
     for (whose, of) in others {
-        let what = if of.len() == 1 { "Query" } else { "Queries" };
-        let is = if of.len() == 1 { "is" } else { "are" };
+        let (what, is) = if of.len() == 1 { ("Query", "is") } else { ("Queries", "are") };
         let of = names(of.into_iter());
         notes.add(format!("{what} {of} {is} for {whose}, not for Prometheus, and {is} left out"));
     }
-    if beyond > 0 {
-        notes.add(format!(
-            "{}: a panel has at most {QUERIES_MAX}",
-            super::left_out(beyond, "query", "queries")
-        ));
-    }
-    queries
 }
 
 fn query(import: &Import, name: String, asked: &str, target: &Value) -> PanelQuery {
@@ -61,7 +99,7 @@ fn query(import: &Import, name: String, asked: &str, target: &Value) -> PanelQue
     let legend = if legend == "__auto" { "" } else { legend };
     PanelQuery {
         name,
-        ask: Ask::PromQl(braced(import, &prose(asked, QUERY_CHARS_MAX))),
+        ask: Ask::PromQl(braced(import, &prose(asked, QUERY_MAX_BYTES))),
         legend: tight(&braced(import, &line(legend, LEGEND_CHARS_MAX))),
         is_instant: flag(&target["instant"]) && !flag(&target["range"]),
         is_hidden: flag(&target["hide"]),

@@ -8,9 +8,10 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use super::*;
-use crate::model::metrics::board::{Chosen, Grade};
-use crate::model::metrics::{Ask, Panel, PanelKind, Reduce, Unit, Variable, VariableKind};
+use crate::model::metrics::board::Grade;
+use crate::model::metrics::{Ask, Panel, PanelKind, Reduce, Threshold, Unit, Variable, VariableKind};
 
+mod details;
 mod hostile;
 
 const ID: Uuid = Uuid::from_u128(7);

@@ -45,7 +45,7 @@ fn ends(panel: &Panel) -> Option<(f64, f64)> {
     (min < max).then_some((min, max))
 }
 
-/// In order, each place once, the last that was given for it; none where they say nothing.
+/// In order, each place once, the last that was given for it; none where they say nothing: only one, or all fine.
 pub(super) fn ascending(mut levels: Vec<Threshold>, notes: &mut Notes) -> Vec<Threshold> {
     levels.retain(|level| level.from.is_none_or(f64::is_finite));
     levels.sort_by(|one, other| one.from.partial_cmp(&other.from).unwrap_or(std::cmp::Ordering::Equal));
@@ -60,7 +60,8 @@ pub(super) fn ascending(mut levels: Vec<Threshold>, notes: &mut Notes) -> Vec<Th
         notes.add(format!("Thresholds beyond {THRESHOLDS_MAX} are left out"));
         levels.truncate(THRESHOLDS_MAX);
     }
-    if levels.iter().all(|level| level.level == Grade::Fine) {
+    let is_one = levels.iter().all(|level| level.from.is_none());
+    if is_one || levels.iter().all(|level| level.level == Grade::Fine) {
         levels.clear();
     }
     levels

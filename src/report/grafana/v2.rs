@@ -1,9 +1,13 @@
 //! Boards of schema 2 (Grafana 12 and later): elements and layouts, brought into the older shape.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::look::{flag, list, number, text};
 
+/// Points of one unit of height, with the space below it.
+const UNIT_POINTS: f64 = 38.0;
 /// How deep layouts may stand inside layouts; Grafana allows three.
 const DEPTH_MAX: usize = 8;
 /// How many panels stand beside each other in a layout that chooses by itself.
@@ -11,9 +15,9 @@ const AUTO_COLUMNS: f64 = 3.0;
 
 /// The board in the older shape.
 pub(super) fn classic(of: &Value) -> Value {
-    let mut panels = Vec::new();
-    lay(&of["layout"], of, 0, &mut panels);
-    let variables: Vec<Value> = list(&of["variables"]).iter().map(variable).collect();
+    let mut lay = Lay { of, used: BTreeSet::new(), variables: list(&of["variables"]).iter().collect() };
+    let panels = lay.panels(&of["layout"], 0);
+    let variables: Vec<Value> = lay.variables.into_iter().map(variable).collect();
     let annotations: Vec<Value> = list(&of["annotations"]).iter().map(|it| it["spec"].clone()).collect();
     json!({
         "title": of["title"],
@@ -25,34 +29,90 @@ pub(super) fn classic(of: &Value) -> Value {
     })
 }
 
-fn lay(layout: &Value, of: &Value, depth: usize, panels: &mut Vec<Value>) {
-    if depth == DEPTH_MAX {
-        return;
-    }
-    let spec = &layout["spec"];
-    match text(&layout["kind"]) {
-        "RowsLayout" => parts(list(&spec["rows"]), of, depth, panels),
-        "TabsLayout" => parts(list(&spec["tabs"]), of, depth, panels),
-        "AutoGridLayout" => {
-            let size = auto_size(spec);
-            panels.extend(list(&spec["items"]).iter().filter_map(|item| element(&item["spec"], of, size)));
+/// Layouts on the way to panels.
+struct Lay<'a> {
+    of: &'a Value,
+    /// Names of elements that have their place: each has one, or a small file could become a large board.
+    used: BTreeSet<&'a str>,
+    /// Variables of the board, then those of its rows and tabs.
+    variables: Vec<&'a Value>,
+}
+
+impl<'a> Lay<'a> {
+    fn panels(&mut self, layout: &'a Value, depth: usize) -> Vec<Value> {
+        let spec = &layout["spec"];
+        match text(&layout["kind"]) {
+            _ if depth == DEPTH_MAX => Vec::new(),
+            "RowsLayout" => self.parts(list(&spec["rows"]), depth),
+            // All tabs are shown, below each other.
+            "TabsLayout" => self.parts(list(&spec["tabs"]), depth),
+            "AutoGridLayout" => {
+                let size = auto_size(spec);
+                list(&spec["items"]).iter().filter_map(|item| self.element(&item["spec"], size)).collect()
+            }
+            _ => self.items(list(&spec["items"])),
         }
-        _ => {
-            for item in in_order(list(&spec["items"])) {
-                let size = (number(&item["spec"]["width"]), number(&item["spec"]["height"]));
-                if item["kind"] == "GridLayoutRow" {
-                    let inner = json!({"kind": "GridLayout", "spec": {"items": item["spec"]["elements"]}});
-                    part(&item["spec"], &inner, of, depth, panels);
-                } else {
-                    panels.extend(element(
-                        &item["spec"],
-                        of,
-                        (size.0.unwrap_or(12.0), size.1.unwrap_or(8.0)),
-                    ));
-                }
+    }
+
+    fn parts(&mut self, given: &'a [Value], depth: usize) -> Vec<Value> {
+        let mut parts = Vec::new();
+        for it in given {
+            self.variables.extend(list(&it["spec"]["variables"]));
+            let inner = self.panels(&it["spec"]["layout"], depth + 1);
+            parts.push(part(&it["spec"], inner));
+        }
+        parts
+    }
+
+    fn items(&mut self, given: &'a [Value]) -> Vec<Value> {
+        let mut panels = Vec::new();
+        for item in in_order(given) {
+            let spec = &item["spec"];
+            if item["kind"] == "GridLayoutRow" {
+                let inner = in_order(list(&spec["elements"])).into_iter();
+                let inner = inner.filter_map(|it| self.element(&it["spec"], size(&it["spec"]))).collect();
+                panels.push(part(spec, inner));
+            } else {
+                panels.extend(self.element(spec, size(spec)));
             }
         }
+        panels
     }
+
+    /// The panel that an item of a layout refers to.
+    fn element(&mut self, item: &'a Value, (width, height): (f64, f64)) -> Option<Value> {
+        let name = text(&item["element"]["name"]);
+        let spec = &self.of["elements"][name]["spec"];
+        if !spec.is_object() || !self.used.insert(name) {
+            return None;
+        }
+        let viz = &spec["vizConfig"];
+        let kind = if viz["kind"] == "VizConfig" { &viz["group"] } else { &viz["kind"] };
+        let data = &spec["data"]["spec"];
+        let targets: Vec<Value> = list(&data["queries"]).iter().map(|query| target(&query["spec"])).collect();
+        let steps: Vec<Value> = list(&data["transformations"]).iter().map(transformation).collect();
+        Some(json!({
+            "type": kind,
+            "title": spec["title"],
+            "description": spec["description"],
+            "links": spec["links"],
+            "gridPos": {"w": width, "h": height},
+            "repeat": item["repeat"]["value"],
+            "conditionalRendering": item["conditionalRendering"],
+            "libraryPanel": spec["libraryPanel"],
+            "options": viz["spec"]["options"],
+            "fieldConfig": viz["spec"]["fieldConfig"],
+            "targets": targets,
+            "transformations": steps,
+            "timeFrom": data["queryOptions"]["timeFrom"],
+            "timeShift": data["queryOptions"]["timeShift"],
+            "timeCompare": data["queryOptions"]["timeCompare"],
+        }))
+    }
+}
+
+fn size(spec: &Value) -> (f64, f64) {
+    (number(&spec["width"]).unwrap_or(12.0), number(&spec["height"]).unwrap_or(8.0))
 }
 
 fn in_order(items: &[Value]) -> Vec<&Value> {
@@ -65,24 +125,16 @@ fn in_order(items: &[Value]) -> Vec<&Value> {
     items
 }
 
-/// Rows or tabs: all tabs are shown, below each other.
-fn parts(given: &[Value], of: &Value, depth: usize, panels: &mut Vec<Value>) {
-    for it in given {
-        part(&it["spec"], &it["spec"]["layout"], of, depth, panels);
-    }
-}
-
-fn part(spec: &Value, layout: &Value, of: &Value, depth: usize, panels: &mut Vec<Value>) {
-    let mut inner = Vec::new();
-    lay(layout, of, depth + 1, &mut inner);
-    let is_folded = flag(&spec["collapse"]) || flag(&spec["collapsed"]);
-    panels.push(json!({
+fn part(spec: &Value, inner: Vec<Value>) -> Value {
+    let title = if flag(&spec["hideHeader"]) { &Value::Null } else { &spec["title"] };
+    json!({
         "type": "row",
-        "title": spec["title"],
-        "collapsed": is_folded,
+        "title": title,
+        "collapsed": flag(&spec["collapse"]) || flag(&spec["collapsed"]),
         "repeat": spec["repeat"]["value"],
+        "conditionalRendering": spec["conditionalRendering"],
         "panels": inner,
-    }));
+    })
 }
 
 fn auto_size(spec: &Value) -> (f64, f64) {
@@ -90,36 +142,10 @@ fn auto_size(spec: &Value) -> (f64, f64) {
     let height = match text(&spec["rowHeightMode"]) {
         "short" => 5.0,
         "tall" => 14.0,
+        "custom" => number(&spec["rowHeight"]).map_or(9.0, |points| (points / UNIT_POINTS).ceil()),
         _ => 9.0,
     };
     ((24.0 / columns).floor(), height)
-}
-
-/// The panel that an item of a layout refers to.
-fn element(item: &Value, of: &Value, (width, height): (f64, f64)) -> Option<Value> {
-    let element = &of["elements"][text(&item["element"]["name"])];
-    let spec = element["spec"].as_object()?;
-    let spec = Value::Object(spec.clone());
-    let viz = &spec["vizConfig"];
-    let kind = if viz["kind"] == "VizConfig" { &viz["group"] } else { &viz["kind"] };
-    let data = &spec["data"]["spec"];
-    let targets: Vec<Value> = list(&data["queries"]).iter().map(|query| target(&query["spec"])).collect();
-    let steps: Vec<Value> = list(&data["transformations"]).iter().map(transformation).collect();
-    Some(json!({
-        "type": kind,
-        "title": spec["title"],
-        "description": spec["description"],
-        "links": spec["links"],
-        "gridPos": {"w": width, "h": height},
-        "repeat": item["repeat"]["value"],
-        "libraryPanel": spec["libraryPanel"],
-        "options": viz["spec"]["options"],
-        "fieldConfig": viz["spec"]["fieldConfig"],
-        "targets": targets,
-        "transformations": steps,
-        "timeFrom": data["queryOptions"]["timeFrom"],
-        "timeShift": data["queryOptions"]["timeShift"],
-    }))
 }
 
 fn transformation(step: &Value) -> Value {
@@ -152,10 +178,20 @@ fn variable(of: &Value) -> Value {
         "DatasourceVariable" => "datasource",
         "ConstantVariable" => "constant",
         "TextVariable" => "textbox",
+        "SwitchVariable" => "switch",
         "AdhocVariable" => "adhoc",
         "GroupByVariable" => "groupby",
         other => other,
     };
+    if kind == "datasource" {
+        flat.insert("query".to_owned(), of["spec"]["pluginId"].clone());
+    }
+    if kind == "switch" {
+        let (on, off) = (&of["spec"]["enabledValue"], &of["spec"]["disabledValue"]);
+        let (on, off) = (on.as_str().unwrap_or("true"), off.as_str().unwrap_or("false"));
+        flat.insert("options".to_owned(), json!([{"text": on, "value": on}, {"text": off, "value": off}]));
+        flat.insert("current".to_owned(), json!({"value": of["spec"]["current"]}));
+    }
     if kind == "query" {
         let query = &of["spec"]["query"];
         let source = target(&of["spec"])["datasource"].clone();

@@ -7,19 +7,23 @@ use super::notes::names;
 use super::sources::Whose;
 use super::{Import, TITLE_CHARS_MAX};
 use crate::model::metrics::board::VARIABLES_MAX;
+use crate::model::metrics::fill::ALL;
 use crate::model::metrics::{Variable, VariableKind};
 
 /// The most characters of the name of a variable.
 const NAME_CHARS_MAX: usize = 100;
 /// The most characters of a query, a constant or what a person writes.
 const QUERY_CHARS_MAX: usize = 10_000;
+/// What expressions here cannot do.
+const AROUND: [&str; 4] = ["(?=", "(?!", "(?<=", "(?<!"];
 /// The most values that a variable lists, or that are chosen.
 const VALUES_MAX: usize = 500;
 
 /// Whether queries can hold it behind `$`.
 pub(super) fn is_name(name: &str) -> bool {
     let is_plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    is_plain && !name.is_empty() && name.len() <= NAME_CHARS_MAX
+    let starts = name.starts_with(|letter: char| !letter.is_ascii_digit());
+    is_plain && starts && name.len() <= NAME_CHARS_MAX
 }
 
 /// The variables of a board.
@@ -57,13 +61,14 @@ pub(super) fn all(import: &mut Import, given: &[Value]) -> Vec<Variable> {
 }
 
 fn variable(of: &Value, name: &str, kind: VariableKind) -> Variable {
-    let is_of_source = matches!(kind, VariableKind::DataSource);
+    let is_choice =
+        matches!(kind, VariableKind::Query { .. } | VariableKind::Custom(_) | VariableKind::Interval(_));
     let all_value = prose(text(&of["allValue"]), QUERY_CHARS_MAX);
     Variable {
         name: name.to_owned(),
         label: line(text(&of["label"]), TITLE_CHARS_MAX),
-        // A source of another Grafana means nothing here.
-        chosen: if is_of_source { Vec::new() } else { chosen(&of["current"]) },
+        // A source of another Grafana means nothing here, and what is written or constant is with the kind.
+        chosen: if is_choice { chosen(&of["current"]) } else { Vec::new() },
         kind,
         is_multi: flag(&of["multi"]),
         has_all: flag(&of["includeAll"]),
@@ -77,6 +82,7 @@ fn kind(import: &mut Import, of: &Value, name: &str) -> Option<VariableKind> {
     Some(match text(&of["type"]) {
         "query" => query(import, of, name, asked),
         "custom" => VariableKind::Custom(custom(of, &asked)),
+        "switch" => VariableKind::Custom(options(of)),
         "interval" => VariableKind::Interval(intervals(of, &asked)),
         "datasource" => VariableKind::DataSource,
         "constant" => VariableKind::Constant(if asked.is_empty() { first(&of["current"]) } else { asked }),
@@ -102,8 +108,25 @@ fn query(import: &mut Import, of: &Value, name: &str, asked: String) -> Variable
         ));
         return VariableKind::Custom(options(of));
     }
-    let regex = prose(text(&of["regex"]), QUERY_CHARS_MAX);
+    let mut regex = regex(&prose(text(&of["regex"]), QUERY_CHARS_MAX));
+    if AROUND.iter().any(|mark| regex.contains(mark)) {
+        import.notes.add(format!("The expression of variable {name} looks around, and is left out: {regex}"));
+        regex.clear();
+    }
     VariableKind::Query { query: super::query::braced(import, &asked), regex }
+}
+
+/// Grafana takes `/…/i` as it is, and anything else as the whole of a value.
+fn regex(given: &str) -> String {
+    if given.is_empty() {
+        return String::new();
+    }
+    let slashed = given.strip_prefix('/').and_then(|rest| rest.rsplit_once('/'));
+    match slashed.filter(|(_, flags)| flags.chars().all(|flag| "gimsuy".contains(flag))) {
+        Some((inner, flags)) if flags.contains('i') => format!("(?i){inner}"),
+        Some((inner, _)) => inner.to_owned(),
+        None => format!("^(?:{given})$"),
+    }
 }
 
 /// `a, b\,c, shown : used`.
@@ -133,7 +156,10 @@ fn custom(of: &Value, asked: &str) -> Vec<(String, String)> {
 /// The values that Grafana wrote beside a variable, and those that are chosen.
 fn options(of: &Value) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = Vec::new();
-    let given = list(&of["options"]).iter().map(|it| (scalar(&it["text"]), scalar(&it["value"])));
+    let given = list(&of["options"])
+        .iter()
+        .take(2 * VALUES_MAX)
+        .map(|it| (scalar(&it["text"]), scalar(&it["value"])));
     let chosen = chosen(&of["current"]).into_iter().map(|value| (value.clone(), value));
     for (shown, used) in given.chain(chosen) {
         let is_new = pairs.len() < VALUES_MAX && pairs.iter().all(|(_, it)| *it != used);
@@ -143,9 +169,6 @@ fn options(of: &Value) -> Vec<(String, String)> {
     }
     pairs
 }
-
-/// Grafana's word for every value there is.
-const ALL: &str = "$__all";
 
 /// Lengths; `auto` where Grafana may choose one.
 fn intervals(of: &Value, asked: &str) -> Vec<String> {

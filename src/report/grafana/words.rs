@@ -94,5 +94,25 @@ fn plain(line: &str) -> String {
     let heading = line.trim_start_matches('#');
     let is_heading = heading.len() < line.len() && heading.starts_with(' ');
     let line = if is_heading { heading.trim_start() } else { line };
-    line.replace("**", "").replace("__", "")
+    with_words_for_pictures(line).replace("**", "").replace("__", "")
+}
+
+/// `![a picture](address)` as `a picture`.
+fn with_words_for_pictures(line: &str) -> String {
+    let mut parts = line.split("![");
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let picture = part.split_once("](").and_then(|(alt, rest)| Some((alt, rest.split_once(')')?.1)));
+        match picture {
+            Some((alt, rest)) => {
+                out.push_str(alt);
+                out.push_str(rest);
+            }
+            None => {
+                out.push_str("![");
+                out.push_str(part);
+            }
+        }
+    }
+    out
 }

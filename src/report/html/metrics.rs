@@ -61,8 +61,10 @@ fn name(cost: &Cost) -> String {
 
 fn cells(cost: &Cost) -> [String; 5] {
     let dash = || number::UNKNOWN.to_owned();
-    let seconds = |value: Option<f64>| value.map_or_else(dash, |value| format!("{} s", number::significant(value)));
-    let bytes = |value: Option<f64>| value.map_or_else(dash, |value| number::bytes(value.max(0.0).round() as u64));
+    let seconds =
+        |value: Option<f64>| value.map_or_else(dash, |value| format!("{} s", number::significant(value)));
+    let bytes =
+        |value: Option<f64>| value.map_or_else(dash, |value| number::bytes(value.max(0.0).round() as u64));
     [
         seconds(cost.cpu_s_per_1000()),
         seconds(cost.cpu_s),
@@ -92,11 +94,14 @@ pub(super) fn side_by_side(main: &mut Markup, runs: &[&Run]) {
         table(inner, &heads, |body| {
             for (component, of) in &rows {
                 body.element("tr", &[], |tr| {
-                    tr.element("th", &[("scope", "row")], |th| th.foreign(&format!("{} ({of})", component.words())));
+                    tr.element("th", &[("scope", "row")], |th| {
+                        th.foreign(&format!("{} ({of})", component.words()))
+                    });
                     for run in runs {
                         let costs = costs(run);
                         let cost = costs.iter().find(|cost| cost.component == *component && cost.of == *of);
-                        let cell = cost.map_or_else(|| number::UNKNOWN.to_owned(), |cost| cells(cost)[0].clone());
+                        let cell =
+                            cost.map_or_else(|| number::UNKNOWN.to_owned(), |cost| cells(cost)[0].clone());
                         tr.leaf("td", &[("class", "num")], &cell);
                     }
                 });

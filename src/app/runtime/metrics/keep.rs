@@ -1,28 +1,26 @@
 //! Asks for boards over a run that has ended, and keeps what they showed with it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 use tokio::sync::oneshot;
 
-use crate::app::event::Event;
 use crate::app::exchange::AskStore;
 use crate::app::metrics::{Keep, Keeping, MetricsNews};
 use crate::model::Run;
-use crate::model::metrics::cost::{self, CostAsk};
+use crate::model::metrics::cost::{self, Counted, Used};
 use crate::model::metrics::fill::Values;
 use crate::model::metrics::kept::RUN_METRICS_VERSION;
 use crate::model::metrics::step::{grid, rate_window_ms};
-use crate::model::metrics::{
-    Cost, Facts, Grid, KeptBoard, KeptPanel, Measure, RunMetrics, Series,
-};
+use crate::model::metrics::{Answer, Cost, Facts, Grid, KeptBoard, KeptPanel, RunMetrics, Series};
 use crate::store::{Store, StoreError};
 
 use super::reader::{Question, Reader, Readers};
 use super::round::Round;
-use super::{Outbox, ahead, words};
+use super::{Outbox, ahead, post, words};
 
 /// How often a source is taken to read what it watches, where it does not say so.
 const SCRAPE_UNKNOWN_MS: u64 = 15_000;
@@ -36,22 +34,15 @@ const WINDOWS_MIN: i64 = 3;
 /// Keeps what the boards show over the run, or says why not.
 pub(super) async fn keep(keep: Keep, readers: Readers, store: AskStore, outbox: Outbox) {
     let id = keep.run;
-    let post = async |keeping: Keeping| {
-        outbox.post(Event::Metrics(MetricsNews::Keeping(id, keeping))).await;
+    let news = match kept(&keep, &readers, &store, &outbox).await {
+        Ok(run) => MetricsNews::Kept(Arc::new(run)),
+        Err(reason) => MetricsNews::Keeping(id, Keeping::Failed(reason)),
     };
-    match kept(&keep, &readers, &store, &post).await {
-        Ok(run) => outbox.post(Event::Metrics(MetricsNews::Kept(Arc::new(run)))).await,
-        Err(reason) => post(Keeping::Failed(reason)).await,
-    }
+    post(&outbox, news).await;
     readers.let_go_now(id).await;
 }
 
-async fn kept(
-    keep: &Keep,
-    readers: &Readers,
-    store: &AskStore,
-    post: &impl AsyncFn(Keeping),
-) -> Result<Run, String> {
+async fn kept(keep: &Keep, readers: &Readers, store: &AskStore, outbox: &Outbox) -> Result<Run, String> {
     let id = keep.run;
     let run = with(store, move |store| store.run(id)).await?;
     let run = run.ok_or_else(|| "the run is not in history".to_owned())?;
@@ -61,10 +52,11 @@ async fn kept(
     let ready_ms = over.to_ms.saturating_add(over_scrapes(facts.scrape_ms));
     let now_ms = Timestamp::now().as_millisecond();
     if ready_ms > now_ms {
-        post(Keeping::Waiting(Timestamp::from_millisecond(ready_ms).unwrap_or_default())).await;
+        let until = Timestamp::from_millisecond(ready_ms).unwrap_or_default();
+        post(outbox, MetricsNews::Keeping(id, Keeping::Waiting(until))).await;
         tokio::time::sleep(Duration::from_millis(ready_ms.abs_diff(now_ms))).await;
     }
-    post(Keeping::Asking).await;
+    post(outbox, MetricsNews::Keeping(id, Keeping::Asking)).await;
     let metrics = over.asked(keep, &reader, &facts, &run).await;
     with(store, move |store| store.keep_metrics(&metrics)).await
 }
@@ -106,9 +98,8 @@ impl Over {
         let ahead_ms = ahead(facts.clock_ahead_ms);
         let mut boards = Vec::new();
         for board in &keep.boards {
-            let round =
-                Round { reader, board, chosen: &keep.chosen, grid: moments, scrape_ms, ahead_ms };
-            let values = round.values(&async |_, _| {}).await;
+            let round = Round { reader, board, chosen: &keep.chosen, grid: moments, scrape_ms, ahead_ms };
+            let (values, _) = round.values().await;
             boards.push(KeptBoard { board: (**board).clone(), panels: panels(&round, &values).await });
         }
         let (costs, mut remarks) = self.costs(keep, reader, run, ahead_ms).await;
@@ -146,67 +137,51 @@ impl Over {
         (whole, Some(remark))
     }
 
-    async fn costs(
-        self,
-        keep: &Keep,
-        reader: &Reader,
-        run: &Run,
-        ahead_ms: i64,
-    ) -> (Vec<Cost>, Vec<String>) {
-        let mut asks: Vec<CostAsk> = Vec::new();
-        for ask in keep.boards.iter().flat_map(|board| cost::asks(&board.id, &keep.scope)) {
-            if !asks.contains(&ask) {
-                asks.push(ask);
-            }
-        }
+    async fn costs(self, keep: &Keep, reader: &Reader, run: &Run, ahead_ms: i64) -> (Vec<Cost>, Vec<String>) {
+        let counted = Counted { from_ms: self.from_ms, to_ms: self.to_ms, requests: run.requests.answered };
+        let (cpu_grid, memory_grid) = (counted.cpu_grid(), grid(self.from_ms, self.to_ms, None));
         let (mut costs, mut remarks) = (Vec::new(), Vec::new());
-        for ask in asks {
-            let cpu = self.over_all(reader, &ask.cpu, ahead_ms).await;
-            let memory = self.over_time(reader, &ask.memory, ahead_ms).await;
+        for ask in cost::asks_of(keep.boards.iter().map(|board| &board.id), &keep.scope) {
+            let window_ms = counted.cpu_window_ms();
+            let cpu = one(reader, Question::Measure(&ask.cpu, window_ms), cpu_grid, ahead_ms).await;
+            let memory = one(reader, Question::Measure(&ask.memory, window_ms), memory_grid, ahead_ms).await;
             for reason in [&cpu, &memory].into_iter().filter_map(|told| told.as_ref().err()) {
                 if !remarks.contains(reason) {
                     remarks.push(reason.clone());
                 }
             }
             let (cpu, memory) = (cpu.unwrap_or_default(), memory.unwrap_or_default());
-            let (cost, remark) =
-                cost::cost(&ask, cpu.as_ref(), memory.as_ref(), self.length(), run.requests.answered);
-            remarks.extend(remark);
+            let cpu = Used { series: cpu.as_ref(), grid: cpu_grid };
+            let memory = Used { series: memory.as_ref(), grid: memory_grid };
+            let (cost, said) = cost::cost(&ask, counted, cpu, memory);
+            remarks.extend(said);
             costs.push(cost);
         }
         (costs, remarks)
     }
+}
 
-    fn length(self) -> Grid {
-        Grid { from_ms: self.from_ms, to_ms: self.to_ms, step_ms: (self.to_ms - self.from_ms).max(1) }
-    }
-
-    /// One value for the whole counted part: a rate that looks back over just that.
-    async fn over_all(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
-        let window_ms = (self.to_ms - self.from_ms).max(1000);
-        let at = Grid { from_ms: self.to_ms + ahead_ms, to_ms: self.to_ms + ahead_ms, step_ms: 1000 };
-        let answer = reader.ask(&Question::Measure(measure, window_ms), at).await?;
-        Ok(answer.earlier(ahead_ms).series.into_iter().next())
-    }
-
-    async fn over_time(self, reader: &Reader, measure: &Measure, ahead_ms: i64) -> Result<Option<Series>, String> {
-        let moments = super::shifted(grid(self.from_ms, self.to_ms, None), ahead_ms);
-        let answer = reader.ask(&Question::Measure(measure, 60_000), moments).await?;
-        Ok(answer.earlier(ahead_ms).series.into_iter().next())
-    }
+/// The one series of a measure, by our clock.
+async fn one(
+    reader: &Reader,
+    question: Question<'_>,
+    moments: Grid,
+    ahead_ms: i64,
+) -> Result<Option<Series>, String> {
+    let answer = reader.ask(&question, super::shifted(moments, ahead_ms)).await?;
+    Ok(answer.earlier(ahead_ms).series.into_iter().next())
 }
 
 async fn panels(round: &Round<'_>, values: &Values) -> Vec<KeptPanel> {
-    let kept = Mutex::new(Vec::new());
-    round
-        .panels(values, &async |place, answers: Vec<_>| {
-            let has_any = answers.iter().any(|answer| answer.as_ref().map_or(true, |it| !it.series.is_empty()));
-            if has_any {
-                kept.lock().await.push(KeptPanel { place, answers });
-            }
-        })
-        .await;
-    let mut kept = kept.into_inner();
+    let mut kept = Vec::new();
+    let mut panels = pin!(round.panels(values));
+    while let Some((place, answers)) = panels.next().await {
+        let is_worth_it =
+            |answer: &Result<Answer, String>| answer.as_ref().map_or(true, |it| !it.series.is_empty());
+        if answers.iter().any(is_worth_it) {
+            kept.push(KeptPanel { place, answers });
+        }
+    }
     kept.sort_by_key(|panel| panel.place);
     kept
 }

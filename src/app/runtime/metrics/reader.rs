@@ -14,10 +14,12 @@ use crate::cluster::{Link, Refused, Tokens};
 use crate::metrics::{Carried, CarriedAnswer, Carrier, Direct, Endpoint, Grafana, Sample, Server, Web};
 use crate::model::RunId;
 use crate::model::cluster::{ContextKey, Trouble};
-use crate::model::metrics::{Access, Answer, Facts, Grid, Login, Measure, Place, Source, SourceId, SourceKind};
+use crate::model::metrics::{
+    Access, Answer, Facts, Grid, Login, Measure, Place, Source, SourceId, SourceKind,
+};
+use crate::model::plan::TargetKind;
 #[cfg(unix)]
 use crate::model::plan::{ClusterNote, Route, ServiceTarget};
-use crate::model::plan::TargetKind;
 
 use super::secrets::Secrets;
 use super::words;
@@ -26,6 +28,9 @@ use super::words;
 const CARRIED_MAX: Duration = Duration::from_secs(30);
 /// The metrics API is asked this often: what it tells is no fresher.
 const USAGE_EVERY: Duration = Duration::from_secs(5);
+/// The first reading is looked for so often, and so many times at the most.
+const FIRST_LOOK_EVERY: Duration = Duration::from_millis(50);
+const FIRST_LOOKS_MAX: usize = 100;
 /// The most bytes that a compiled expression of a variable may take.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 /// The most values of a variable.
@@ -52,7 +57,7 @@ pub(super) struct Reader {
 enum Kind {
     Server(Server),
     Grafana { grafana: Grafana, data_source: Option<String>, server: Server },
-    Direct(Direct),
+    Direct(Arc<Direct>),
 }
 
 /// A way that is open for as long as this lives.
@@ -100,7 +105,7 @@ impl Reader {
         match &self.kind {
             Kind::Server(server) => server.facts().await,
             Kind::Grafana { grafana, data_source, .. } => grafana.facts(data_source.as_deref()).await,
-            Kind::Direct(direct) => direct.facts().await,
+            Kind::Direct(direct) => Ok(first_facts(direct).await),
         }
     }
 
@@ -112,10 +117,11 @@ impl Reader {
         let server = match (&self.kind, question) {
             (Kind::Server(server) | Kind::Grafana { server, .. }, _) => server,
             (Kind::Direct(direct), Question::Measure(measure, window_ms)) => {
-                return Ok(direct.range(measure, *window_ms, grid));
+                let asked = direct.range(measure, *window_ms, grid).await;
+                return asked.map_err(|failure| words(&failure.trouble()));
             }
-            (Kind::Direct(_), Question::PromQl(_)) => {
-                return Err("PromQL needs a Prometheus server; this source is read by Meshbench itself".to_owned());
+            (Kind::Direct(_), Question::PromQl(text)) => {
+                return Err(words(&Direct::refused(text).trouble()));
             }
         };
         let promql = match question {
@@ -135,11 +141,11 @@ impl Reader {
     /// # Errors
     /// Why that is not known, in words.
     pub(super) async fn values(&self, query: &str, regex: &str, grid: Grid) -> Result<Vec<String>, String> {
-        let (Kind::Server(server) | Kind::Grafana { server, .. }) = &self.kind else {
-            return Err("Variables are asked of a Prometheus server; this source is read by Meshbench itself".to_owned());
+        let found = match &self.kind {
+            Kind::Server(server) | Kind::Grafana { server, .. } => server.variable_values(query, grid).await,
+            Kind::Direct(direct) => direct.variable_values(query),
         };
-        let found = server.variable_values(query, grid).await.map_err(|failure| words(&failure.trouble()))?;
-        taken(found, regex)
+        taken(found.map_err(|failure| words(&failure.trouble()))?, regex)
     }
 
     /// A board of a Grafana, as it is kept there.
@@ -155,6 +161,19 @@ impl Reader {
     fn is_direct(&self) -> bool {
         matches!(self.kind, Kind::Direct(_))
     }
+}
+
+/// What is read is known after the first reading, which is waited for, but not for long.
+async fn first_facts(direct: &Direct) -> Facts {
+    let mut facts = direct.facts();
+    for _ in 0..FIRST_LOOKS_MAX {
+        if !facts.names.is_empty() || !facts.remarks.is_empty() {
+            break;
+        }
+        tokio::time::sleep(FIRST_LOOK_EVERY).await;
+        facts = direct.facts();
+    }
+    facts
 }
 
 /// The data source that a Grafana uses where none is named.
@@ -327,19 +346,21 @@ impl Opening {
         for place in places {
             let (web, held) = self.web(reach, place, &Access::default()).await?;
             ways.extend(held);
-            endpoints.push(Endpoint { web, labels: labels(place) });
+            endpoints.push(Endpoint::at(web, "", &instance(place), labels(place)));
         }
-        let direct = Direct::start(endpoints, every);
+        let direct = Arc::new(Direct::start(endpoints, every));
         if let Some(context) = api {
             let link = self.link(reach, context).await?;
             // Why it is not served is better known at once.
             let mut counted = Counted::default();
             direct.feed(counted.samples(link.usage().await?));
-            let fed = direct.clone();
+            let fed = Arc::downgrade(&direct);
             let task = tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(USAGE_EVERY).await;
-                    if let Ok(usages) = link.usage().await {
+                    let usages = link.usage().await;
+                    let Some(fed) = fed.upgrade() else { return };
+                    if let Ok(usages) = usages {
                         fed.feed(counted.samples(usages));
                     }
                 }
@@ -347,6 +368,20 @@ impl Opening {
             ways.push(Held::Task(task.abort_handle()));
         }
         Ok(Reader { kind: Kind::Direct(direct), _ways: ways })
+    }
+}
+
+/// `127.0.0.1:9901`, or the name of what it is in a cluster.
+fn instance(place: &Place) -> String {
+    match place {
+        Place::Url(text) => url::Url::parse(text)
+            .ok()
+            .and_then(|url| {
+                let host = url.host_str()?.to_owned();
+                Some(url.port_or_known_default().map_or(host.clone(), |port| format!("{host}:{port}")))
+            })
+            .unwrap_or_else(|| text.clone()),
+        Place::Cluster { name, port, .. } => format!("{name}:{port}"),
     }
 }
 
@@ -439,14 +474,11 @@ impl Counted {
         for usage in usages {
             let key = (usage.namespace.clone(), usage.pod.clone(), usage.container.clone());
             seen.insert(key.clone());
-            let labels: BTreeMap<String, String> = [
-                ("namespace", &usage.namespace),
-                ("pod", &usage.pod),
-                ("container", &usage.container),
-            ]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect();
+            let labels: BTreeMap<String, String> =
+                [("namespace", &usage.namespace), ("pod", &usage.pod), ("container", &usage.container)]
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.clone()))
+                    .collect();
             let sample = |name: &str, value: f64| Sample {
                 name: name.to_owned(),
                 labels: labels.clone(),

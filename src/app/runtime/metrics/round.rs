@@ -1,7 +1,6 @@
 //! Asks for everything that a board shows, a few questions at once.
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::stream::{self, Stream, StreamExt as _};
 
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::fill::{self, Values, variables_in};
@@ -14,6 +13,11 @@ use super::shifted;
 
 /// The most panels that are asked for at once.
 const PANELS_AT_ONCE: usize = 4;
+
+/// What a variable may be, or why that is not known.
+pub(super) type Told = (String, Result<Vec<String>, String>);
+/// An answer for each query of a panel, or why there is none.
+pub(super) type Answers = Vec<Result<Answer, String>>;
 
 /// A board, asked for over some moments.
 pub(super) struct Round<'a> {
@@ -28,8 +32,8 @@ pub(super) struct Round<'a> {
 
 impl Round<'_> {
     /// What each variable may be, in their order: a later one may be asked for with an earlier one's value.
-    pub(super) async fn values(&self, tell: &impl AsyncFn(String, Result<Vec<String>, String>)) -> Values {
-        let mut values = Values::new();
+    pub(super) async fn values(&self) -> (Values, Vec<Told>) {
+        let (mut values, mut all) = (Values::new(), Vec::new());
         for variable in &self.board.variables {
             let VariableKind::Query { query, regex } = &variable.kind else { continue };
             let asked = self.filled(query, &values);
@@ -40,9 +44,9 @@ impl Round<'_> {
             if let Ok(found) = &told {
                 values.insert(variable.name.clone(), found.clone());
             }
-            tell(variable.name.clone(), told).await;
+            all.push((variable.name.clone(), told));
         }
-        values
+        (values, all)
     }
 
     fn filled(&self, text: &str, values: &Values) -> Result<String, String> {
@@ -53,21 +57,13 @@ impl Round<'_> {
     }
 
     /// What each panel shows, as soon as it is known.
-    pub(super) async fn panels(
-        &self,
-        values: &Values,
-        tell: &impl AsyncFn(PanelPlace, Vec<Result<Answer, String>>),
-    ) {
+    pub(super) fn panels(&self, values: &Values) -> impl Stream<Item = (PanelPlace, Answers)> {
         let panels = self.board.panels().filter(|(_, panel)| !panel.queries.is_empty());
-        stream::iter(panels)
-            .for_each_concurrent(PANELS_AT_ONCE, async |(place, panel)| {
-                let answers = self.panel(panel, values).await;
-                tell(place, answers).await;
-            })
-            .await;
+        let asked: Vec<_> = panels.map(|(place, panel)| self.panel(place, panel, values)).collect();
+        stream::iter(asked).buffer_unordered(PANELS_AT_ONCE)
     }
 
-    async fn panel(&self, panel: &Panel, values: &Values) -> Vec<Result<Answer, String>> {
+    async fn panel(&self, place: PanelPlace, panel: &Panel, values: &Values) -> (PanelPlace, Answers) {
         let mut answers = Vec::with_capacity(panel.queries.len());
         for query in &panel.queries {
             answers.push(match query.is_hidden {
@@ -75,7 +71,7 @@ impl Round<'_> {
                 false => self.query(query, values).await,
             });
         }
-        answers
+        (place, answers)
     }
 
     async fn query(&self, query: &PanelQuery, values: &Values) -> Result<Answer, String> {

@@ -11,11 +11,11 @@ use crate::app::metrics::{Keeping, MetricsCommand, MetricsJob, MetricsNews, Rang
 use crate::app::state::{Level, NoticeAction, State};
 use crate::app::update::Fresh;
 use crate::model::RunId;
+use crate::model::metrics::board::PanelPlace;
 use crate::model::metrics::{
     Access, Answer, Board, BoardId, Facts, Grid, MetricsBook, Panel, PanelKind, Place, Row, Source, SourceId,
     SourceKind, Unit,
 };
-use crate::model::metrics::board::PanelPlace;
 
 fn fresh() -> Fresh {
     Fresh { id: Uuid::from_u128(1) }
@@ -29,7 +29,10 @@ fn source(number: u128) -> Source {
 
 fn board(id: &str) -> Board {
     let panel = Panel::new("Rate", PanelKind::TimeSeries, Unit::Rate);
-    Board { rows: vec![Row { panels: vec![panel], ..Row::default() }], ..Board::new(BoardId(id.to_owned()), id) }
+    Board {
+        rows: vec![Row { panels: vec![panel], ..Row::default() }],
+        ..Board::new(BoardId(id.to_owned()), id)
+    }
 }
 
 /// The page is on show, with a source and a board.
@@ -124,7 +127,9 @@ fn a_source_is_checked_when_it_is_put_and_its_secret_is_kept_first() {
     assert!(ask(&mut state, MetricsCommand::PutSource(Box::new(bad), None)).is_empty());
     let place = Place::Url("http://me:secret@x/".to_owned());
     let kind = SourceKind::Prometheus { place, access: Access::default() };
-    assert!(ask(&mut state, MetricsCommand::PutSource(Box::new(Source { kind, ..source(5) }), None)).is_empty());
+    assert!(
+        ask(&mut state, MetricsCommand::PutSource(Box::new(Source { kind, ..source(5) }), None)).is_empty()
+    );
     let wrong = state.notices.iter().filter(|notice| notice.level == Level::Error).count();
     assert_eq!((wrong, state.metrics.book.sources.len()), (2, 3));
 }
@@ -154,7 +159,9 @@ fn what_is_removed_can_be_brought_back_until_something_else_is() {
     assert_eq!(ids, [source(1).id, source(2).id]);
     ask(&mut state, MetricsCommand::RemoveSource(source(1).id));
     let jobs = ask(&mut state, MetricsCommand::RemoveBoard(BoardId("one".to_owned())));
-    let forgets = jobs.iter().any(|job| matches!(job, Job::Metrics(MetricsJob::ForgetSecret(id)) if *id == source(1).id));
+    let forgets = jobs
+        .iter()
+        .any(|job| matches!(job, Job::Metrics(MetricsJob::ForgetSecret(id)) if *id == source(1).id));
     assert!(forgets, "the source is gone for good: {jobs:?}");
     let undo = |state: &State| {
         state.notices.iter().filter(|notice| notice.action == Some(NoticeAction::UndoRemoveMetrics)).count()

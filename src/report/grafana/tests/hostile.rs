@@ -53,3 +53,139 @@ fn what_is_beyond_a_limit_is_left_out_with_a_note() {
     assert_eq!(first.queries[25].name, "Z");
     assert_eq!(first.notes.len(), 1, "{:?}", first.notes);
 }
+
+/// Pointers to every node of a document.
+fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
+    out.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| pointers(item, &format!("{at}/{n}"), out));
+        }
+        Value::Object(fields) => fields.iter().for_each(|(key, item)| {
+            let key = key.replace('~', "~0").replace('/', "~1");
+            pointers(item, &format!("{at}/{key}"), out);
+        }),
+        _ => {}
+    }
+}
+
+/// Puts these in the places of nodes; what is below one that was replaced is gone.
+fn change(value: &mut Value, changes: Vec<(Index, Value)>) {
+    let mut all = Vec::new();
+    pointers(value, "", &mut all);
+    for (place, becomes) in changes {
+        if let Some(node) = value.pointer_mut(&all[place.index(all.len())]) {
+            *node = becomes;
+        }
+    }
+}
+
+/// What a node becomes.
+fn replacement() -> impl Strategy<Value = Value> {
+    proptest::sample::select(vec![
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(1e308),
+        json!(-1e308),
+        json!(u64::MAX),
+        json!(0.000_001),
+        json!(""),
+        json!("x"),
+        json!("NaN"),
+        json!("-inf"),
+        json!("$__all"),
+        json!("[[job]] ${ [[ ]] {{ }} {{"),
+        json!("# ![a](b **x** <script> <p &amp; <"),
+        json!("\u{0}\u{1b}[31m\u{202e}ä€𝄞\n\n"),
+        json!("y".repeat(70_000)),
+        json!("row"),
+        json!("timeseries"),
+        json!("singlestat"),
+        json!([]),
+        json!({}),
+        json!([null, 7, "a", [], {}, [[]]]),
+        json!({"type": "row", "panels": [{"type": "row", "panels": [{"type": "graph"}]}], "spec": {"spec": 1}}),
+    ])
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_happens_to_a_board_it_is_read_or_refused(
+        which in any::<Index>(), changes in proptest::collection::vec((any::<Index>(), replacement()), 1..12)
+    ) {
+        let names = boards();
+        let mut value: Value = serde_json::from_slice(&bytes(&names[which.index(names.len())])).expect("JSON");
+        change(&mut value, changes);
+        match read_any(value.to_string().as_bytes(), ID) {
+            Ok((_, board)) => {
+                let again = read_board(write_board(&board).as_bytes()).expect("what was read can be kept");
+                proptest::prop_assert_eq!(again, board);
+            }
+            Err(error) => proptest::prop_assert!(error.to_string().len() > 20),
+        }
+    }
+
+    #[test]
+    fn whatever_happens_to_one_of_ours_it_is_read_or_refused(
+        which in any::<Index>(), changes in proptest::collection::vec((any::<Index>(), replacement()), 1..4)
+    ) {
+        let names = boards();
+        let board = read(&bytes(&names[which.index(names.len())]), ID).expect("a board");
+        let mut value = serde_json::to_value(&board).expect("a form");
+        change(&mut value, changes);
+        if let Ok(board) = read_board(value.to_string().as_bytes()) {
+            let again = read_board(write_board(&board).as_bytes()).expect("what was read can be kept");
+            proptest::prop_assert_eq!(again, board);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_any(&bytes, ID);
+    }
+}
+
+#[test]
+fn a_small_file_does_not_become_a_large_board() {
+    let long = "x".repeat(60_000);
+    let targets: Vec<Value> = (0..26).map(|_| json!({"expr": long})).collect();
+    let library = json!({"a": {"model": {"type": "stat", "targets": targets}}});
+    let panel = json!({"libraryPanel": {"uid": "a", "name": "a"}});
+    let board = board_of(&json!({"panels": vec![panel; PANELS_MAX], "__elements": library}));
+    assert!(write_board(&board).len() < BYTES_MAX);
+    assert_eq!(board.panels().count(), PANELS_MAX);
+
+    let item = json!({"kind": "GridLayoutItem", "spec": {"element": {"name": "a"}}});
+    let board = board_of(&json!({
+        "elements": {"a": {"kind": "Panel", "spec": {"title": "x"}}},
+        "layout": {"kind": "GridLayout", "spec": {"items": vec![item; 1000]}},
+    }));
+    assert_eq!(board.panels().count(), 1);
+}
+
+#[test]
+fn one_of_ours_that_cannot_be_is_refused_in_words() {
+    let good =
+        serde_json::to_value(board_of(&json!({"panels": [{"type": "stat"}], "title": "x"}))).expect("a form");
+    let broken = |change: &dyn Fn(&mut Value)| {
+        let mut value = good.clone();
+        change(&mut value);
+        read_board(value.to_string().as_bytes()).expect_err("it cannot be").to_string()
+    };
+    let levels = json!([{"from": 2.0, "level": "bad"}, {"from": 1.0, "level": "fine"}]);
+    let variable = |name: &str| json!({"name": name, "kind": "data_source"});
+    for (error, words) in [
+        (broken(&|it| it["version"] = json!(2)), "version 2"),
+        (broken(&|it| it["version"] = json!(0)), "version 0"),
+        (broken(&|it| it["version"] = json!("1")), "no board as Meshbench"),
+        (broken(&|it| it["rows"] = json!(7)), "no board as Meshbench"),
+        (broken(&|it| it["id"] = json!("")), "no id"),
+        (broken(&|it| it["rows"] = json!(vec![json!({"panels": []}); ROWS_MAX + 1])), "more than 200 rows"),
+        (broken(&|it| it["rows"][0]["panels"][0]["thresholds"] = levels.clone()), "do not ascend"),
+        (broken(&|it| it["variables"] = json!([variable("a"), variable("a")])), "two variables"),
+        (broken(&|it| it["variables"] = json!([variable("a-b")])), "no name of a variable"),
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+}
