@@ -388,7 +388,7 @@ impl Metrics {
     /// How the source on show stands.
     #[must_use]
     pub fn standing(&self) -> Option<&Standing> {
-        self.stands.get(&self.book.source?)
+        self.stands.get(&self.source()?.id)
     }
 
     /// What the source on show said of itself.
@@ -401,12 +401,13 @@ impl Metrics {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty());
-        let offer = |board: Arc<Board>, is_own| {
+        let own = |id: &BoardId| self.own(id).is_some();
+        let offer = |(id, _): (BoardId, String)| {
+            let (is_own, board) = (own(&id), self.board(&id)?);
             let fed = names.map(|names| feed::fed(&board, names));
-            Offer { board, is_own, fed }
+            Some(Offer { board, is_own, fed })
         };
-        let mut offers: Vec<Offer> = ready(&self.view.scope).into_iter().map(|it| offer(it, false)).collect();
-        offers.extend(self.book.boards.iter().map(|board| offer(Arc::new(board.clone()), true)));
+        let mut offers: Vec<Offer> = self.boards().into_iter().filter_map(offer).collect();
         offers.sort_by_key(|offer| match (offer.is_own, offer.is_fed()) {
             (false, true) => 0,
             (true, _) => 1,
@@ -420,19 +421,6 @@ impl Metrics {
     pub fn own(&self, id: &BoardId) -> Option<&Board> {
         self.book.boards.iter().find(|board| board.id == *id)
     }
-
-    /// How much of the board on show is fed.
-    #[must_use]
-    pub fn fed(&self) -> Option<Feed> {
-        let names = self.facts().map(|facts| &facts.names).filter(|names| !names.is_empty())?;
-        Some(feed::fed(&self.shown.as_ref()?.board, names))
-    }
-}
-
-/// The boards that come with Meshbench, as this scope makes them.
-fn ready(scope: &Scope) -> Vec<Arc<Board>> {
-    let ids = catalogue::ids().into_iter().map(|id| BoardId(id.to_owned()));
-    ids.filter_map(|id| catalogue::ready(&id, None, scope)).map(Arc::new).collect()
 }
 
 impl Offer {

@@ -7,6 +7,7 @@ use eframe::egui::{
     Align, Color32, Label, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, vec2,
 };
 
+use super::metrics::kept;
 use super::plot::PlotsView;
 use super::plot::distribution::{self, Overlaid};
 use super::plot::time::TimeView;
@@ -112,7 +113,23 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>
         ui.add_space(SPACE[1]);
         let note = "Differences are to the first run. One run against one: this cannot tell a change from run-to-run noise.";
         widgets::caption(ui, cx.theme, note);
+        costs(cx, ui, view, runs);
     });
+}
+
+/// What the runs cost, of those with which metrics were kept.
+fn costs(cx: &Cx<'_>, ui: &mut Ui, view: &CompareView, runs: &[Arc<Run>]) {
+    let of = |run: &'_ Arc<Run>| run.metrics.as_ref().is_some_and(|metrics| !metrics.costs.is_empty());
+    let with: Vec<_> = runs
+        .iter()
+        .filter(|run| of(run))
+        .filter_map(|run| Some((run.name.as_str(), view.color(cx, run), run.metrics.as_deref()?)))
+        .collect();
+    if !with.is_empty() {
+        ui.add_space(SPACE[3]);
+        widgets::section(ui, "What the runs cost");
+        kept::costs(cx, ui, &with);
+    }
 }
 
 fn head(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>]) {

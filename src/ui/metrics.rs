@@ -22,6 +22,7 @@ mod series;
 mod source;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eframe::egui::{CentralPanel, Frame, Key, KeyboardShortcut, Margin, Modifiers, Panel, Ui};
 
@@ -30,7 +31,7 @@ use super::{Cx, widgets};
 use crate::app::Command;
 use crate::app::metrics::{MetricsCommand, Range, Standing, View};
 use crate::model::cluster::Trouble;
-use crate::model::metrics::{BoardId, SourceId};
+use crate::model::metrics::{Board, BoardId, Facts, Feed, SourceId, fed};
 use board::{BoardView, Wish};
 use editor::Editor;
 use source::SourceForm;
@@ -55,6 +56,8 @@ pub struct MetricsPage {
     texts: BTreeMap<String, String>,
     /// Which the last time was that goes on, in seconds.
     last_s: Option<u64>,
+    /// How much of the board on show is fed, and of what that was worked out.
+    fed: Option<(Arc<Board>, Arc<Facts>, Feed)>,
 }
 
 /// What is beside the board.
@@ -175,6 +178,20 @@ impl MetricsPage {
                 self.new_board(cx);
             }
         }
+    }
+
+    /// How much of the board on show its source feeds; none while its metrics are not known.
+    fn fed(&mut self, cx: &Cx<'_>) -> Option<&Feed> {
+        let metrics = &cx.state.metrics;
+        let (facts, board) = (metrics.facts()?, &metrics.shown.as_ref()?.board);
+        if facts.names.is_empty() {
+            return None;
+        }
+        let is_same = |(of, by, _): &(Arc<Board>, Arc<Facts>, Feed)| Arc::ptr_eq(of, board) && Arc::ptr_eq(by, facts);
+        if !self.fed.as_ref().is_some_and(is_same) {
+            self.fed = Some((Arc::clone(board), Arc::clone(facts), fed(board, &facts.names)));
+        }
+        self.fed.as_ref().map(|(.., feed)| feed)
     }
 
     fn new_board(&mut self, cx: &mut Cx<'_>) {

@@ -9,6 +9,7 @@ pub(super) use head::export;
 
 use eframe::egui::{Label, RichText, Ui, vec2};
 
+use super::metrics::kept::{self, KeptView};
 use super::plot::PlotsView;
 use super::plot::axis::Scale;
 use super::plot::distribution;
@@ -39,6 +40,7 @@ pub struct ResultView {
     trials: PlotsView,
     counts: Scale,
     time: TimeView,
+    kept: KeptView,
     curves: Option<Result<Curves, String>>,
     /// The plan as text, and whether secrets are missing from it.
     plan: String,
@@ -96,7 +98,10 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
         match view.tab {
             Tab::Summary => summary_tab(cx, ui, view, run),
             Tab::Distribution => distribution_tab(cx, ui, view, run, height),
-            Tab::Time => time::ui(cx, ui, &mut view.time, Some(run), run.elapsed_s, height),
+            Tab::Time => {
+                time::ui(cx, ui, &mut view.time, Some(run), run.elapsed_s, height);
+                meanwhile(cx, ui, view, run);
+            }
             Tab::Breakdown => detail::ui(cx, ui, run, &mut view.all_slowest),
             Tab::Plan => plan_tab(cx, ui, view, run),
         }
@@ -140,6 +145,26 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
     ui.add_space(SPACE[0]);
 }
 
+/// What was measured elsewhere while load was sent, on the same time axis.
+fn meanwhile(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
+    let x_full = (0.0, run.elapsed_s.max(1.0));
+    let plots = &mut view.time.plots;
+    view.kept.follow(run.id);
+    if let Some(metrics) = &run.metrics {
+        ui.add_space(SPACE[4]);
+        widgets::heading(ui, "Metrics");
+        kept::kept(cx, ui, &mut view.kept, plots, metrics, x_full);
+    } else {
+        kept::keeping(cx, ui, run.id);
+    }
+    if !run.machine.is_empty() {
+        ui.add_space(SPACE[4]);
+        widgets::heading(ui, "This machine, while it sent load");
+        ui.add_space(SPACE[1]);
+        kept::machine(cx, ui, &mut view.kept, plots, &run.machine, x_full);
+    }
+}
+
 fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     const TABLE_WIDTH: f32 = 460.0;
     let beside = ui.available_width() > 1.8 * TABLE_WIDTH;
@@ -166,6 +191,11 @@ fn summary_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     }
     ui.add_space(SPACE[1]);
     summary::blocks(cx, ui, run);
+    if let Some(metrics) = run.metrics.as_ref().filter(|metrics| !metrics.costs.is_empty()) {
+        ui.add_space(SPACE[2]);
+        widgets::section(ui, "What it cost");
+        kept::costs(cx, ui, &[("", cx.theme.accent, metrics)]);
+    }
 }
 
 fn distribution_tab(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run, height: f32) {

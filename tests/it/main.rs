@@ -46,6 +46,8 @@ mod window_clusters;
 #[cfg(feature = "gui")]
 mod window_form_history;
 #[cfg(feature = "gui")]
+mod window_metrics;
+#[cfg(feature = "gui")]
 mod window_publish;
 #[cfg(feature = "inspection")]
 mod window_real;

@@ -187,7 +187,9 @@ impl BoardView {
 
 /// All of the horizontal axis: the time that was asked for.
 fn x_full(range: Range, shown: &OnShow) -> (f64, f64) {
-    let (from, to) = match (range, shown.grid) {
+    // Panels are answered one by one, and the whole board after them.
+    let grid = shown.grid.or_else(|| shown.panels.values().find_map(|panel| panel.grid));
+    let (from, to) = match (range, grid) {
         (Range::Between(from, to), None) => (from, to),
         (_, Some(grid)) => (grid.from_ms, grid.to_ms.max(grid.from_ms + 1)),
         // Nothing is drawn before the first answer.

@@ -10,7 +10,7 @@ use crate::app::metrics::{MetricsCommand, Offer, RANGES_S, REFRESHES_S, Range, S
 use crate::model::metrics::board::Chosen;
 use crate::model::metrics::fill::{self, ALL};
 use crate::model::metrics::kept::KEPT_BOARDS_MAX;
-use crate::model::metrics::{BoardId, Product, Source, Variable, VariableKind};
+use crate::model::metrics::{BoardId, Feed, Product, Source, Variable, VariableKind};
 use crate::ui::clusters::name;
 use crate::ui::icon::{BUTTON_SIDE, Icon};
 use crate::ui::plot::axis;
@@ -60,6 +60,7 @@ impl MetricsPage {
             return;
         };
         let stands = standing(cx, source.id);
+        let fed = self.fed(cx).map(Feed::words);
         let is_zoomed = matches!(cx.state.metrics.view.range, Range::Between(..));
         let time = if is_zoomed { MOMENTS_WIDTH + BACK_WIDTH + SPACE[1] } else { RANGE_WIDTH };
         let right = time + REFRESH_WIDTH + 2.0 * BUTTON_SIDE + 3.0 * SPACE[1];
@@ -70,7 +71,7 @@ impl MetricsPage {
             ui.allocate_ui_with_layout(vec2(room, BUTTON_SIDE), layout, |ui| {
                 ui.set_min_width(room);
                 self.sources(cx, ui, Some(&source));
-                about(cx, ui, &stands);
+                about(cx, ui, &stands, fed);
             });
             if is_one_line {
                 self.time(cx, ui);
@@ -486,7 +487,7 @@ fn entry(theme: &Theme, ui: &mut Ui, offer: &Offer, is_chosen: bool) -> bool {
 }
 
 /// What the source said of itself, in a line.
-fn about(cx: &Cx<'_>, ui: &mut Ui, stands: &Standing) {
+fn about(cx: &Cx<'_>, ui: &mut Ui, stands: &Standing, fed: Option<String>) {
     let theme = cx.theme;
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(14.0), Sense::hover());
     // Filled where it answers, a ring where nobody knows, a cross where it does not: not by colour alone.
@@ -513,7 +514,7 @@ fn about(cx: &Cx<'_>, ui: &mut Ui, stands: &Standing) {
         words.extend(
             facts.scrape_ms.map(|every| format!("reads every {}", length_words(every.div_ceil(1000)))),
         );
-        words.extend(cx.state.metrics.fed().map(|feed| feed.words()));
+        words.extend(fed);
         hover.extend(facts.remarks.iter().cloned());
         let ahead = facts.clock_ahead_ms.filter(|ahead| ahead.abs() >= 1000);
         hover.extend(ahead.map(|ahead| {

@@ -9,9 +9,13 @@ use eframe::egui::{
 use super::board::flow;
 use super::panel::{self, Content, PanelView, Shown};
 use super::series::Clock;
+use crate::app::metrics::{Keeping, MetricsCommand};
 use crate::model::RunId;
+use crate::model::run::{Machine, MachineSample};
 use crate::model::metrics::board::PanelPlace;
-use crate::model::metrics::{Cost, KeptBoard, RunMetrics, Unit};
+use crate::model::metrics::{
+    Answer, Ask, Cost, Grid, KeptBoard, Panel, PanelKind, PanelQuery, Point, RunMetrics, Series, Unit,
+};
 use crate::model::number::{self, UNKNOWN};
 use crate::ui::plot::PlotsView;
 use crate::ui::theme::SPACE;
@@ -22,6 +26,8 @@ const CELL: f32 = 118.0;
 /// The least room for names, in points.
 const NAME_MIN: f32 = 170.0;
 const ROW: f32 = 24.0;
+/// The panels of the machine among those of boards.
+const MACHINE: usize = usize::MAX;
 /// Why a cost is a dash.
 const UNKNOWN_WORDS: &str =
     "Not known: the source has no such metric of it, or the run was too short for two readings";
@@ -31,6 +37,15 @@ const UNKNOWN_WORDS: &str =
 pub struct KeptView {
     run: Option<RunId>,
     panels: BTreeMap<(usize, PanelPlace), PanelView>,
+}
+
+impl KeptView {
+    /// Everything starts anew with another run.
+    pub fn follow(&mut self, run: RunId) {
+        if self.run != Some(run) {
+            *self = Self { run: Some(run), ..Self::default() };
+        }
+    }
 }
 
 /// One number of a cost.
@@ -87,9 +102,7 @@ pub fn kept(
     metrics: &RunMetrics,
     x_full: (f64, f64),
 ) {
-    if view.run != Some(metrics.run) {
-        *view = KeptView { run: Some(metrics.run), ..KeptView::default() };
-    }
+    view.follow(metrics.run);
     let theme = cx.theme;
     let mut told = vec![format!("From {}", metrics.source)];
     told.extend(metrics.scrape_ms.map(|every| format!("read every {}", number::millis(every as f64))));
@@ -101,7 +114,7 @@ pub fn kept(
     if !metrics.costs.is_empty() {
         ui.add_space(SPACE[1]);
         widgets::section(ui, "What the run cost");
-        costs(cx, ui, &[("", Color32::TRANSPARENT, metrics)]);
+        costs(cx, ui, &[("", theme.accent, metrics)]);
     }
     ui.add_space(SPACE[2]);
     let clock = Clock::Since(metrics.grid.from_ms);
@@ -124,7 +137,7 @@ fn board_ui(
         if !row.title.is_empty() {
             widgets::caption(ui, cx.theme, &row.title);
         }
-        let mut draw = |ui: &mut Ui, panel_at: usize, panel: &crate::model::metrics::Panel| {
+        let mut draw = |ui: &mut Ui, panel_at: usize, panel: &Panel| {
             let place = PanelPlace { row: number, panel: panel_at };
             let found = kept.panels.iter().find(|panel| panel.place == place);
             let content = found.map_or(Content::Nothing, |panel| Content::Kept(&panel.answers));
@@ -138,6 +151,98 @@ fn board_ui(
         flow(ui, &row.panels, &mut draw);
         ui.add_space(SPACE[1]);
     }
+}
+
+/// Says how it stands with metrics of a run that has none yet: waited for, being asked, or why not. Draws nothing where
+/// none are to come.
+pub fn keeping(cx: &mut Cx<'_>, ui: &mut Ui, run: RunId) {
+    let Some(keeping) = cx.state.metrics.keeping.get(&run).cloned() else { return };
+    ui.add_space(SPACE[3]);
+    match keeping {
+        Keeping::Waiting(until) => {
+            ui.horizontal(|ui| {
+                let words = format!("Metrics are read at {}: the source has to have read them first", widgets::time(until));
+                ui.label(RichText::new(words).color(cx.theme.text_muted));
+                if ui.button("Do not wait").clicked() {
+                    cx.metrics(MetricsCommand::StopKeeping(run));
+                }
+            });
+        }
+        Keeping::Asking => widgets::waiting(ui, cx, "Reading the metrics of this run…"),
+        Keeping::Failed(reason) => {
+            let title = "The metrics of this run could not be read";
+            if widgets::failure(ui, cx.theme, title, &reason, Some("Try again")) {
+                cx.metrics(MetricsCommand::KeepFor(run));
+            }
+        }
+        Keeping::Kept => {}
+    }
+}
+
+/// Draws what the machine that sent load was doing meanwhile: processors, memory, network. Shares crosshair and zoom as
+/// [`kept`] does. Draws nothing where the system did not tell.
+pub fn machine(
+    cx: &Cx<'_>,
+    ui: &mut Ui,
+    view: &mut KeptView,
+    plots: &mut PlotsView,
+    machine: &Machine,
+    x_full: (f64, f64),
+) {
+    if machine.is_empty() {
+        return;
+    }
+    type Of = fn(&MachineSample) -> f64;
+    let parts: [(&str, Unit, [(&str, Of); 2]); 3] = [
+        (
+            "Processors",
+            Unit::Cores,
+            [("whole machine", |of| of.busy_cores), ("Meshbench", |of| of.own_cores)],
+        ),
+        (
+            "Memory",
+            Unit::Bytes,
+            [("whole machine", |of| of.memory_used_bytes as f64), ("Meshbench", |of| of.own_memory_bytes as f64)],
+        ),
+        (
+            "Network, loopback included",
+            Unit::BytesPerSec,
+            [("received", |of| of.received_per_s), ("sent", |of| of.sent_per_s)],
+        ),
+    ];
+    let step_s = machine.samples.iter().map(|sample| sample.length_s).fold(0.1, f64::max);
+    let ms = |seconds: f64| (seconds * 1e3).round() as i64;
+    let grid = Grid { from_ms: ms(x_full.0), to_ms: ms(x_full.1), step_ms: ms(step_s).max(1) };
+    let series = |(name, of): (&str, Of)| {
+        let point = |sample: &MachineSample| Point { at_ms: ms(sample.start_s + sample.length_s), value: of(sample) };
+        let labels = [("of".to_owned(), name.to_owned())].into();
+        Series { labels, points: machine.samples.iter().map(point).collect() }
+    };
+    let mut panels = Vec::new();
+    let mut answers = Vec::new();
+    for (title, unit, lines) in parts {
+        let mut panel = Panel::new(title, PanelKind::TimeSeries, unit);
+        panel.queries.push(PanelQuery {
+            name: "A".to_owned(),
+            ask: Ask::PromQl(String::new()),
+            legend: "{{of}}".to_owned(),
+            is_instant: false,
+            is_hidden: false,
+        });
+        panels.push(panel);
+        answers.push([Ok(Answer { series: lines.map(series).into(), ..Answer::default() })]);
+    }
+    let mut draw = |ui: &mut Ui, at: usize, panel: &Panel| {
+        let place = PanelPlace { row: 0, panel: at };
+        let content = Content::Kept(&answers[at]);
+        let (grid, clock) = (Some(grid), Clock::Since(0));
+        let it = Shown { panel, place, content, grid, clock, x_full, is_own: false, salt: MACHINE };
+        let panels = view.panels.entry((MACHINE, place)).or_default();
+        if let Some(panel::Wish::Back) = panel::ui(cx, ui, &it, panels, plots) {
+            plots.reset();
+        }
+    };
+    flow(ui, &panels, &mut draw);
 }
 
 /// Draws a table of what runs cost, side by side: name, colour and metrics of each. Of one run, the name is left out.

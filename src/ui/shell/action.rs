@@ -171,9 +171,8 @@ fn metrics(state: &State) -> Vec<Action> {
         ask(title, None, of(MetricsCommand::ChooseSource(source.id))).when(is_chosen)
     }));
     if source.is_ok() {
-        actions.extend(metrics.offers().into_iter().take(NAMED_MAX).map(|offer| {
-            let title = format!("Show board: {}", offer.board.title);
-            ask(title, None, of(MetricsCommand::ChooseBoard(offer.board.id.clone())))
+        actions.extend(metrics.boards().into_iter().take(NAMED_MAX).map(|(id, title)| {
+            ask(format!("Show board: {title}"), None, of(MetricsCommand::ChooseBoard(id)))
         }));
     }
     actions
