@@ -187,7 +187,8 @@ impl MetricsPage {
         if facts.names.is_empty() {
             return None;
         }
-        let is_same = |(of, by, _): &(Arc<Board>, Arc<Facts>, Feed)| Arc::ptr_eq(of, board) && Arc::ptr_eq(by, facts);
+        let is_same =
+            |(of, by, _): &(Arc<Board>, Arc<Facts>, Feed)| Arc::ptr_eq(of, board) && Arc::ptr_eq(by, facts);
         if !self.fed.as_ref().is_some_and(is_same) {
             self.fed = Some((Arc::clone(board), Arc::clone(facts), fed(board, &facts.names)));
         }

@@ -66,7 +66,9 @@ fn dark(state: State) -> Window {
 
 fn asked(window: &Window) -> Vec<MetricsCommand> {
     let asked = window.state().asked.iter();
-    asked.filter_map(|command| if let Command::Metrics(of) = command { Some(of.clone()) } else { None }).collect()
+    asked
+        .filter_map(|command| if let Command::Metrics(of) = command { Some(of.clone()) } else { None })
+        .collect()
 }
 
 /// All labels with these words.
@@ -148,12 +150,7 @@ fn query(name: &str, ask: &str, legend: &str) -> PanelQuery {
 }
 
 fn panel(title: &str, kind: PanelKind, unit: Unit, width: u16, height: u16) -> Panel {
-    Panel {
-        width,
-        height,
-        queries: vec![query("A", "up", "{{workload}}")],
-        ..Panel::new(title, kind, unit)
-    }
+    Panel { width, height, queries: vec![query("A", "up", "{{workload}}")], ..Panel::new(title, kind, unit) }
 }
 
 /// A course that looks like one: waves, and noise that is the same each time.
@@ -217,16 +214,29 @@ fn quantile(title: &str) -> Panel {
 /// A panel of each kind, and what it shows.
 fn every_kind() -> Vec<(Panel, Vec<Result<Answer, String>>)> {
     let three = |base: f64, swing: f64| {
-        vec![of("checkout", base, swing, 1), of("payment", base * 0.6, swing * 0.6, 2), of("cart", base * 0.35, swing * 0.3, 5)]
+        vec![
+            of("checkout", base, swing, 1),
+            of("payment", base * 0.6, swing * 0.6, 2),
+            of("cart", base * 0.35, swing * 0.3, 5),
+        ]
     };
     let mut broken = three(180.0, 30.0);
     broken[0].points.drain(20..29);
-    let stacked = Panel { is_stacked: true, ..panel("Memory of proxies", PanelKind::TimeSeries, Unit::Bytes, 8, 8) };
-    let gauge = Panel { thresholds: limits(0.7, 0.9), ..panel("CPU in use", PanelKind::Gauge, Unit::Share, 6, 6) };
-    let stat = Panel { thresholds: limits(0.01, 0.05), ..panel("Failed", PanelKind::Stat, Unit::Share, 4, 3) };
-    let bars = Panel { thresholds: limits(1.5, 2.0), ..panel("CPU by workload", PanelKind::BarGauge, Unit::Cores, 8, 6) };
+    let stacked =
+        Panel { is_stacked: true, ..panel("Memory of proxies", PanelKind::TimeSeries, Unit::Bytes, 8, 8) };
+    let gauge =
+        Panel { thresholds: limits(0.7, 0.9), ..panel("CPU in use", PanelKind::Gauge, Unit::Share, 6, 6) };
+    let stat =
+        Panel { thresholds: limits(0.01, 0.05), ..panel("Failed", PanelKind::Stat, Unit::Share, 4, 3) };
+    let bars = Panel {
+        thresholds: limits(1.5, 2.0),
+        ..panel("CPU by workload", PanelKind::BarGauge, Unit::Cores, 8, 6)
+    };
     vec![
-        (panel("Requests", PanelKind::Stat, Unit::Rate, 4, 3), vec![answer(vec![series(&[], course(1840.0, 120.0, 4))])]),
+        (
+            panel("Requests", PanelKind::Stat, Unit::Rate, 4, 3),
+            vec![answer(vec![series(&[], course(1840.0, 120.0, 4))])],
+        ),
         (stat, vec![answer(vec![series(&[], course(0.021, 0.008, 2))])]),
         (panel("Workloads", PanelKind::Stat, Unit::Rate, 16, 3), vec![answer(three(900.0, 90.0))]),
         (panel("Requests by workload", PanelKind::TimeSeries, Unit::Rate, 8, 8), vec![answer(broken)]),
@@ -235,12 +245,21 @@ fn every_kind() -> Vec<(Panel, Vec<Result<Answer, String>>)> {
         (gauge, vec![answer(vec![of("checkout", 0.82, 0.02, 1), of("payment", 0.41, 0.02, 2)])]),
         (bars, vec![answer(three(2.2, 0.1))]),
         (
-            Panel { queries: vec![query("A", "up", "")], ..panel("Latency as buckets", PanelKind::Heatmap, Unit::Seconds, 10, 6) },
+            Panel {
+                queries: vec![query("A", "up", "")],
+                ..panel("Latency as buckets", PanelKind::Heatmap, Unit::Seconds, 10, 6)
+            },
             vec![answer(buckets())],
         ),
         (table(), vec![answer(pods(0.31, 0.1)), answer(pods(92e6, 4e6))]),
         (
-            panel("About this board", PanelKind::Text("# Read me\nWhat each proxy tells of itself.".to_owned()), Unit::None, 6, 6),
+            panel(
+                "About this board",
+                PanelKind::Text("# Read me\nWhat each proxy tells of itself.".to_owned()),
+                Unit::None,
+                6,
+                6,
+            ),
             Vec::new(),
         ),
         (
@@ -275,7 +294,11 @@ fn show(state: &mut State, title: &str, panels: Vec<(Panel, Vec<Result<Answer, S
 
 type Of<'a> = &'a dyn Fn(PanelPlace) -> Option<Vec<Result<Answer, String>>>;
 
-fn show_board(state: &mut State, board: Board, answers: impl Fn(PanelPlace) -> Option<Vec<Result<Answer, String>>>) {
+fn show_board(
+    state: &mut State,
+    board: Board,
+    answers: impl Fn(PanelPlace) -> Option<Vec<Result<Answer, String>>>,
+) {
     let is_ready = catalogue::title(&board.id.0).is_some();
     if !is_ready {
         state.metrics.book.boards.push(board.clone());
@@ -358,7 +381,8 @@ fn ready(id: &str) -> State {
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut state = with_source(&names);
-    let answers: BTreeMap<PanelPlace, _> = board.panels().map(|(place, panel)| (place, likely(panel))).collect();
+    let answers: BTreeMap<PanelPlace, _> =
+        board.panels().map(|(place, panel)| (place, likely(panel))).collect();
     show_board(&mut state, board, |place| answers.get(&place).cloned());
     state
 }
@@ -383,17 +407,28 @@ fn failed() -> State {
 fn states() -> State {
     let mut state = with_source(&["up"]);
     let time = |title: &str| panel(title, PanelKind::TimeSeries, Unit::Rate, 8, 7);
-    let several = || Panel { queries: vec![query("A", "a", "{{workload}}"), query("B", "b", "")], ..time("One query failed") };
+    let several = || Panel {
+        queries: vec![query("A", "a", "{{workload}}"), query("B", "b", "")],
+        ..time("One query failed")
+    };
     let hinted = Panel {
         hint: "Ambient meshes tell this only where a waypoint is: istioctl waypoint apply".to_owned(),
         ..time("Nothing there")
     };
-    let many = (0..50).map(|at| of(&format!("workload-{at:02}"), 10.0 + f64::from(at), 2.0, i64::from(at))).collect();
+    let many = (0..50)
+        .map(|at| of(&format!("workload-{at:02}"), 10.0 + f64::from(at), 2.0, i64::from(at)))
+        .collect();
     let many = Ok(Answer { series: many, left_out: 132, remarks: Vec::new() });
     let timeout = "query timed out in expression evaluation: it would load too many samples into memory";
     let log = Panel { is_log: true, ..time("Logarithmic") };
     let panels = vec![
-        (several(), vec![answer(vec![of("checkout", 120.0, 20.0, 1)]), Err("bad_data: unknown function “ratte”".to_owned())]),
+        (
+            several(),
+            vec![
+                answer(vec![of("checkout", 120.0, 20.0, 1)]),
+                Err("bad_data: unknown function “ratte”".to_owned()),
+            ],
+        ),
         (hinted, vec![answer(Vec::new())]),
         (time("Not answered"), vec![Err(timeout.to_owned())]),
         (time("Too many series"), vec![many]),
@@ -428,7 +463,11 @@ fn imported() -> State {
         "Links to other boards are left out".to_owned(),
     ];
     let asked = |text: &str| VariableKind::Query { query: text.to_owned(), regex: String::new() };
-    let all = Variable { is_multi: true, has_all: true, ..variable("workload", "Workload", asked("label_values(workload)")) };
+    let all = Variable {
+        is_multi: true,
+        has_all: true,
+        ..variable("workload", "Workload", asked("label_values(workload)"))
+    };
     board.variables = vec![
         variable("namespace", "Namespace", asked("label_values(namespace)")),
         all,
@@ -443,7 +482,10 @@ fn imported() -> State {
     board.rows = vec![
         Row {
             title: "General".to_owned(),
-            panels: vec![noted, panel("Success rate", PanelKind::Unsupported("State timeline".to_owned()), Unit::None, 12, 7)],
+            panels: vec![
+                noted,
+                panel("Success rate", PanelKind::Unsupported("State timeline".to_owned()), Unit::None, 12, 7),
+            ],
             ..Row::default()
         },
         Row { title: "Inbound".to_owned(), is_folded: true, panels: vec![quantile("a"), quantile("b")] },
@@ -592,7 +634,9 @@ fn kept_metrics(run: &meshbench::model::Run, scale: f64) -> RunMetrics {
     };
     let panels: Vec<_> = every_kind().into_iter().skip(3).take(3).collect();
     let mut board = Board::new(BoardId("istio".to_owned()), "Istio");
-    board.rows.push(Row { panels: panels.iter().map(|(panel, _)| panel.clone()).collect(), ..Row::default() });
+    board
+        .rows
+        .push(Row { panels: panels.iter().map(|(panel, _)| panel.clone()).collect(), ..Row::default() });
     let panels = panels.into_iter().enumerate().map(|(at, (_, answers))| KeptPanel {
         place: PanelPlace { row: 0, panel: at },
         answers: answers.into_iter().map(moved).collect(),

@@ -11,12 +11,12 @@ use super::panel::{self, Content, PanelView, Shown};
 use super::series::Clock;
 use crate::app::metrics::{Keeping, MetricsCommand};
 use crate::model::RunId;
-use crate::model::run::{Machine, MachineSample};
 use crate::model::metrics::board::PanelPlace;
 use crate::model::metrics::{
     Answer, Ask, Cost, Grid, KeptBoard, Panel, PanelKind, PanelQuery, Point, RunMetrics, Series, Unit,
 };
 use crate::model::number::{self, UNKNOWN};
+use crate::model::run::{Machine, MachineSample};
 use crate::ui::plot::PlotsView;
 use crate::ui::theme::SPACE;
 use crate::ui::{Cx, figures, widgets};
@@ -161,7 +161,10 @@ pub fn keeping(cx: &mut Cx<'_>, ui: &mut Ui, run: RunId) {
     match keeping {
         Keeping::Waiting(until) => {
             ui.horizontal(|ui| {
-                let words = format!("Metrics are read at {}: the source has to have read them first", widgets::time(until));
+                let words = format!(
+                    "Metrics are read at {}: the source has to have read them first",
+                    widgets::time(until)
+                );
                 ui.label(RichText::new(words).color(cx.theme.text_muted));
                 if ui.button("Do not wait").clicked() {
                     cx.metrics(MetricsCommand::StopKeeping(run));
@@ -202,7 +205,10 @@ pub fn machine(
         (
             "Memory",
             Unit::Bytes,
-            [("whole machine", |of| of.memory_used_bytes as f64), ("Meshbench", |of| of.own_memory_bytes as f64)],
+            [
+                ("whole machine", |of| of.memory_used_bytes as f64),
+                ("Meshbench", |of| of.own_memory_bytes as f64),
+            ],
         ),
         (
             "Network, loopback included",
@@ -214,7 +220,8 @@ pub fn machine(
     let ms = |seconds: f64| (seconds * 1e3).round() as i64;
     let grid = Grid { from_ms: ms(x_full.0), to_ms: ms(x_full.1), step_ms: ms(step_s).max(1) };
     let series = |(name, of): (&str, Of)| {
-        let point = |sample: &MachineSample| Point { at_ms: ms(sample.start_s + sample.length_s), value: of(sample) };
+        let point =
+            |sample: &MachineSample| Point { at_ms: ms(sample.start_s + sample.length_s), value: of(sample) };
         let labels = [("of".to_owned(), name.to_owned())].into();
         Series { labels, points: machine.samples.iter().map(point).collect() }
     };
