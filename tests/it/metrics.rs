@@ -15,6 +15,7 @@ use crate::peer::measure;
 
 mod guarded;
 pub(crate) mod rig;
+mod terminal;
 
 /// What Envoy counts of the requests that come to it.
 const REQUESTS: &str = "envoy_http_downstream_rq_total";

@@ -32,13 +32,20 @@ impl Cluster {
                     json!({"request_put": {"key": key, "value": STANDARD.encode(copy.to_string())}})
                 })
                 .collect();
-            let answer = post(self.store(), "/v3/kv/txn", &json!({"success": puts}).to_string());
-            let answer = answer.unwrap_or_else(|error| panic!("etcd: {error}"));
-            assert!(
-                answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"),
-                "etcd: {answer}"
-            );
+            self.put(&puts);
         }
+    }
+
+    /// One object as it is, whatever the API server would say of it. `kind` is as in [`Self::copy`].
+    pub(crate) fn lay(&self, kind: &str, namespace: &str, name: &str, object: &Value) {
+        let key = STANDARD.encode(format!("/registry/{kind}/{namespace}/{name}"));
+        self.put(&[json!({"request_put": {"key": key, "value": STANDARD.encode(object.to_string())}})]);
+    }
+
+    fn put(&self, puts: &[Value]) {
+        let answer = post(self.store(), "/v3/kv/txn", &json!({"success": puts}).to_string());
+        let answer = answer.unwrap_or_else(|error| panic!("etcd: {error}"));
+        assert!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "etcd: {answer}");
     }
 }
 
