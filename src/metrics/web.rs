@@ -275,8 +275,10 @@ impl Web {
             let value = value.to_str().unwrap_or_default().to_owned();
             headers.push((name.as_str().to_owned(), value));
         }
+        let path = format!("{}{}", self.base, ask.path);
+        let path = if path.is_empty() { "/" } else { &path };
         let carried = Carried {
-            path_and_query: format!("{}{}{mark}{fields}", self.base, ask.path),
+            path_and_query: format!("{path}{mark}{fields}"),
             headers,
             answer_bytes_max: self.limits.answer_bytes_max,
         };

@@ -19,6 +19,8 @@ const LE: &str = "le";
 
 /// Series by what they are called, with a value or a gap for each moment.
 type Worked = BTreeMap<Labels, Vec<Option<f64>>>;
+/// The upper end of a bucket, and what is counted up to it, for each moment.
+type Bucket = (f64, Vec<Option<f64>>);
 
 /// A measure at the moments of a grid; `window_ms` is that of rates. The grid has been looked at already.
 pub(super) fn answer(kept: &Kept, measure: &Measure, window_ms: i64, grid: Grid) -> Result<Answer, Failure> {
@@ -135,7 +137,7 @@ impl Work<'_> {
 
     /// Buckets by their labels, the upper end among these, to quantiles without it.
     fn quantiles(&self, q: f64, buckets: Worked) -> Worked {
-        let mut histograms: BTreeMap<Labels, Vec<(f64, Vec<Option<f64>>)>> = BTreeMap::new();
+        let mut histograms: BTreeMap<Labels, Vec<Bucket>> = BTreeMap::new();
         for (mut labels, counts) in buckets {
             let Some(le) = labels.remove(LE).and_then(|le| number(&le)) else { continue };
             histograms.entry(labels).or_default().push((le, counts));

@@ -221,6 +221,11 @@ async fn what_is_carried_is_asked_and_bounded_in_the_same_way() {
     assert!(carried.path_and_query.starts_with("/base/api?query=xxx"));
     assert!(carried.headers.contains(&("x-scope-orgid".to_owned(), "team-a".to_owned())));
     assert_eq!(carried.answer_bytes_max, 100);
+    let gone = carrier(Err(String::new()), Arc::clone(&seen));
+    let bare = Web::carried(gone, "", &Access::default(), None).unwrap();
+    let page = Ask { path: "", fields: &[], may_post: false, accept: "text/plain" };
+    assert!(bare.ask(&page).await.is_err());
+    assert_eq!(seen.lock().unwrap().pop().unwrap().path_and_query, "/");
     let large = CarriedAnswer { status: 200, bytes: vec![b' '; 101], content_type: String::new() };
     assert_eq!(way(Ok(large)).ask(&asked).await.unwrap_err(), Failure::Large(100));
     let gone = Err("the cluster is gone".to_owned());
