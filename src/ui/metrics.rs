@@ -166,10 +166,10 @@ impl MetricsPage {
             return;
         };
         let standing = metrics.standing().cloned().unwrap_or_default();
-        if let Some(trouble) = &standing.trouble {
+        if standing.trouble.is_some() {
             // The head has said why.
-            let words = format!("{}. Its boards are shown as soon as it answers.", trouble.title);
-            widgets::empty_state(ui, cx.theme, "Nothing to show", &words, None);
+            let words = "Boards are shown as soon as the source answers.";
+            widgets::empty_state(ui, cx.theme, "Nothing to show yet", words, None);
         } else if standing.is_asking || standing.facts.is_none() {
             widgets::waiting(ui, cx, &format!("Asking {} what it knows…", source.name));
         } else {
@@ -187,7 +187,8 @@ impl MetricsPage {
         if facts.names.is_empty() {
             return None;
         }
-        let is_same = |(of, by, _): &(Arc<Board>, Arc<Facts>, Feed)| Arc::ptr_eq(of, board) && Arc::ptr_eq(by, facts);
+        let is_same =
+            |(of, by, _): &(Arc<Board>, Arc<Facts>, Feed)| Arc::ptr_eq(of, board) && Arc::ptr_eq(by, facts);
         if !self.fed.as_ref().is_some_and(is_same) {
             self.fed = Some((Arc::clone(board), Arc::clone(facts), fed(board, &facts.names)));
         }

@@ -11,21 +11,22 @@ use super::panel::{self, Content, PanelView, Shown};
 use super::series::Clock;
 use crate::app::metrics::{Keeping, MetricsCommand};
 use crate::model::RunId;
-use crate::model::run::{Machine, MachineSample};
 use crate::model::metrics::board::PanelPlace;
 use crate::model::metrics::{
     Answer, Ask, Cost, Grid, KeptBoard, Panel, PanelKind, PanelQuery, Point, RunMetrics, Series, Unit,
 };
 use crate::model::number::{self, UNKNOWN};
+use crate::model::run::{Machine, MachineSample};
 use crate::ui::plot::PlotsView;
 use crate::ui::theme::SPACE;
 use crate::ui::{Cx, figures, widgets};
 
 /// Room for a number, in points.
-const CELL: f32 = 118.0;
+const CELL: f32 = 140.0;
 /// The least room for names, in points.
 const NAME_MIN: f32 = 170.0;
-const ROW: f32 = 24.0;
+/// Height of a row of costs, in points.
+pub(in crate::ui) const ROW: f32 = 24.0;
 /// The panels of the machine among those of boards.
 const MACHINE: usize = usize::MAX;
 /// Why a cost is a dash.
@@ -105,8 +106,8 @@ pub fn kept(
     view.follow(metrics.run);
     let theme = cx.theme;
     let mut told = vec![format!("From {}", metrics.source)];
-    told.extend(metrics.scrape_ms.map(|every| format!("read every {}", number::millis(every as f64))));
-    told.push(format!("one value each {}", number::millis(metrics.grid.step_ms as f64)));
+    told.extend(metrics.scrape_ms.map(|every| format!("reads every {}", step_words(every))));
+    told.push(format!("a value every {}", step_words(metrics.grid.step_ms.unsigned_abs())));
     told.push(format!("taken {}", widgets::when(metrics.taken)));
     ui.add(Label::new(RichText::new(told.join(" · ")).small().color(theme.text_muted)).wrap());
     let remarks: Vec<&str> = metrics.remarks.iter().map(String::as_str).collect();
@@ -123,6 +124,11 @@ pub fn kept(
         ui.add_space(SPACE[0]);
         board_ui(cx, ui, view, plots, (at, board), (metrics, clock, x_full));
     }
+}
+
+/// `15 s`, or with parts of a second where there are any.
+fn step_words(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { super::length_words(ms / 1000) } else { number::millis(ms as f64) }
 }
 
 fn board_ui(
@@ -161,7 +167,10 @@ pub fn keeping(cx: &mut Cx<'_>, ui: &mut Ui, run: RunId) {
     match keeping {
         Keeping::Waiting(until) => {
             ui.horizontal(|ui| {
-                let words = format!("Metrics are read at {}: the source has to have read them first", widgets::time(until));
+                let words = format!(
+                    "Metrics are read at {}: the source has to have read them first",
+                    widgets::time(until)
+                );
                 ui.label(RichText::new(words).color(cx.theme.text_muted));
                 if ui.button("Do not wait").clicked() {
                     cx.metrics(MetricsCommand::StopKeeping(run));
@@ -202,7 +211,10 @@ pub fn machine(
         (
             "Memory",
             Unit::Bytes,
-            [("whole machine", |of| of.memory_used_bytes as f64), ("Meshbench", |of| of.own_memory_bytes as f64)],
+            [
+                ("whole machine", |of| of.memory_used_bytes as f64),
+                ("Meshbench", |of| of.own_memory_bytes as f64),
+            ],
         ),
         (
             "Network, loopback included",
@@ -214,7 +226,8 @@ pub fn machine(
     let ms = |seconds: f64| (seconds * 1e3).round() as i64;
     let grid = Grid { from_ms: ms(x_full.0), to_ms: ms(x_full.1), step_ms: ms(step_s).max(1) };
     let series = |(name, of): (&str, Of)| {
-        let point = |sample: &MachineSample| Point { at_ms: ms(sample.start_s + sample.length_s), value: of(sample) };
+        let point =
+            |sample: &MachineSample| Point { at_ms: ms(sample.start_s + sample.length_s), value: of(sample) };
         let labels = [("of".to_owned(), name.to_owned())].into();
         Series { labels, points: machine.samples.iter().map(point).collect() }
     };
