@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::metrics::promql;
 use crate::model::cluster::{Consent, Trouble};
 use crate::model::metrics::board::{Chosen, PanelPlace};
 use crate::model::metrics::feed::{self, Feed};
@@ -446,50 +447,36 @@ impl Offer {
 ///
 /// In a sentence, with the place where it can be known.
 pub fn check_promql(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("Write a query first".to_owned());
-    }
-    let mut open = Vec::new();
-    let mut quote = None;
-    for (at, sign) in text.chars().enumerate() {
-        match (quote, sign) {
-            (Some(mark), _) if mark == sign => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'' | '`') => quote = Some(sign),
-            (None, '(' | '[' | '{') => open.push(sign),
-            (None, ')' | ']' | '}') => {
-                let wanted = match sign {
-                    ')' => '(',
-                    ']' => '[',
-                    _ => '{',
-                };
-                if open.pop() != Some(wanted) {
-                    return Err(format!("“{sign}” at character {} closes nothing", at + 1));
-                }
-            }
-            _ => {}
-        }
-    }
-    match (quote, open.pop()) {
-        (Some(mark), _) => Err(format!("A text that begins with {mark} does not end")),
-        (None, Some(sign)) => Err(format!("“{sign}” is not closed")),
-        (None, None) => Ok(()),
-    }
+    promql::check(text).map_err(|mistake| match mistake.at {
+        Some(at) => format!("{} (character {})", mistake.words, characters(text, at) + 1),
+        None => mistake.words,
+    })
 }
 
-/// What the word before the cursor (in characters) may become.
+/// How a query may go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The characters of the query that a word takes the place of.
+    pub replaces: std::ops::Range<usize>,
+    /// The words, best first, at most [`COMPLETIONS_MAX`].
+    pub words: Vec<String>,
+}
+
+/// What may stand at the cursor, which is a number of characters.
 #[must_use]
-pub fn complete(text: &str, cursor: usize, facts: &Facts) -> Vec<String> {
-    let before: String = text.chars().take(cursor).collect();
-    let start = before
-        .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
-    let word = &before[start..];
-    if word.is_empty() {
-        return Vec::new();
-    }
-    let begins = facts.names.range(word.to_owned()..).take_while(|name| name.starts_with(word));
-    begins.filter(|name| *name != word).take(COMPLETIONS_MAX).cloned().collect()
+pub fn complete(text: &str, cursor: usize, facts: &Facts, variables: &[String]) -> Completion {
+    let at = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
+    let known = promql::Known { names: &facts.names, labels: &facts.labels, variables };
+    let mut found = promql::complete(text, at, known);
+    found.words.retain(|word| text.get(found.replaces.clone()) != Some(word.as_str()));
+    found.words.truncate(COMPLETIONS_MAX);
+    let std::ops::Range { start, end } = found.replaces;
+    Completion { replaces: characters(text, start)..characters(text, end), words: found.words }
+}
+
+/// How many characters are before a byte.
+fn characters(text: &str, at: usize) -> usize {
+    text.char_indices().take_while(|(byte, _)| *byte < at).count()
 }
 
 #[cfg(test)]
@@ -507,9 +494,12 @@ mod tests {
     #[test]
     fn a_word_is_completed_from_the_names_that_there_are() {
         let names: BTreeSet<String> = ["up", "upper", "down"].map(str::to_owned).into();
-        let facts = Facts { names: Arc::new(names), ..Facts::default() };
-        assert_eq!(complete("sum(up", 6, &facts), ["upper"]);
-        assert_eq!(complete("sum(d) + up", 5, &facts), ["down"]);
-        assert!(complete("sum(", 4, &facts).is_empty());
+        let labels = Arc::new(vec!["pod".to_owned(), "job".to_owned()]);
+        let facts = Facts { names: Arc::new(names), labels, ..Facts::default() };
+        let words = |text: &str, cursor| complete(text, cursor, &facts, &[]);
+        assert_eq!(words("sum(up", 6), Completion { replaces: 4..6, words: vec!["upper".to_owned()] });
+        assert_eq!(words("“ü” + upp", 9).replaces, 6..9, "characters, not bytes");
+        assert!(words("sum(dow) + up", 7).words.contains(&"down".to_owned()));
+        assert!(words("up{po", 5).words.contains(&"pod".to_owned()));
     }
 }

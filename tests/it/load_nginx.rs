@@ -57,6 +57,11 @@ impl Nginx {
         Self::listening("ssl", 37)
     }
 
+    /// Serves inside TLS; `locations` may say more of it.
+    pub(crate) fn serving_tls(locations: &str) -> Self {
+        Self::started("ssl", 100_000, "$status", locations)
+    }
+
     /// The certificate to trust.
     pub(crate) fn authority(&self) -> PathBuf {
         self.folder.path().join("cert.pem")

@@ -26,6 +26,7 @@ mod load_sent;
 mod load_truth;
 mod login;
 mod meshery;
+mod metrics;
 mod operations;
 mod peer;
 #[cfg(feature = "gui")]

@@ -190,6 +190,8 @@ pub struct Facts {
     pub scrape_ms: Option<u64>,
     /// Names of the metrics that it has, at most [`NAMES_MAX`].
     pub names: Arc<BTreeSet<String>>,
+    /// Names of the labels that its series have; empty where that was not said.
+    pub labels: Arc<Vec<String>>,
     /// Data sources of a Grafana that speak Prometheus: uid and name, the default one first.
     pub data_sources: Vec<(String, String)>,
     /// Boards of a Grafana: uid and title.

@@ -1,5 +1,7 @@
 //! Boards and panels of a person's own: title, kind, unit, queries; and the list of boards of a Grafana.
 
+use std::ops::Range;
+
 use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::{ComboBox, Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
 use uuid::Uuid;
@@ -383,17 +385,25 @@ fn completions(
     shown: eframe::egui::text_edit::TextEditOutput,
 ) {
     let (Some(cursor), Some(facts)) = (cursor, cx.state.metrics.facts()) else { return };
-    let found = complete(text, cursor, facts);
-    if found.is_empty() {
+    let variables: Vec<String> = cx
+        .state
+        .metrics
+        .shown
+        .iter()
+        .flat_map(|shown| &shown.board.variables)
+        .map(|it| it.name.clone())
+        .collect();
+    let found = complete(text, cursor, facts, &variables);
+    if found.words.is_empty() {
         return;
     }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = eframe::egui::vec2(SPACE[0], SPACE[0]);
-        for word in found {
+        for word in found.words {
             let button = ui.small_button(&word);
             name(ui, button.id, &format!("Complete as {word}"));
             if button.clicked() {
-                let end = completed(text, cursor, &word);
+                let end = completed(text, found.replaces.clone(), &word);
                 let mut state = shown.state.clone();
                 state.cursor.set_char_range(Some(CCursorRange::one(CCursor::new(end))));
                 state.store(ui.ctx(), shown.response.response.id);
@@ -403,15 +413,11 @@ fn completions(
     });
 }
 
-/// Puts a word in place of the one before the cursor; where the cursor is then, in characters.
-fn completed(text: &mut String, cursor: usize, word: &str) -> usize {
+/// Puts a word in the place of some characters; where the cursor is then, in characters.
+fn completed(text: &mut String, replaces: Range<usize>, word: &str) -> usize {
     let signs: Vec<char> = text.chars().collect();
-    let cursor = cursor.min(signs.len());
-    let is_part = |sign: &char| sign.is_ascii_alphanumeric() || *sign == '_' || *sign == ':';
-    let begin = cursor - signs[..cursor].iter().rev().take_while(|sign| is_part(sign)).count();
-    let end = cursor + signs[cursor..].iter().take_while(|sign| is_part(sign)).count();
-    *text =
-        signs[..begin].iter().chain(word.chars().collect::<Vec<_>>().iter()).chain(&signs[end..]).collect();
+    let (begin, end) = (replaces.start.min(signs.len()), replaces.end.min(signs.len()));
+    *text = signs[..begin].iter().copied().chain(word.chars()).chain(signs[end..].iter().copied()).collect();
     begin + word.chars().count()
 }
 
@@ -470,7 +476,7 @@ mod tests {
     #[test]
     fn a_completion_takes_the_place_of_the_word_at_the_cursor() {
         let mut text = "sum(rate(envoy_cl[1m]))".to_owned();
-        let end = completed(&mut text, 17, "envoy_cluster_upstream_rq_total");
+        let end = completed(&mut text, 9..17, "envoy_cluster_upstream_rq_total");
         assert_eq!(text, "sum(rate(envoy_cluster_upstream_rq_total[1m]))");
         assert_eq!(end, 40);
     }

@@ -28,6 +28,8 @@ use super::words;
 const CARRIED_MAX: Duration = Duration::from_secs(30);
 /// The metrics API is asked this often: what it tells is no fresher.
 const USAGE_EVERY: Duration = Duration::from_secs(5);
+/// Labels of what was there in this time are told, in milliseconds: an hour.
+const LABELS_SINCE_MS: i64 = 3_600_000;
 /// The first reading is looked for so often, and so many times at the most.
 const FIRST_LOOK_EVERY: Duration = Duration::from_millis(50);
 const FIRST_LOOKS_MAX: usize = 100;
@@ -102,11 +104,16 @@ impl Reader {
 
     /// What it says of itself.
     pub(super) async fn facts(&self) -> Result<Facts, Trouble> {
-        match &self.kind {
-            Kind::Server(server) => server.facts().await,
-            Kind::Grafana { grafana, data_source, .. } => grafana.facts(data_source.as_deref()).await,
-            Kind::Direct(direct) => Ok(first_facts(direct).await),
-        }
+        let facts = match &self.kind {
+            Kind::Server(server) => server.facts().await?,
+            Kind::Grafana { grafana, data_source, .. } => grafana.facts(data_source.as_deref()).await?,
+            Kind::Direct(direct) => first_facts(direct).await,
+        };
+        let now_ms = jiff::Timestamp::now().as_millisecond() + facts.clock_ahead_ms.unwrap_or(0);
+        let grid = Grid { from_ms: now_ms - LABELS_SINCE_MS, to_ms: now_ms, step_ms: LABELS_SINCE_MS };
+        // Only helps to write queries: a source that does not tell them is no worse for it.
+        let labels = self.values("label_names()", "", grid).await.unwrap_or_default();
+        Ok(Facts { labels: Arc::new(labels), ..facts })
     }
 
     /// What it answers over some moments.
