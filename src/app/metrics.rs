@@ -433,10 +433,11 @@ impl Offer {
         missing.filter_map(panel).map(|panel| panel.hint.as_str()).filter(|hint| !hint.is_empty()).collect()
     }
 
-    /// Whether the source fills any of its panels, or nobody knows.
+    /// Whether the source fills more than half of its panels, or nobody knows: what all meshes have in common (the
+    /// processors and memory of pods) fills a few panels of every board.
     #[must_use]
     pub fn is_fed(&self) -> bool {
-        self.fed.as_ref().is_none_or(|fed| fed.fed() > 0 || fed.panels == 0)
+        self.fed.as_ref().is_none_or(|fed| 2 * fed.fed() > fed.panels || fed.panels == 0)
     }
 }
 

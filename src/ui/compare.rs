@@ -105,7 +105,8 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>
     head(cx, ui, view, runs);
     let room = ui.available_height();
     widgets::scrolling(ui, "compare", room, |ui| {
-        let below = HEAD_HEIGHT + runs.len() as f32 * ROW_HEIGHT + NOTE_HEIGHT + SPACE[3];
+        let below =
+            costs_height(runs) + HEAD_HEIGHT + runs.len() as f32 * ROW_HEIGHT + NOTE_HEIGHT + SPACE[3];
         let height = (room - below).max(CURVE_HEIGHT_MIN);
         overlay(cx, ui, view, runs, height);
         ui.add_space(SPACE[2]);
@@ -115,6 +116,13 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut CompareView, runs: &[Arc<Run>
         widgets::caption(ui, cx.theme, note);
         costs(cx, ui, view, runs);
     });
+}
+
+/// Of the table of costs, in points.
+fn costs_height(runs: &[Arc<Run>]) -> f32 {
+    let metrics = runs.iter().filter_map(|run| run.metrics.as_deref());
+    let rows: usize = metrics.map(|metrics| metrics.costs.len()).sum();
+    if rows == 0 { 0.0 } else { SPACE[3] + 2.0 * HEAD_HEIGHT + rows as f32 * kept::ROW + SPACE[2] }
 }
 
 /// What the runs cost, of those with which metrics were kept.

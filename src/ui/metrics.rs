@@ -166,10 +166,10 @@ impl MetricsPage {
             return;
         };
         let standing = metrics.standing().cloned().unwrap_or_default();
-        if let Some(trouble) = &standing.trouble {
+        if standing.trouble.is_some() {
             // The head has said why.
-            let words = format!("{}. Its boards are shown as soon as it answers.", trouble.title);
-            widgets::empty_state(ui, cx.theme, "Nothing to show", &words, None);
+            let words = "Boards are shown as soon as the source answers.";
+            widgets::empty_state(ui, cx.theme, "Nothing to show yet", words, None);
         } else if standing.is_asking || standing.facts.is_none() {
             widgets::waiting(ui, cx, &format!("Asking {} what it knows…", source.name));
         } else {

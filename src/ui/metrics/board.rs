@@ -25,6 +25,8 @@ const UNIT: f32 = 32.0;
 const HEIGHTS: (u16, u16) = (3, 24);
 /// Between panels, in points.
 const GAP: f32 = SPACE[4];
+/// How far the label at the end of an axis reaches past it, in points.
+const LABEL_REACH: f32 = 20.0;
 /// Of the heading of a row, in points.
 const ROW_HEAD: f32 = 30.0;
 /// From this width on all columns are used, in points.
@@ -32,7 +34,7 @@ const WIDE: f32 = 900.0;
 /// From this width on panels stand beside one another, in points.
 const NARROW: f32 = 560.0;
 /// Room at the right for the bar of a board that is longer than the window, in points.
-const GUTTER: f32 = 14.0;
+const GUTTER: f32 = 20.0;
 
 /// What a person has made of the board on show.
 #[derive(Debug, Default)]
@@ -158,7 +160,7 @@ impl BoardView {
         for (number, row) in shown.board.rows.iter().enumerate() {
             if !row.title.is_empty() {
                 let is_folded = self.folded.get(&number).copied().unwrap_or(row.is_folded);
-                if heading(cx, ui, number, &row.title, is_folded.then_some(row.panels.len())) {
+                if heading(cx, ui, &row.title, is_folded.then_some(row.panels.len())) {
                     self.folded.insert(number, !is_folded);
                 }
                 if is_folded {
@@ -229,7 +231,7 @@ fn imported(cx: &Cx<'_>, ui: &mut Ui, board: &Board) {
 }
 
 /// The heading of a row; whether it was clicked. `hidden` are the panels of a folded one.
-fn heading(cx: &Cx<'_>, ui: &mut Ui, number: usize, title: &str, hidden: Option<usize>) -> bool {
+fn heading(cx: &Cx<'_>, ui: &mut Ui, title: &str, hidden: Option<usize>) -> bool {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEAD), Sense::click());
     let state = if hidden.is_some() { "folded" } else { "unfolded" };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Row {title}, {state}")));
@@ -254,7 +256,6 @@ fn heading(cx: &Cx<'_>, ui: &mut Ui, number: usize, title: &str, hidden: Option<
         let after = drawn.right_center() + vec2(SPACE[1], 0.0);
         panel::cut(ui, after, rect.right() - after.x, &words, cx.theme.text_muted, SIZE_SMALL);
     }
-    let _ = number;
     response.clicked()
 }
 
@@ -274,7 +275,8 @@ pub(super) fn flow(ui: &mut Ui, panels: &[Panel], draw: &mut impl FnMut(&mut Ui,
                 continue;
             }
             let mut child = ui.new_child(UiBuilder::new().id_salt(("panel", at)).max_rect(place));
-            let clip = place.expand(2.0).intersect(ui.clip_rect());
+            // The last label of an axis reaches into the gap.
+            let clip = place.expand2(vec2(LABEL_REACH, 2.0)).intersect(ui.clip_rect());
             child.set_clip_rect(clip);
             draw(&mut child, at, &panels[at]);
         }

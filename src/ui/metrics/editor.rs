@@ -344,6 +344,7 @@ impl PanelDraft {
                     .id_salt(("query", at))
                     .hint_text("sum by (pod) (rate(…[$__rate_interval]))")
                     .desired_rows(3)
+                    .margin(eframe::egui::Margin::symmetric(8, 6))
                     .desired_width(f32::INFINITY)
                     .font(TextStyle::Monospace);
                 edit.show(ui)

@@ -199,7 +199,7 @@ fn gauge(
     let words = format!("{title}: {value} on a scale from {low} to {high}{meaning}");
     let response = spoken(ui, rect, ("gauge", at), &words);
     let foot = if name.is_empty() { 0.0 } else { 18.0 };
-    let radius = ((rect.width() - 24.0) / 2.0).min((rect.height() - foot - 8.0) / 1.75).clamp(18.0, 120.0);
+    let radius = ((rect.width() - 24.0) / 2.0).min((rect.height() - foot - 8.0) / 1.75).clamp(18.0, 84.0);
     let center = pos2(rect.center().x, rect.top() + radius + 4.0);
     let thick = (radius * 0.16).clamp(5.0, 14.0);
     arc(ui, center, radius - thick / 2.0, (0.0, 1.0), Stroke::new(thick, theme.tint(theme.text, 0.12)));
@@ -270,7 +270,7 @@ pub(super) fn bars(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared
     let width = ui.available_width();
     let name_width = (width * 0.34).clamp(60.0, 220.0);
     ScrollArea::vertical().id_salt(("bars", it.id())).auto_shrink(false).show(ui, |ui| {
-        for (at, line) in prepared.lines.iter().enumerate() {
+        for line in &prepared.lines {
             let (rect, response) = ui.allocate_exact_size(vec2(width, BAR_ROW), Sense::hover());
             let value = written(it, line.reduced);
             let (sign, meaning) = grade(theme, it, line.reduced);
@@ -302,7 +302,6 @@ pub(super) fn bars(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared
                 let bar = Rect::from_min_max(track.min, pos2(end, track.bottom()));
                 ui.painter().rect_filled(bar, CornerRadius::same(2), ink(theme, it, Some(value)));
             }
-            let _ = at;
             response.on_hover_text(words);
         }
         left_out(cx, ui, prepared);
@@ -338,12 +337,20 @@ pub(super) fn table(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepare
     sort(&mut entries, view.sorted);
     let texts = heads.len() - queries.len();
     let room = ui.available_width() - SPACE[1] - queries.len() as f32 * TABLE_CELL;
-    let text_width = (room / texts as f32).max(64.0);
-    let width = text_width * texts as f32 + queries.len() as f32 * TABLE_CELL;
+    let widths = text_widths(&heads[..texts], &entries, room);
+    let starts: Vec<f32> = widths
+        .iter()
+        .scan(0.0, |left, width| {
+            *left += width;
+            Some(*left - width)
+        })
+        .collect();
+    let all_texts: f32 = widths.iter().sum();
+    let width = all_texts + queries.len() as f32 * TABLE_CELL;
     let place = |column: usize, top: f32, left: f32| {
         let (start, width) = match column.checked_sub(texts) {
-            None => (column as f32 * text_width, text_width),
-            Some(at) => (texts as f32 * text_width + at as f32 * TABLE_CELL, TABLE_CELL),
+            None => (starts[column], widths[column]),
+            Some(at) => (all_texts + at as f32 * TABLE_CELL, TABLE_CELL),
         };
         Rect::from_min_size(pos2(left + start, top), vec2(width, TABLE_ROW))
     };
@@ -364,6 +371,17 @@ pub(super) fn table(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepare
         }
         left_out(cx, ui, prepared);
     });
+}
+
+/// Room for each column of texts: as its longest text needs, and all of it together.
+fn text_widths(heads: &[String], entries: &[Entry<'_>], room: f32) -> Vec<f32> {
+    let longest = |column: usize| {
+        let texts = entries.iter().map(|entry| entry.texts[column].chars().count());
+        texts.chain([heads[column].chars().count()]).max().unwrap_or_default().clamp(6, 60) as f32
+    };
+    let lengths: Vec<f32> = (0..heads.len()).map(longest).collect();
+    let all: f32 = lengths.iter().sum();
+    lengths.into_iter().map(|length| (room * length / all).max(56.0)).collect()
 }
 
 fn value_head(it: &Shown<'_>, query: usize, of: usize) -> String {

@@ -415,6 +415,7 @@ impl MetricsPage {
             .height(420.0)
             .show_ui(ui, |ui| {
                 ui.set_min_width(340.0);
+                ui.spacing_mut().item_spacing.y = 2.0;
                 let chosen = shown.as_ref().map(|board| &board.id);
                 picked = offers(cx, ui, chosen);
             })
@@ -448,7 +449,11 @@ fn offers(cx: &Cx<'_>, ui: &mut Ui, chosen: Option<&BoardId>) -> Option<BoardId>
     };
     part(ui, "Fed by this source", &mut offers.iter().filter(|offer| !offer.is_own && offer.is_fed()));
     part(ui, "Your own", &mut offers.iter().filter(|offer| offer.is_own));
-    part(ui, "Nothing there for", &mut offers.iter().filter(|offer| !offer.is_own && !offer.is_fed()));
+    part(
+        ui,
+        "Little or nothing there for",
+        &mut offers.iter().filter(|offer| !offer.is_own && !offer.is_fed()),
+    );
     if offers.is_empty() {
         widgets::caption(ui, cx.theme, "There are no boards yet: import one, or make one");
     }

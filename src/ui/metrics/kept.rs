@@ -22,10 +22,11 @@ use crate::ui::theme::SPACE;
 use crate::ui::{Cx, figures, widgets};
 
 /// Room for a number, in points.
-const CELL: f32 = 118.0;
+const CELL: f32 = 140.0;
 /// The least room for names, in points.
 const NAME_MIN: f32 = 170.0;
-const ROW: f32 = 24.0;
+/// Height of a row of costs, in points.
+pub(in crate::ui) const ROW: f32 = 24.0;
 /// The panels of the machine among those of boards.
 const MACHINE: usize = usize::MAX;
 /// Why a cost is a dash.
@@ -105,8 +106,8 @@ pub fn kept(
     view.follow(metrics.run);
     let theme = cx.theme;
     let mut told = vec![format!("From {}", metrics.source)];
-    told.extend(metrics.scrape_ms.map(|every| format!("read every {}", number::millis(every as f64))));
-    told.push(format!("one value each {}", number::millis(metrics.grid.step_ms as f64)));
+    told.extend(metrics.scrape_ms.map(|every| format!("reads every {}", step_words(every))));
+    told.push(format!("a value every {}", step_words(metrics.grid.step_ms.unsigned_abs())));
     told.push(format!("taken {}", widgets::when(metrics.taken)));
     ui.add(Label::new(RichText::new(told.join(" · ")).small().color(theme.text_muted)).wrap());
     let remarks: Vec<&str> = metrics.remarks.iter().map(String::as_str).collect();
@@ -123,6 +124,11 @@ pub fn kept(
         ui.add_space(SPACE[0]);
         board_ui(cx, ui, view, plots, (at, board), (metrics, clock, x_full));
     }
+}
+
+/// `15 s`, or with parts of a second where there are any.
+fn step_words(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { super::length_words(ms / 1000) } else { number::millis(ms as f64) }
 }
 
 fn board_ui(

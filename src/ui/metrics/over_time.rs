@@ -19,12 +19,14 @@ use crate::ui::theme::{SIZE_SMALL, SPACE};
 const READ_MAX: usize = 12;
 /// The most lines that a text summary names.
 const TOLD_MAX: usize = 8;
+/// Room for half of the uppermost label, in points.
+const TOP: f32 = 6.0;
 /// The least height of a plot, in points.
 const PLOT_MIN: f32 = 72.0;
 /// The largest part of a panel that its legend takes.
 const LEGEND_SHARE: f32 = 0.42;
 /// Room for a number of a legend, in points.
-const CELL: f32 = 62.0;
+const CELL: f32 = 58.0;
 /// Thickness of lines, in points.
 const WIDTH: f32 = 1.6;
 const LEGEND: [&str; 4] = ["Last", "Min", "Mean", "Max"];
@@ -38,6 +40,7 @@ pub(super) fn lines(
     view: &mut PanelView,
     plots: &mut PlotsView,
 ) -> Option<Wish> {
+    ui.add_space(TOP);
     let room = ui.available_size();
     let legend_height = legend_height(room.y, prepared);
     // A line that is hidden in one panel is shown in others of the same name.
@@ -131,8 +134,8 @@ fn legend_height(room: f32, prepared: &Prepared) -> f32 {
 fn legend(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared, plots: &mut PlotsView, height: f32) {
     let width = ui.available_width();
     let columns: &[usize] = match width {
-        ..300.0 => &[0],
-        300.0..380.0 => &[0, 3],
+        ..260.0 => &[0],
+        260.0..340.0 => &[0, 3],
         _ => &[0, 1, 2, 3],
     };
     let heads: Vec<&str> = columns.iter().map(|at| LEGEND[*at]).collect();
@@ -158,16 +161,17 @@ fn legend(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared, plots: 
         .collect();
     ui.add_space(SPACE[0]);
     table::head(ui, cx.theme, fit, &heads);
-    let room = height - SPACE[0] - ROW_HEIGHT;
+    let last = if prepared.left_out > 0 { ROW_HEIGHT } else { 0.0 };
+    let room = height - SPACE[0] - ROW_HEIGHT - last;
     ScrollArea::vertical().id_salt(("legend", it.id())).max_height(room).auto_shrink([false, true]).show(
         ui,
         |ui| {
             table::body(ui, cx.theme, plots, fit, &heads, &rows);
-            if prepared.left_out > 0 {
-                more(cx, ui, prepared.left_out);
-            }
         },
     );
+    if prepared.left_out > 0 {
+        more(cx, ui, prepared.left_out);
+    }
 }
 
 fn more(cx: &Cx<'_>, ui: &mut Ui, left_out: usize) {
@@ -229,15 +233,17 @@ pub(super) fn heat(
     plots: &mut PlotsView,
 ) -> Option<Wish> {
     let theme = cx.theme;
-    let map = series::heat_map(&prepared.lines);
-    let range = map.as_ref().and_then(HeatMap::range_ms).unwrap_or((1.0, 10.0));
+    ui.add_space(TOP);
+    let heat = series::heat_map(&prepared.lines);
+    let map = heat.as_ref().map(|heat| &heat.map);
+    let range = map.and_then(HeatMap::range_ms).unwrap_or((1.0, 10.0));
     let id = it.id();
     let colors = (theme.background, theme.series[0]);
     let empty = match map {
         Some(_) => "Nothing was counted",
         None => "No buckets: the query keeps no label “le”",
     };
-    let told = match map.as_ref().and_then(|map| map.fullest_ms()) {
+    let told = match map.and_then(HeatMap::fullest_ms) {
         Some((low, high)) => format!("most between {} and {}", it.write(low), it.write(high)),
         None => "nothing was counted".to_owned(),
     };
@@ -250,19 +256,19 @@ pub(super) fn heat(
         x_labels: true,
         y: Axis::Of(&it.panel.unit, Scale::Log),
         y_full: Scale::Log.bounds(range.0, range.1),
-        layers: map.as_ref().map(|map| Layer::Heat { name: "buckets", map, colors }).into_iter().collect(),
+        layers: map.map(|map| Layer::Heat { name: "buckets", map, colors }).into_iter().collect(),
         empty,
     };
     let drawn = chart.show(ui, theme, plots);
-    if let (Some(x), Some((_, y)), Some(map)) = (plots.crosshair(), drawn.pointer, &map) {
+    if let (Some(x), Some((_, y)), Some(heat)) = (plots.crosshair(), drawn.pointer, &heat) {
         readout(ui, &drawn, |ui| {
-            let lines = match map.cell(x, y) {
+            let lines = match heat.map.cell(x, y) {
                 None => vec![(None, "Nothing is known of this moment", String::new())],
                 Some((low, high, count, all)) => vec![
                     (None, "from", it.write(low)),
                     (None, "to", it.write(high)),
-                    (None, "in this bucket", number::significant(series::of_bucket(count))),
-                    (None, "in all", number::significant(series::of_bucket(all))),
+                    (None, "in this bucket", number::significant(heat.count(count))),
+                    (None, "in all", number::significant(heat.count(all))),
                 ],
             };
             readout_lines(ui, theme, &it.clock.words(x), &lines);

@@ -99,7 +99,9 @@ pub(super) fn ui(
     }
     let answers = match &it.content {
         Content::Asking => {
-            centred(ui, |ui| widgets::waiting(ui, cx, "Asking…"));
+            let room = ui.available_rect_before_wrap();
+            let place = Rect::from_center_size(room.center(), vec2(96.0, 28.0));
+            widgets::waiting(&mut ui.new_child(UiBuilder::new().max_rect(place)), cx, "Asking…");
             return wish;
         }
         Content::Nothing => {
@@ -307,11 +309,11 @@ fn unsupported(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, name: &str) -> Option<W
     None
 }
 
-/// The colour of a line: those of runs, and paler ones when these are used up.
+/// The colour of a line: those of runs, and ones nearer to the text’s when these are used up.
 pub(super) fn color(theme: &Theme, at: usize) -> Color32 {
     let colors = &theme.series;
     let round = (at / colors.len()).min(3) as f32;
-    colors[at % colors.len()].lerp_to_gamma(theme.background, 0.22 * round)
+    colors[at % colors.len()].lerp_to_gamma(theme.text, 0.24 * round)
 }
 
 /// Words in the middle of a place.

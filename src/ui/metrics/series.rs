@@ -14,8 +14,8 @@ use crate::ui::plot::lines::thinned;
 const COLUMNS_MAX: usize = 1500;
 /// Points that are further apart than so many steps have a gap between them.
 const GAP_STEPS: f64 = 1.5;
-/// Rates of buckets are made whole by this, so that small ones count.
-const BUCKET_PARTS: f64 = 1000.0;
+/// The fullest bucket of a map holds so many parts: a map counts whole things, and buckets hold rates.
+const PARTS_MAX: f64 = 256.0;
 /// The label that holds the upper edge of a bucket.
 const EDGE: &str = "le";
 
@@ -155,9 +155,11 @@ pub(super) fn prepare(
 
 fn line(panel: &Panel, query: usize, series: &Series, grid: Option<Grid>, clock: Clock) -> Line {
     let asked = &panel.queries[query];
-    let has_name = !series.labels.is_empty() || !(asked.legend.is_empty() || asked.legend == "__auto");
-    let name = match has_name {
-        true => legend(&asked.legend, series),
+    // A series without labels of which the legend says nothing is the panel's own.
+    let told = legend(&asked.legend, series);
+    let is_told = !series.labels.is_empty() || told != series.words();
+    let name = match is_told {
+        true => told,
         false if panel.queries.len() > 1 => asked.name.clone(),
         false => panel.title.clone(),
     };
@@ -225,8 +227,22 @@ pub(super) fn stacked<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<Vec<(f64
         .collect()
 }
 
+/// Buckets over time.
+pub(super) struct Heat {
+    pub(super) map: HeatMap,
+    /// What one part of a count stands for.
+    part: f64,
+}
+
+impl Heat {
+    /// What a count of the map stands for.
+    pub(super) fn count(&self, parts: u64) -> f64 {
+        parts as f64 * self.part
+    }
+}
+
 /// Buckets by their upper edges over time, as a map to draw; none where there are no buckets.
-pub(super) fn heat_map(lines: &[Line]) -> Option<HeatMap> {
+pub(super) fn heat_map(lines: &[Line]) -> Option<Heat> {
     let mut by_edge: BTreeMap<u64, (f64, BTreeMap<i64, f64>)> = BTreeMap::new();
     for line in lines {
         let edge = match line.labels.get(EDGE)?.as_str() {
@@ -245,28 +261,29 @@ pub(super) fn heat_map(lines: &[Line]) -> Option<HeatMap> {
     edges_ms.extend(by_edge.values().map(|(edge, _)| if edge.is_finite() { *edge } else { last * 2.0 }));
     let step_ms = lines.iter().map(|line| line.gap / GAP_STEPS * 1e3).find(|step| step.is_finite());
     let moments: BTreeSet<i64> = by_edge.values().flat_map(|(_, of)| of.keys().copied()).collect();
-    let columns: Vec<HeatColumn> = moments
+    let columns: Vec<(i64, Vec<f64>)> = moments
         .into_iter()
         .map(|at| {
             let mut below = 0.0;
             let counts = by_edge.values().map(|(_, of)| {
                 let all = of.get(&at).copied().unwrap_or(below).max(below);
-                let count = ((all - below) * BUCKET_PARTS).round() as u64;
-                below = all;
-                count
+                all - std::mem::replace(&mut below, all)
             });
-            let counts = counts.collect();
-            let end_s = at as f64 / 1e3;
-            HeatColumn { start_s: end_s - step_ms.unwrap_or(1e3) / 1e3, end_s, counts }
+            (at, counts.collect())
         })
         .collect();
+    let fullest = columns.iter().flat_map(|(_, counts)| counts).copied().fold(0.0, f64::max);
+    let part = if fullest > 0.0 { fullest / PARTS_MAX } else { 1.0 };
+    let length_s = step_ms.unwrap_or(1e3) / 1e3;
+    let column = |(at, counts): (i64, Vec<f64>)| {
+        let end_s = at as f64 / 1e3;
+        // What holds anything is seen.
+        let counts = counts.into_iter().map(|count| (count / part).ceil() as u64).collect();
+        HeatColumn { start_s: end_s - length_s, end_s, counts }
+    };
+    let columns: Vec<HeatColumn> = columns.into_iter().map(column).collect();
     let most = columns.iter().flat_map(|column| &column.counts).copied().max().unwrap_or_default();
-    Some(HeatMap { columns, edges_ms, most })
-}
-
-/// What a count of [`heat_map`] stands for.
-pub(super) fn of_bucket(count: u64) -> f64 {
-    count as f64 / BUCKET_PARTS
+    Some(Heat { map: HeatMap { columns, edges_ms, most }, part })
 }
 
 /// Lines as a table to paste elsewhere: a row for each place of the axis, a column for each line.
@@ -382,11 +399,11 @@ mod tests {
             series(&[("le", "0.5")], &[4.0, 4.0]),
         ];
         let prepared = prepare(&panel(PanelKind::Heatmap, ""), &answer(buckets), Some(GRID), Clock::Since(0));
-        let map = heat_map(&prepared.lines).unwrap();
-        assert_eq!(map.edges_ms, [0.05, 0.1, 0.5, 1.0]);
-        assert_eq!(map.columns[0].counts, [1000, 3000, 1000]);
-        assert_eq!(map.columns[1].counts, [1000, 3000, 0]);
-        assert_eq!(map.most, 3000);
+        let heat = heat_map(&prepared.lines).unwrap();
+        assert_eq!(heat.map.edges_ms, [0.05, 0.1, 0.5, 1.0]);
+        assert_eq!(heat.map.columns[0].counts, [86, 256, 86]);
+        assert_eq!(heat.map.columns[1].counts, [86, 256, 0]);
+        assert!((heat.count(heat.map.most) - 3.0).abs() < 1e-9);
         let no_edges =
             prepare(&panel(PanelKind::Heatmap, ""), &answer(vec![series(&[], &[1.0])]), None, Clock::Moments);
         assert!(heat_map(&no_edges.lines).is_none());
