@@ -6,6 +6,7 @@ mod adapters;
 mod clusters;
 mod history;
 mod methods;
+mod mirror;
 mod notice;
 mod passing;
 mod plan;
@@ -59,8 +60,7 @@ impl State {
             Command::ExportRuns(ids, format) => self.export_runs(ids, format),
             Command::ExportRunsTo(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
             Command::Publish(command) => self.publish_command(command),
-            Command::PickMirror => vec![Job::PickMirror],
-            Command::Mirror(folder) => vec![Job::Mirror(folder)],
+            Command::Mirror(command) => self.mirror_command(command),
             Command::SavePlan(id, plan) => self.save_plan(id, plan, fresh),
             Command::DuplicatePlan(id) => self.duplicate_plan(id, fresh),
             Command::DeletePlan(id) => vec![Job::DeletePlan(id)],
@@ -91,7 +91,7 @@ impl State {
 
     /// Takes in what happened outside.
     pub fn event(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
-        let is_shared = self.sharing.is_on() && event.changes_records();
+        let is_shared = (self.sharing.is_on() || self.is_mirroring) && event.changes_records();
         let mut jobs = self.happened(event, fresh);
         if is_shared {
             jobs.push(Job::Sharing(SharingJob::Changed));
@@ -123,8 +123,7 @@ impl State {
             Event::Exported { path } => self.exported(&path),
             Event::ExportPlacePicked(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
             Event::Publish(news) => self.publish_news(news),
-            Event::MirrorPicked(folder) => vec![Job::Mirror(folder)],
-            Event::Mirrored(mirrored) => self.mirrored(*mirrored),
+            Event::Mirror(news) => self.mirror_news(news),
             Event::PlanFilePicked(path) => vec![Job::ImportPlan(path)],
             Event::PlanPlacePicked(plan, path) => vec![Job::ExportPlan(plan, path)],
             Event::FilePicked(picked) => self.file_picked(picked),
