@@ -26,6 +26,7 @@ pub mod job;
 pub mod methods;
 pub mod metrics;
 pub mod mirror;
+pub mod mirroring;
 pub mod operations;
 mod place;
 pub mod publish;

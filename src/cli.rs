@@ -96,6 +96,7 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Ask {
         What::Login(options) => account::login(*options, data_dir, &screen),
         What::Logout(options) => account::logout(options, data_dir, &screen),
         What::Whoami(options) => account::whoami(&options, data_dir, &screen),
+        What::Account(what) => account::account(what, data_dir, &screen),
         What::Sync(options) => account::sync(options, data_dir, &screen),
         What::Serve(options) => serve::serve(*options, &screen),
         What::Target(options) => target::serve(&options, &screen),

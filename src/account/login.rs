@@ -211,7 +211,13 @@ async fn enter_code(
     let client = oauth(provider)
         .set_device_authorization_url(DeviceAuthorizationUrl::from_url(device))
         .set_token_uri(token);
-    let mut request = client.exchange_device_code().add_scopes(scopes.into_iter().map(Scope::new));
+    // Keycloak wants of a device too what it wants of a client; others pass over what they do not know (RFC 6749, 3.1).
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let mut request = client
+        .exchange_device_code()
+        .add_scopes(scopes.into_iter().map(Scope::new))
+        .add_extra_param("code_challenge", challenge.as_str().to_owned())
+        .add_extra_param("code_challenge_method", "S256");
     if let Some(audience) = audience {
         request = request.add_extra_param("resource", audience.to_owned());
     }
@@ -228,6 +234,7 @@ async fn enter_code(
         until,
     });
     let mut request = client.exchange_device_access_token(&details);
+    request = request.add_extra_param("code_verifier", verifier.secret().clone());
     if let Some(audience) = audience {
         request = request.add_extra_param("resource", audience.to_owned());
     }

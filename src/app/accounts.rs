@@ -19,6 +19,8 @@ pub struct Accounts {
     pub trouble: Option<String>,
     /// How logins stand, as far as it was asked.
     pub standing: BTreeMap<Uuid, LoginStanding>,
+    /// The account that is being deleted at its server.
+    pub deleting: Option<Uuid>,
 }
 
 /// A login that is going on.
@@ -30,6 +32,44 @@ pub struct Login {
     pub place: Place,
     /// What the person has to do; none while the provider is asked.
     pub step: Option<LoginStep>,
+}
+
+/// An account that a person wants deleted at its server, and what they are told first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Which.
+    pub account: Uuid,
+    /// Whose.
+    pub name: String,
+    /// The server's address.
+    pub server: String,
+    /// The server's host: what is to be typed before it is done.
+    pub host: String,
+}
+
+impl Deletion {
+    /// Of an account at a Meshbench server; none of any other.
+    #[must_use]
+    pub fn of(book: &AccountBook, id: Uuid) -> Option<Self> {
+        let account = book.account(id)?;
+        let server = book.provider(account.provider)?.server.clone()?;
+        let host = url::Url::parse(&server).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let host = host.unwrap_or_else(|| server.clone());
+        Some(Self { account: id, name: account.name.clone(), server, host })
+    }
+
+    /// What is deleted, and what stays.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { name, server, .. } = self;
+        format!(
+            "What {server} keeps of {name} is deleted there, at once and for good: the personal space with its runs, plans, \
+             notes and labels, and what was sent to team spaces, for colleagues too.\n\n\
+             History on this machine stays. Sync with this server is switched off here, and you are logged out. Your other \
+             machines keep what they have and send nothing more. The login itself is not the server’s, and stays with whoever \
+             gave it to you."
+        )
+    }
 }
 
 /// Where one logs in.
@@ -74,6 +114,12 @@ pub enum AccountCommand {
     RemoveProvider(Uuid),
     /// Open an address of a login in the browser again.
     OpenPage(String),
+    /// Ask whether an account is to be deleted at its server.
+    AskToDelete(Uuid),
+    /// Leave it as it is.
+    KeepAccount,
+    /// Delete it there, with everything of its person. A person has agreed.
+    Delete(Uuid),
 }
 
 /// Background work about logins.
@@ -104,6 +150,8 @@ pub enum AccountJob {
     ReadProvider(PathBuf),
     /// Open an address in the browser.
     Open(String),
+    /// Delete an account at this server.
+    Delete(Uuid, String),
 }
 
 /// News about logins.
@@ -128,6 +176,8 @@ pub enum AccountNews {
     Failed(u64, String),
     /// A login was ended; what a person should know of that.
     LoggedOut(Account, Option<String>),
+    /// An account was deleted at its server, or why not.
+    Deleted(Uuid, Result<(), String>),
     /// A person picked a provider's file.
     ProviderPicked(PathBuf),
     /// A provider was read from a file.

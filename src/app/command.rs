@@ -9,6 +9,7 @@ use super::accounts::AccountCommand;
 use super::adapters::AdapterCommand;
 use super::clusters::ClusterCommand;
 use super::metrics::MetricsCommand;
+use super::mirroring::MirrorCommand;
 use super::publish::PublishCommand;
 use super::sharing::SharingCommand;
 use super::state::{NoticeId, PlanId, Slot};
@@ -68,10 +69,8 @@ pub enum Command {
     ExportRunsTo(Vec<RunId>, ExportFormat, PathBuf),
     /// About publishing to Meshery.
     Publish(PublishCommand),
-    /// Ask for a folder with the native dialog, then mirror history there.
-    PickMirror,
-    /// Write each run as a file into this folder, and take in runs that are only there.
-    Mirror(PathBuf),
+    /// About folders that history is mirrored to.
+    Mirror(MirrorCommand),
     /// Keep this plan under its name; a saved plan with that id is replaced.
     SavePlan(Option<PlanId>, Box<Plan>),
     /// Keep a copy of a saved plan under a new name.

@@ -17,7 +17,7 @@ use super::clusters::ClusterEvent;
 use super::command::ExportFormat;
 use super::methods::Description;
 use super::metrics::MetricsNews;
-use super::mirror::Mirrored;
+use super::mirroring::MirrorNews;
 use super::publish::PublishNews;
 use super::sharing::SharingNews;
 use super::state::{Phase, Picked, PlanId, SavedPlan};
@@ -94,12 +94,10 @@ pub enum Event {
     },
     /// A person picked a place to save runs to.
     ExportPlacePicked(Vec<RunId>, ExportFormat, PathBuf),
-    /// A person picked a folder to mirror history to.
-    MirrorPicked(PathBuf),
     /// Of publishing.
     Publish(PublishNews),
-    /// History was mirrored to a folder.
-    Mirrored(Box<Mirrored>),
+    /// About folders that history is mirrored to.
+    Mirror(MirrorNews),
     /// A person picked a file with a plan.
     PlanFilePicked(PathBuf),
     /// A person picked a place to save a plan to.
@@ -185,6 +183,9 @@ pub struct Progress {
 impl Event {
     /// Whether there is something on disk now that other machines may not have.
     pub(super) fn changes_records(&self) -> bool {
+        if let Self::Mirror(MirrorNews::Done(mirrored) | MirrorNews::Looked(mirrored)) = self {
+            return !mirrored.taken_in.is_empty();
+        }
         matches!(
             self,
             Self::RunSaved(_)

@@ -87,6 +87,12 @@ pub enum ExchangeError {
     /// The store is closed.
     #[error("the stored runs are not open")]
     Closed,
+    /// The account was deleted there, and not from here.
+    #[error(
+        "your account at this server was deleted, from another machine; nothing is sent there any more, and history stays \
+         here. To begin anew, remove the server and turn on sync again"
+    )]
+    Deleted,
     /// We have no such space any more.
     #[error("you have no access to the space “{0}” of this server any more; choose another")]
     NoSpace(String),
@@ -129,6 +135,8 @@ pub struct Exchange {
 struct Going {
     capabilities: Capabilities,
     subject: String,
+    /// [`crate::sync::words::Me::deletion`] when it began.
+    deletion: Option<Uuid>,
     /// Whether the server was asked which of ours it lacks, or need not be.
     is_asked: bool,
     /// Records that are not here any more when they should be sent.
@@ -169,8 +177,9 @@ impl Exchange {
             return Err(ExchangeError::NoSpace(self.target.space.clone()));
         }
         exchanged.name = me.name;
-        let is_asked = self.is_where_it_was(capabilities.server_epoch).await?;
-        let mut going = Going { capabilities, subject: me.subject, is_asked, vanished: Vec::new() };
+        let is_asked = self.is_where_it_was(capabilities.server_epoch, me.deletion).await?;
+        let (subject, deletion) = (me.subject, me.deletion);
+        let mut going = Going { capabilities, subject, deletion, is_asked, vanished: Vec::new() };
         if matches!(self.receive(&going, exchanged).await?, Ended::Anew) {
             return Ok(Ended::Anew);
         }
@@ -178,16 +187,20 @@ impl Exchange {
     }
 
     /// Whether the server goes on where we left it; if not, we begin anew.
-    async fn is_where_it_was(&self, epoch: Uuid) -> Result<bool, ExchangeError> {
+    async fn is_where_it_was(&self, epoch: Uuid, deletion: Option<Uuid>) -> Result<bool, ExchangeError> {
         let target = self.target.id;
         let state = self.with(move |store| store.target_state(target)).await?;
+        // A server that was put back to an older copy may say an earlier one.
+        if state.epoch == Some(epoch) && deletion > state.deletion {
+            return Err(ExchangeError::Deleted);
+        }
         if state.newer > 0 && state.reader != env!("CARGO_PKG_VERSION") {
             self.with(move |store| store.reread_target(target)).await?;
         }
         if state.epoch == Some(epoch) && self.has_our_last(&state).await? {
             return Ok(true);
         }
-        self.with(move |store| store.begin_target(target, epoch)).await?;
+        self.with(move |store| store.begin_target(target, epoch, deletion)).await?;
         Ok(false)
     }
 
@@ -316,6 +329,9 @@ impl Exchange {
                     return Ok(Ended::Anew);
                 }
                 continue;
+            }
+            if exchanged.sent > 0 && self.client.me().await?.deletion > going.deletion {
+                return Err(ExchangeError::Deleted);
             }
             let of = exchanged.sent + waiting.len();
             waiting.truncate(SENT_MAX);

@@ -10,6 +10,7 @@ use super::adapters::AdapterJob;
 use super::clusters::{ClusterJob, Way};
 use super::command::ExportFormat;
 use super::metrics::MetricsJob;
+use super::mirroring::MirrorJob;
 use super::publish::PublishJob;
 use super::sharing::SharingJob;
 use super::state::{PlanId, SavedPlan, Slot};
@@ -59,10 +60,8 @@ pub enum Job {
     },
     /// Write runs to a file.
     ExportRuns(Vec<RunId>, ExportFormat, PathBuf),
-    /// Ask for a folder to mirror history to.
-    PickMirror,
-    /// Mirror history to a folder.
-    Mirror(PathBuf),
+    /// About folders that history is mirrored to.
+    Mirror(MirrorJob),
     /// Keep a plan.
     SavePlan(Box<SavedPlan>),
     /// Read the saved plans.

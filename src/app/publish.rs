@@ -9,8 +9,8 @@ use crate::model::{Run, RunId};
 /// Everything about publishing that the faces draw.
 #[derive(Clone, Debug, Default)]
 pub struct Publish {
-    /// The run that is on its way.
-    pub going: Option<RunId>,
+    /// What is on its way.
+    pub going: Option<Sending>,
     /// The token file that a person chose; without one the keyring is asked.
     pub token_file: Option<PathBuf>,
     /// Why the last run was not published, and what to do.
@@ -19,6 +19,15 @@ pub struct Publish {
     pub done: Option<(RunId, PublishedRun)>,
     /// The provider that was asked last.
     pub address: String,
+}
+
+/// A run that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// New with each: news of older ones is ignored.
+    pub number: u64,
+    /// Which run.
+    pub run: RunId,
 }
 
 /// What a person wants of publishing.
@@ -56,6 +65,8 @@ pub enum PublishJob {
     PickTokenFile,
     /// Publish.
     Send {
+        /// Of what is sent.
+        number: u64,
         /// What is asked for.
         order: PublishOrder,
         /// The run.
@@ -72,8 +83,8 @@ pub enum PublishJob {
 pub enum PublishNews {
     /// A person chose a token file.
     TokenFilePicked(PathBuf),
-    /// A run was published.
-    Done(RunId, Box<PublishedRun>),
+    /// What was sent with this number was published.
+    Done(u64, Box<PublishedRun>),
     /// It was not, and why.
-    Failed(RunId, String),
+    Failed(u64, String),
 }

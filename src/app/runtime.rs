@@ -17,6 +17,7 @@ mod files;
 mod forward;
 mod machine;
 mod metrics;
+mod mirror;
 mod publish;
 mod run;
 mod serving;
@@ -44,6 +45,8 @@ use super::event::Event;
 use super::job::{Job, JobKey};
 use super::methods::ANSWER_MAX;
 use super::metrics::{MetricsJob, MetricsNews};
+use super::mirror::Seen;
+use super::mirroring::{MirrorJob, MirrorNews, Mirroring};
 use super::publish::{PublishJob, PublishNews};
 use super::sharing::SharingJob;
 use super::state::{Picked, Slot};
@@ -164,6 +167,7 @@ pub struct Runtime {
     clusters: clusters::Clusters,
     adapters: adapters::Adapters,
     exchanges: sharing::Exchanges,
+    mirror: mirror::Mirror,
     logins: accounts::Logins,
     metrics: metrics::MetricsWork,
     /// The run that is being published.
@@ -203,6 +207,7 @@ impl Runtime {
             clusters,
             adapters: adapters::Adapters::default(),
             exchanges: sharing::Exchanges::default(),
+            mirror: mirror::Mirror::default(),
             logins: accounts::Logins::default(),
             metrics: metrics::MetricsWork::new(tokens),
             publishing: None,
@@ -244,8 +249,7 @@ impl Runtime {
             Job::RestoreRuns(ids) => self.ask_store(move |shelf, outbox| shelf.restore_runs(&ids, outbox)),
             Job::SavePlan(plan) => self.ask_store(move |shelf, outbox| shelf.save_plan(*plan, outbox)),
             Job::DeletePlan(id) => self.ask_store(move |shelf, outbox| shelf.delete_plan(id, outbox)),
-            Job::PickMirror => self.pick_mirror(),
-            Job::Mirror(folder) => self.mirror(folder),
+            Job::Mirror(job) => self.start_mirror(job),
             Job::ReadPlans => self.ask_store(store::Shelf::read_plans),
             Job::Account(job) => self.start_account(job),
             Job::Sharing(job) => self.start_sharing(job),
@@ -468,7 +472,10 @@ impl Runtime {
                 self.ask_store(move |shelf, outbox| shelf.save_sync_book(&book, outbox));
             }
             SharingJob::Watch(book) => self.watch(&book),
-            SharingJob::Changed => self.exchanges.changed(),
+            SharingJob::Changed => {
+                self.exchanges.changed();
+                self.mirror.changed();
+            }
             SharingJob::Now(id) => self.exchanges.now(id),
             SharingJob::TryAgain(id) => {
                 self.ask_store(move |shelf, outbox| shelf.forgive(id, outbox));
@@ -485,9 +492,14 @@ impl Runtime {
             desk: self.store.desk().clone(),
             tokens: self.logins.tokens(&self.outbox),
         };
+        self.hold();
+        self.exchanges.watch(book, &around);
+    }
+
+    /// While a run goes nothing else is to use the processor.
+    fn hold(&self) {
         let is_running = self.run.as_ref().is_some_and(|run| !run.join(Instant::now()));
         self.exchanges.hold(is_running);
-        self.exchanges.watch(book, &around);
     }
 
     fn start_account(&mut self, job: AccountJob) {
@@ -510,6 +522,9 @@ impl Runtime {
             AccountJob::PickProvider => self.pick_provider(),
             AccountJob::ReadProvider(path) => {
                 self.on_thread(move |outbox| accounts::read_provider(&path, outbox));
+            }
+            AccountJob::Delete(account, server) => {
+                self.logins.delete(account, server, &handle, &self.outbox);
             }
             AccountJob::Open(url) => self.on_thread(move |outbox| accounts::open(&url, outbox)),
         }
@@ -536,8 +551,8 @@ impl Runtime {
                 };
                 self.ask_person(request, |path| Event::Publish(PublishNews::TokenFilePicked(path)));
             }
-            PublishJob::Send { order, run, token_file } => {
-                let sent = publish::send(order, run, token_file, self.tokio.handle(), &self.outbox);
+            PublishJob::Send { number, order, run, token_file } => {
+                let sent = publish::send(number, order, run, token_file, self.tokio.handle(), &self.outbox);
                 self.publishing = Some(sent);
             }
             PublishJob::Cancel => {
@@ -548,24 +563,34 @@ impl Runtime {
         }
     }
 
-    fn pick_mirror(&self) {
+    fn start_mirror(&mut self, job: MirrorJob) {
+        let handle = self.tokio.handle().clone();
+        let store = sharing::ask_store(self.store.desk().clone(), &handle);
+        match job {
+            MirrorJob::Pick(how) => self.pick_mirror(how),
+            MirrorJob::Once(folder) => self.on_thread(move |outbox| mirror::once(&folder, &store, outbox)),
+            MirrorJob::Watch { folder, away, first } => {
+                self.hold();
+                let (outbox, held) = (self.outbox.clone(), self.exchanges.held());
+                let around = mirror::Around { handle, outbox, store, held };
+                self.mirror.watch(folder, Seen::nothing(first, away), around);
+            }
+            MirrorJob::StopWatching => self.mirror.stop(),
+        }
+    }
+
+    fn pick_mirror(&self, how: Mirroring) {
+        let title = match how {
+            Mirroring::Once => "Mirror history to a folder",
+            Mirroring::Kept => "Keep a folder in step with history",
+        };
         let request = DialogRequest {
-            title: "Mirror history to a folder".to_owned(),
+            title: title.to_owned(),
             kind: DialogKind::Folder,
             filter: "Any folder".to_owned(),
             extensions: Vec::new(),
         };
-        self.ask_person(request, Event::MirrorPicked);
-    }
-
-    fn mirror(&self, folder: PathBuf) {
-        let store = sharing::ask_store(self.store.desk().clone(), self.tokio.handle());
-        self.on_thread(move |outbox| {
-            outbox.send(match super::mirror::mirror(&folder, &store, files::write_whole) {
-                Ok(mirrored) => Event::Mirrored(Box::new(mirrored)),
-                Err(reason) => Event::Failed { title: "History was not mirrored".to_owned(), reason },
-            });
-        });
+        self.ask_person(request, move |folder| Event::Mirror(MirrorNews::Picked(folder, how)));
     }
 
     fn pick_manifest(&self) {

@@ -30,7 +30,18 @@ impl<T: Send + 'static> Served<T> {
         listen: SocketAddr,
         serve: impl FnOnce(TcpListener, Stopped, &Handle) -> F,
     ) -> io::Result<Self> {
-        let runtime = threads.enable_all().build()?;
+        Self::start_on(threads.enable_all().build()?, listen, serve)
+    }
+
+    /// The same, on threads that were used already.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(super) fn start_on<F: Future<Output = T> + Send + 'static>(
+        runtime: Runtime,
+        listen: SocketAddr,
+        serve: impl FnOnce(TcpListener, Stopped, &Handle) -> F,
+    ) -> io::Result<Self> {
         let listener = runtime.block_on(TcpListener::bind(listen))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();

@@ -12,7 +12,7 @@ use super::served::Served;
 use crate::account::{Bearer, Verifier, VerifyError};
 use crate::model::causes::chain;
 use crate::sync::server::{
-    Admission, Denied, Gate, Person, PlaceError, ServeError, ServerSettings, open_store, serve,
+    Admission, Denied, Gate, Person, PlaceError, Ready, ServeError, ServerSettings, open_store,
 };
 
 pub use crate::sync::server::{Limits, LogLine, Members, Team};
@@ -63,16 +63,31 @@ pub enum RecordsError {
     /// Two teams have one name.
     #[error("there are two teams “{0}”")]
     Twice(String),
+    /// Certificate, key, or what the store answers.
+    #[error("{}", chain(.0))]
+    NotReady(ServeError),
     /// The address cannot be listened on, or threads cannot be started.
     #[error("{0} cannot be listened on: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
 }
 
 /// Records that are served until it is stopped.
-pub struct ServingRecords(Served<Result<(), ServeError>>);
+pub struct ServingRecords(Served<()>);
+
+impl RecordsError {
+    /// Whether what was said is wrong, and not only what is there.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Place(_) | Self::Issuer(_) | Self::Team(_) | Self::Twice(_) => true,
+            Self::NotReady(error) => matches!(error, ServeError::Tls(_) | ServeError::Foreign),
+            Self::Listen(..) => false,
+        }
+    }
+}
 
 impl ServingRecords {
-    /// Serves from now on.
+    /// Looks at everything that can be wrong, then listens and serves from now on.
     ///
     /// # Errors
     /// [`RecordsError`].
@@ -94,11 +109,12 @@ impl ServingRecords {
             log: options.log,
         };
         let mut threads = Builder::new_multi_thread();
-        threads.thread_name("meshbench-records");
-        let served = Served::start(&mut threads, listen, |listener, stopped, _| {
-            serve(listener, settings, store, gate, stopped)
-        });
-        served.map(Self).map_err(|error| RecordsError::Listen(listen, error))
+        let threads = threads.thread_name("meshbench-records").enable_all().build();
+        let failed = |error| RecordsError::Listen(listen, error);
+        let threads = threads.map_err(failed)?;
+        let ready = threads.block_on(Ready::new(settings, store, gate)).map_err(RecordsError::NotReady)?;
+        let served = Served::start_on(threads, listen, |listener, stopped, _| ready.serve(listener, stopped));
+        served.map(Self).map_err(failed)
     }
 
     /// Where they are served.
@@ -118,7 +134,7 @@ impl ServingRecords {
     /// # Errors
     /// Why it had ended before.
     pub fn stop(self) -> Result<(), String> {
-        self.0.stop(STRAYS_END_MAX)?.map_err(|error| chain(&error))
+        self.0.stop(STRAYS_END_MAX)
     }
 }
 

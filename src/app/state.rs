@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::model::cluster::Ask;
 use crate::model::{Plan, Run, RunId, RunSummary, Search, Settings, Timer};
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Deletion};
 use super::adapters::{Adapters, OperationQuestion};
 use super::clusters::Clusters;
 use super::command::Page;
@@ -61,6 +61,10 @@ pub struct State {
     pub sharing: Sharing,
     /// Publishing to Meshery.
     pub publish: Publish,
+    /// Whether a folder is kept in step now.
+    pub is_mirroring: bool,
+    /// Why it cannot be, and what to do.
+    pub mirror_trouble: Option<String>,
     /// What was deleted last and can be brought back.
     pub deleted: Option<Vec<RunSummary>>,
     /// All that was deleted and can be brought back: here until Meshbench closes, elsewhere for [`crate::store::HELD_DAYS`] days.
@@ -276,6 +280,8 @@ pub enum Question {
     Login(Box<Ask>),
     /// What an adapter is about to be asked to do.
     Operation(Box<OperationQuestion>),
+    /// An account is about to be deleted at its server.
+    DeleteAccount(Box<Deletion>),
     /// This plan would send much load to an address that is not private.
     HeavyLoad {
         /// The plan.

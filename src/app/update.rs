@@ -7,6 +7,7 @@ mod clusters;
 mod history;
 mod methods;
 mod metrics;
+mod mirror;
 mod notice;
 mod passing;
 mod plan;
@@ -60,8 +61,7 @@ impl State {
             Command::ExportRuns(ids, format) => self.export_runs(ids, format),
             Command::ExportRunsTo(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
             Command::Publish(command) => self.publish_command(command),
-            Command::PickMirror => vec![Job::PickMirror],
-            Command::Mirror(folder) => vec![Job::Mirror(folder)],
+            Command::Mirror(command) => self.mirror_command(command),
             Command::SavePlan(id, plan) => self.save_plan(id, plan, fresh),
             Command::DuplicatePlan(id) => self.duplicate_plan(id, fresh),
             Command::DeletePlan(id) => vec![Job::DeletePlan(id)],
@@ -90,7 +90,7 @@ impl State {
 
     /// Takes in what happened outside.
     pub fn event(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
-        let is_shared = self.sharing.is_on() && event.changes_records();
+        let is_shared = (self.sharing.is_on() || self.is_mirroring) && event.changes_records();
         let mut jobs = self.happened(event, fresh);
         if is_shared {
             jobs.push(Job::Sharing(SharingJob::Changed));
@@ -122,8 +122,7 @@ impl State {
             Event::Exported { path } => self.exported(&path),
             Event::ExportPlacePicked(ids, format, path) => vec![Job::ExportRuns(ids, format, path)],
             Event::Publish(news) => self.publish_news(news),
-            Event::MirrorPicked(folder) => vec![Job::Mirror(folder)],
-            Event::Mirrored(mirrored) => self.mirrored(*mirrored),
+            Event::Mirror(news) => self.mirror_news(news),
             Event::PlanFilePicked(path) => vec![Job::ImportPlan(path)],
             Event::PlanPlacePicked(plan, path) => vec![Job::ExportPlan(plan, path)],
             Event::FilePicked(picked) => self.file_picked(picked),

@@ -1,4 +1,6 @@
-//! `login`, `logout`, `whoami` and `sync`.
+//! `login`, `logout`, `whoami`, `account` and `sync`.
+
+mod delete;
 
 use std::path::PathBuf;
 
@@ -13,7 +15,7 @@ use crate::app::{Command, Keep, State};
 use crate::model::account::{Account, GITHUB, GITHUB_API, Provider, ProviderKind};
 use crate::model::sync::{Choice, SyncTarget};
 
-use super::args_account::{LoginArgs, LogoutArgs, SyncArgs, SyncOnArgs, SyncWhat, WhoamiArgs};
+use super::args_account::{AccountArgs, LoginArgs, LogoutArgs, SyncArgs, SyncOnArgs, SyncWhat, WhoamiArgs};
 use super::interrupt::Interrupts;
 use super::screen::{Screen, plain};
 use super::session::Session;
@@ -126,26 +128,41 @@ pub(super) fn logout(options: LogoutArgs, data_dir: PathBuf, screen: &Screen) ->
         let account = match &options.who {
             None => book.active().ok_or_else(nobody)?,
             Some(who) => {
-                let is_meant = |account: &&Account| {
-                    account.name == *who || account.email.as_ref() == Some(who) || account.subject == *who
-                };
                 let words = || Failure::Input(format!("“{who}” is not logged in; see: meshbench whoami"));
-                book.accounts.iter().find(is_meant).ok_or_else(words)?
+                book.accounts.iter().find(|account| is_called(account, who)).ok_or_else(words)?
             }
         };
         let id = account.id;
         session.command(Command::Account(AccountCommand::LogOut(id)));
-        loop {
-            if let Some(notice) = session.news().pop() {
-                if !notice.detail.is_empty() {
-                    screen.warning(&notice.detail);
-                }
-                screen.print(&format!("{}\n", plain(&notice.title)))?;
-                return Ok(Status::Met);
-            }
-            session.wait();
-        }
+        logged_out(session, screen)
     })
+}
+
+/// Waits until a login is over, and tells what came of it.
+fn logged_out(session: &mut Session, screen: &Screen) -> Result<Status, Failure> {
+    loop {
+        if let Some(notice) = session.news().pop() {
+            if !notice.detail.is_empty() {
+                screen.warning(&notice.detail);
+            }
+            screen.print(&format!("{}\n", plain(&notice.title)))?;
+            return Ok(Status::Met);
+        }
+        session.wait();
+    }
+}
+
+fn is_called(account: &Account, who: &str) -> bool {
+    account.name == who || account.email.as_deref() == Some(who) || account.subject == who
+}
+
+/// Carries out what is asked about an account.
+pub(super) fn account(what: AccountArgs, data_dir: PathBuf, screen: &Screen) -> Result<Status, Failure> {
+    match what {
+        AccountArgs::Delete(options) => {
+            within(data_dir, screen, |session| delete::delete(&options, session, screen))
+        }
+    }
 }
 
 /// Tells who is logged in.

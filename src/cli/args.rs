@@ -10,7 +10,7 @@ use crate::app::target::{Delay, Stall, parse_size};
 use crate::model::plan::Stage;
 use crate::model::{Goal, Timer, duration, plan};
 
-use super::args_account::{LoginArgs, LogoutArgs, SyncArgs, WhoamiArgs};
+use super::args_account::{AccountArgs, LoginArgs, LogoutArgs, SyncArgs, WhoamiArgs};
 use super::args_adapter::AdapterArgs;
 use super::args_metrics::{MetricsArgs, RunMetricsArgs};
 use super::args_serve::RecordsArgs;
@@ -62,6 +62,9 @@ pub(super) enum What {
     Logout(LogoutArgs),
     /// Who is logged in
     Whoami(WhoamiArgs),
+    /// Delete your account at a Meshbench server
+    #[command(subcommand)]
+    Account(AccountArgs),
     /// Exchange history with a Meshbench server: one history on all your machines, a team's results together
     Sync(SyncArgs),
     /// Serve records, so that a person's machines and a team have one history
@@ -426,12 +429,16 @@ pub(super) enum HistoryArgs {
     /// Write each run as a JSON file into a folder, and take in runs that are only there: for a share, or for Git
     #[command(
         after_help = "Files are written where a run is new or has changed, and never deleted. A run that is deleted here\n\
-        comes back from the folder unless its file is deleted too."
+        comes back from the folder unless its file is deleted too. With --watch the folder is looked at every few seconds,\n\
+        files that somebody still writes are left until they stand still, and what is deleted here stays away."
     )]
     Mirror {
         /// The folder; it is made if there is none
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
+        /// Keep it in step until Ctrl-C
+        #[arg(long)]
+        watch: bool,
     },
     /// Write runs in another format
     #[command(after_help = "Examples:\n  \

@@ -1,4 +1,4 @@
-//! What can be asked of `login`, `logout`, `whoami` and `sync`.
+//! What can be asked of `login`, `logout`, `whoami`, `account` and `sync`.
 
 use std::path::PathBuf;
 
@@ -49,6 +49,25 @@ pub(super) struct WhoamiArgs {
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountArgs {
+    /// Delete everything of yours at a Meshbench server, for good; history on this machine stays
+    Delete(DeleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// The server's address
+    #[arg(long, value_name = "URL")]
+    pub(super) server: String,
+    /// Whose account there, by name or e-mail address [default: the one in use, or the only one]
+    #[arg(value_name = "WHO")]
+    pub(super) who: Option<String>,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

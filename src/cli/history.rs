@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::app::mirroring::MirrorCommand;
 use crate::app::state::{Level, StoreState};
 use crate::app::{Command, ExportFormat, Keep, document};
 use crate::model::{Run, RunSummary};
 
 use super::args::{FormatKind, HistoryArgs, RowsKind};
+use super::interrupt::Interrupts;
 use super::screen::{Screen, plain};
 use super::session::Session;
 use super::{Failure, Status, table};
@@ -37,7 +39,8 @@ fn within(session: &mut Session, what: HistoryArgs, screen: &Screen) -> Result<(
         HistoryArgs::List { limit, json } => list(session, limit, json, screen),
         HistoryArgs::Show { id, json } => show(session, &id, json, screen),
         HistoryArgs::Delete { ids, yes } => delete(session, &ids, yes, screen),
-        HistoryArgs::Mirror { folder } => mirror(session, folder, screen),
+        HistoryArgs::Mirror { folder, watch: false } => mirror(session, folder, screen),
+        HistoryArgs::Mirror { folder, watch: true } => watch(session, folder, screen),
         HistoryArgs::Export { ids, format, what, out } => {
             let format = match (format, what) {
                 (FormatKind::Json, _) => ExportFormat::Json,
@@ -52,7 +55,7 @@ fn within(session: &mut Session, what: HistoryArgs, screen: &Screen) -> Result<(
 
 /// Waits for what comes of it, a line each.
 fn mirror(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(), Failure> {
-    session.command(Command::Mirror(folder));
+    session.command(Command::Mirror(MirrorCommand::Once(folder)));
     loop {
         let news = session.news();
         for notice in &news {
@@ -69,6 +72,26 @@ fn mirror(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(),
         }
         session.wait();
     }
+}
+
+/// Keeps a folder in step, and tells what comes in, a line each.
+fn watch(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(), Failure> {
+    let interrupts = Interrupts::listen()?;
+    mirror(session, folder.clone(), screen)?;
+    screen.remark("The folder is kept in step until Ctrl-C.");
+    session.command(Command::Mirror(MirrorCommand::Watch(folder)));
+    while !interrupts.asked() {
+        for notice in session.news() {
+            match notice.level {
+                Level::Error | Level::Warning => {
+                    screen.warning(&format!("{}: {}", notice.title, notice.detail));
+                }
+                Level::Info => screen.print(&format!("{}\n", plain(&notice.title)))?,
+            }
+        }
+        session.wait();
+    }
+    Ok(())
 }
 
 fn list(session: &Session, limit: Option<usize>, json: bool, screen: &Screen) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::serving_records::{Limits, Members, RecordsError, RecordsOptions, ServingRecords, Team};
+use crate::app::serving_records::{Limits, Members, RecordsOptions, ServingRecords, Team};
 
 use super::args_serve::RecordsArgs;
 use super::interrupt::Interrupts;
@@ -33,11 +33,9 @@ pub(super) fn serve(args: RecordsArgs, screen: &Screen) -> Result<Status, Failur
     let scheme = if tls.is_some() { "https" } else { "http" };
     let options = options(args, tls, *screen)?;
     let interrupts = Interrupts::listen()?;
-    let serving = ServingRecords::start(options).map_err(|error| match error {
-        RecordsError::Listen(_, _) => Failure::NotCarriedOut(error.to_string()),
-        RecordsError::Place(_) | RecordsError::Issuer(_) | RecordsError::Team(_) | RecordsError::Twice(_) => {
-            Failure::Input(error.to_string())
-        }
+    let serving = ServingRecords::start(options).map_err(|error| match error.is_input() {
+        true => Failure::Input(error.to_string()),
+        false => Failure::NotCarriedOut(error.to_string()),
     })?;
     screen.print(&format!("{scheme}://{}\n", serving.address()))?;
     while !interrupts.asked() && !serving.is_over() {

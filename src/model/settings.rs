@@ -1,9 +1,17 @@
 //! What a person has chosen for the whole program.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use super::RunId;
 
 /// The version of the settings format that this program writes.
 pub const SETTINGS_VERSION: u32 = 1;
+
+/// The most deleted runs that are kept away from a folder.
+pub const AWAY_MAX: usize = 10_000;
 
 /// Choices kept between starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +29,27 @@ pub struct Settings {
     pub timer: Timer,
     /// No movement that is not information.
     pub reduced_motion: bool,
+    /// The folder that is kept in step with history while Meshbench is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<KeptFolder>,
+}
+
+/// A folder that is kept in step with history: each run is a file there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFolder {
+    /// Where it is, in UTF-8.
+    pub folder: PathBuf,
+    /// Runs that were deleted here since it is kept in step, at most [`AWAY_MAX`]: their files stay, and are not taken in.
+    #[serde(default)]
+    pub away: BTreeSet<RunId>,
+}
+
+impl KeptFolder {
+    /// One from which nothing is kept away.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, away: BTreeSet::new() }
+    }
 }
 
 /// How exactly requests leave when they are due. Precision costs processor time.
@@ -59,6 +88,7 @@ impl Default for Settings {
             load_threads: 0,
             timer: Timer::Balanced,
             reduced_motion: false,
+            mirror: None,
         }
     }
 }

@@ -71,6 +71,9 @@ pub struct TargetState {
     pub cursor: u64,
     /// The digest of that change: a server that has another there is not where it was.
     pub at_cursor: Option<Digest>,
+    /// The last deletion of the account that was known when the exchange began: after a later one nothing is sent by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Uuid>,
     /// When everything had been exchanged last.
     pub reached: Option<Timestamp>,
     /// Records that were passed over because a newer Meshbench wrote them.

@@ -211,12 +211,13 @@ impl Store {
     ///
     /// # Errors
     /// When it is not safe on disk.
-    pub fn begin_target(&self, target: Uuid, epoch: Uuid) -> Result<(), StoreError> {
+    pub fn begin_target(&self, target: Uuid, epoch: Uuid, deletion: Option<Uuid>) -> Result<(), StoreError> {
         self.write("beginning the exchange anew", |txn| {
             clear(txn, CONFIRMED, target)?;
             clear(txn, REFUSED, target)?;
             let reached = state_in(txn, target)?.reached;
-            put_state(txn, target, &TargetState { epoch: Some(epoch), reached, ..TargetState::default() })
+            let anew = TargetState { epoch: Some(epoch), deletion, reached, ..TargetState::default() };
+            put_state(txn, target, &anew)
         })
     }
 

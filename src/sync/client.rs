@@ -122,6 +122,14 @@ impl Client {
         read(self.ask(Method::GET, self.url(&["me"]), None).await?).await
     }
 
+    /// Deletes all that the server keeps of whoever is logged in: their own space, and what they sent to teams.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_me(&self) -> Result<(), ClientError> {
+        self.ask(Method::DELETE, self.url(&["me"]), None).await.map(drop)
+    }
+
     /// What a space has taken after a place in its order, at most `limit` changes.
     ///
     /// # Errors

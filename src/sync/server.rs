@@ -7,9 +7,10 @@
 //! In the store:
 //! ```text
 //! epoch                              made once: a wiped store has another
-//! spaces/KEY/records/DIGEST          the bytes, written before the entry
+//! spaces/KEY/records/DIGEST-UPLOAD   the bytes, written before the entry, which says where
 //! spaces/KEY/log/0000000000000001    the entry, created only where there is none: whoever comes second takes the next number
 //! spaces/KEY/turn                    another one whenever entries were rewritten: what was read of them before is old
+//! spaces/KEY/deletion                another one with each deletion of the account: its machines send nothing again by themselves
 //! ```
 
 mod answer;
@@ -125,17 +126,32 @@ pub struct Limits {
     pub grace: Duration,
     /// Between two looks for runs that were deleted long enough ago.
     pub sweep_every: Duration,
+    /// How old bytes must be that no entry of a log names before they are deleted: much longer than any upload can last.
+    pub orphan_age: Duration,
 }
 
 /// What takes lines of log.
 pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// The longest first look into the store.
+const READY_MAX: Duration = Duration::from_secs(30);
+
 /// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Its first look into the store.
-    #[error("the store cannot be used: is its address right, and may it be written to?")]
+    #[error(
+        "the store cannot be used: is its address right, are its credentials in the environment, and may it be written to?"
+    )]
     Store(#[source] object_store::Error),
+    /// The store knows who we are, and does not let us in; or does not know.
+    #[error(
+        "the store does not take these credentials: set the cloud's variables of the environment to ones that may write"
+    )]
+    Denied(#[source] object_store::Error),
+    /// The store does not answer its first question.
+    #[error("the store did not answer within {} s: is its address right?", READY_MAX.as_secs())]
+    Silent,
     /// What the store says of itself is not ours.
     #[error("the store's object “epoch” is not Meshbench's; name an empty place")]
     Foreign,
@@ -158,6 +174,7 @@ impl Default for Limits {
             stop_time: Duration::from_secs(10),
             grace: Duration::from_secs(30 * 24 * 60 * 60),
             sweep_every: Duration::from_secs(60 * 60),
+            orphan_age: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -188,24 +205,49 @@ impl fmt::Debug for ServerSettings {
     }
 }
 
-/// Serves until `stop` is there; then takes no more connections, and requests that are open have [`Limits::stop_time`].
+/// A server that can serve: certificate, key and store are good.
+pub struct Ready {
+    desk: Arc<Desk>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+impl Ready {
+    /// Looks at everything that can be wrong, before anybody is listened to.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn new(
+        mut settings: ServerSettings,
+        store: Arc<dyn ObjectStore>,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Self, ServeError> {
+        settings.limits.record_bytes = settings.limits.record_bytes.min(ENVELOPE_BYTES_MAX as u64);
+        let tls = settings.tls.as_ref().map(|(chain, key)| listen::acceptor(chain, key)).transpose()?;
+        let looked = tokio::time::timeout(READY_MAX, book::epoch(store.as_ref())).await;
+        let epoch = looked.map_err(|_| ServeError::Silent)??;
+        Ok(Self { desk: Arc::new(Desk::new(settings, epoch, store, gate)), tls })
+    }
+
+    /// Serves until `stop` is there; then takes no more connections, and requests that are open have [`Limits::stop_time`].
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+        let sweeping = tokio::spawn(sweep::repeat(Arc::clone(&self.desk)));
+        listen::listen(listener, self.tls, &self.desk, stop).await;
+        sweeping.abort();
+    }
+}
+
+/// [`Ready::new`] and [`Ready::serve`].
 ///
 /// # Errors
 /// [`ServeError`], all before the first request.
 pub async fn serve(
     listener: TcpListener,
-    mut settings: ServerSettings,
+    settings: ServerSettings,
     store: Arc<dyn ObjectStore>,
     gate: Arc<dyn Gate>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    settings.limits.record_bytes = settings.limits.record_bytes.min(ENVELOPE_BYTES_MAX as u64);
-    let tls = settings.tls.as_ref().map(|(chain, key)| listen::acceptor(chain, key)).transpose()?;
-    let epoch = book::epoch(store.as_ref()).await?;
-    let desk = Arc::new(Desk::new(settings, epoch, store, gate));
-    let sweeping = tokio::spawn(sweep::repeat(Arc::clone(&desk)));
-    listen::listen(listener, tls, &desk, stop).await;
-    sweeping.abort();
+    Ready::new(settings, store, gate).await?.serve(listener, stop).await;
     Ok(())
 }
 

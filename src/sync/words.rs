@@ -55,6 +55,10 @@ pub struct Me {
     pub name: String,
     /// Their own space first.
     pub spaces: Vec<Space>,
+    /// Another, later one with each deletion of the account: a machine that shared history before it sends nothing again by
+    /// itself. None where it was never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Uuid>,
 }
 
 /// A set of records that some people share.

@@ -1,5 +1,7 @@
 //! The account page: who is logged in, how to log in, and with whom history is shared.
 
+mod delete;
+mod files;
 mod login;
 mod sync;
 
@@ -50,12 +52,8 @@ impl AccountPage {
             self.sync.ui(cx, ui);
             ui.add_space(SPACE[2]);
             widgets::section(ui, "Files");
-            let words = "Without a server: each run as a file in a folder of your choice, for a share or for Git, and runs \
-                         that are only there taken in. No file is deleted.";
-            muted(cx, ui, words);
-            if ui.button("Mirror to a folder…").clicked() {
-                cx.push(Command::PickMirror);
-            }
+            files::ui(cx, ui);
+            delete::ui(cx, ui);
         });
     }
 }

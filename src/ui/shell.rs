@@ -13,6 +13,7 @@ use eframe::egui::{
     CentralPanel, Context, Event, Frame, Key, KeyboardShortcut, Margin, Modifiers, ThemePreference, Ui,
 };
 
+use crate::app::mirroring::MirrorCommand;
 use crate::app::sharing::SharingCommand;
 use crate::app::state::{Open, StoreState};
 use crate::app::{Command, Page, State};
@@ -135,12 +136,15 @@ impl Shell {
         commands
     }
 
-    /// Lets sync go on once it is known with whom.
+    /// Lets sync and mirroring go on once it is known with whom and where.
     fn begin(&mut self, cx: &mut Cx<'_>) {
         if !self.has_begun && cx.state.store == StoreState::Open {
             self.has_begun = true;
             if cx.state.sharing.is_on() {
                 cx.push(Command::Sharing(SharingCommand::Begin));
+            }
+            if cx.state.settings.mirror.is_some() {
+                cx.push(Command::Mirror(MirrorCommand::Begin));
             }
         }
     }

@@ -589,3 +589,27 @@ fn a_run_gives_up_when_a_goal_is_out_of_reach() {
     assert_eq!(run.ended, Ended::GaveUp);
     assert!(!run.goals[0].met);
 }
+
+#[test]
+fn a_folder_that_is_watched_brings_runs_of_other_machines_by_itself() {
+    let (desk, laptop, share) = (Bench::new(), Bench::new(), tempfile::tempdir().expect("a place"));
+    assert_eq!(status(&desk.run("--rate 200 --requests 20 --name elsewhere")), 0);
+    assert_eq!(status(&laptop.run("--rate 200 --requests 20 --name here")), 0);
+    let mut watching = laptop.begin(&format!("history mirror {} --watch", share.path().display()));
+    assert!(watching.line().starts_with("1 file written"));
+    let mirrored = desk.done(&format!("history mirror {}", share.path().display()));
+    assert!(
+        out(&mirrored).contains("1 file written") && out(&mirrored).contains("1 run taken in"),
+        "{mirrored:?}"
+    );
+    fs::write(share.path().join("cut.json"), "{\"version\": 1,").expect("written");
+    let came = watching.line();
+    assert!(came.contains("“elsewhere” came in from"), "{came}");
+    watching.signal("-INT");
+    let ended = watching.end();
+    assert_eq!(status(&ended), 0, "{}", err(&ended));
+    assert_eq!(laptop.history().len(), 2);
+    // No command of a terminal goes on with it.
+    assert!(!out(&laptop.done("whoami")).contains("step"));
+    assert_eq!(fs::read_dir(share.path()).expect("a folder").count(), 3, "no file is deleted");
+}

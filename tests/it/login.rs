@@ -1,9 +1,10 @@
 //! Logins, with a real OpenID provider and a browser without a person; and everything that others may try.
 
-mod attacks;
+pub(crate) mod attacks;
 pub(crate) mod flows;
 mod github;
 mod guarded;
+mod keycloak;
 mod whole;
 
 use std::path::{Path, PathBuf};
@@ -82,8 +83,13 @@ fn part(name: &str) -> PathBuf {
 
 /// Goes to an address as a person's browser does, in the background.
 fn browse(url: &str) {
+    browse_as(url, ("nobody", ""));
+}
+
+/// As this person, by name and password, where the provider asks.
+fn browse_as(url: &str, (user, password): (&str, &str)) {
     let mut browser = Command::new("python3");
-    browser.arg(part("browser.py")).arg(url);
+    browser.arg(part("browser.py")).arg(url).env("BROWSER_USER", user).env("BROWSER_PASSWORD", password);
     std::thread::spawn(move || {
         let done = browser.output().expect("python3; ./test parts installs it");
         let errors = String::from_utf8_lossy(&done.stderr).into_owned();

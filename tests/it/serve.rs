@@ -1,8 +1,11 @@
 //! The server of records, in this process and as the program, over folders and over a server that speaks S3.
 
+mod clouds;
 mod deleting;
 mod keeping;
 mod limits;
+mod orphans;
+mod packaging;
 mod process;
 mod several;
 

@@ -7,12 +7,16 @@ use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
 use jiff::{SignedDuration, Timestamp};
-use meshbench::app::accounts::{AccountCommand, How, Kept, Lasts, Login, LoginStanding, LoginStep, Place};
+use meshbench::app::accounts::{
+    AccountCommand, Deletion, How, Kept, Lasts, Login, LoginStanding, LoginStep, Place,
+};
+use meshbench::app::mirroring::{MirrorCommand, Mirroring};
 use meshbench::app::sharing::{Going, Kept as KeptShare, SharingCommand, Standing};
-use meshbench::app::state::StoreState;
+use meshbench::app::state::{Question, StoreState};
 use meshbench::app::{Command, Page, State};
 use meshbench::model::account::{Account, Provider, ProviderKind};
 use meshbench::model::digest::Digest;
+use meshbench::model::settings::KeptFolder;
 use meshbench::model::sync::{Author, Choice, Refusal, SyncTarget};
 use uuid::Uuid;
 
@@ -284,4 +288,76 @@ fn sync_begins_once_when_it_is_on_and_not_before_the_store_is_open() {
     window.state_mut().state.store = StoreState::Open;
     window.run_steps(3);
     assert_eq!(window.state().asked, [Command::Sharing(SharingCommand::Begin)]);
+}
+
+#[test]
+fn an_account_is_deleted_only_after_the_servers_name_was_typed() {
+    const BUTTON: &str = "Delete the account of Ada Lovelace at bench.example.org…";
+    let account = Uuid::from_u128(2 << 100);
+    assert!(dark(still(Page::Account)).query_by_label_contains("Delete the account").is_none());
+    let mut window = dark(logged_in(Page::Account));
+    window.get_by_label(BUTTON).scroll_to_me();
+    window.run();
+    window.get_by_label(BUTTON).click();
+    window.run();
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    assert_eq!(asked, [Command::Account(AccountCommand::AskToDelete(account))]);
+    let mut state = logged_in(Page::Account);
+    let deletion = Deletion::of(&state.accounts.book, account).unwrap();
+    state.question = Some(Question::DeleteAccount(Box::new(deletion)));
+    let mut window = dark(state);
+    window.get_by_label("Delete for good").click();
+    window.run();
+    assert!(window.state().asked.is_empty(), "the name is not typed");
+    let field = "It cannot be taken back. Type the server’s name to go on: bench.example.org";
+    let field = |window: &mut Harness<'_, Faceless>, text: &str| {
+        window.get_by_role_and_label(Role::TextInput, field).focus();
+        window.run();
+        window.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        window.run();
+    };
+    field(&mut window, "bench.example");
+    window.get_by_label("Delete for good").click();
+    window.run();
+    assert!(window.state().asked.is_empty(), "half of the name is typed");
+    field(&mut window, ".org");
+    window.get_by_label("Delete for good").click();
+    window.run();
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    assert_eq!(asked, [Command::Account(AccountCommand::Delete(account))]);
+    window.get_by_label("Cancel").click();
+    window.run();
+    assert_eq!(window.state().asked, [Command::Account(AccountCommand::KeepAccount)]);
+}
+
+#[test]
+fn what_is_asked_before_an_account_is_deleted_looks_as_kept() {
+    let mut state = logged_in(Page::Account);
+    let deletion = Deletion::of(&state.accounts.book, Uuid::from_u128(2 << 100)).unwrap();
+    state.question = Some(Question::DeleteAccount(Box::new(deletion)));
+    pictures("account_delete", &state, nothing);
+}
+
+#[test]
+fn a_folder_is_kept_in_step_from_the_page_and_from_the_next_start() {
+    let mut window = dark(still(Page::Account));
+    window.get_by_label("Keep a folder in step…").scroll_to_me();
+    window.run();
+    window.get_by_label("Keep a folder in step…").click();
+    window.run();
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    assert_eq!(asked, [Command::Mirror(MirrorCommand::Pick(Mirroring::Kept))]);
+    let mut state = still(Page::Account);
+    state.settings.mirror = Some(KeptFolder::new("/home/ada/runs".into()));
+    let mut window = dark(state);
+    let asked = std::mem::take(&mut window.state_mut().asked);
+    assert_eq!(asked, [Command::Mirror(MirrorCommand::Begin)]);
+    window.state_mut().state.mirror_trouble = Some("/home/ada/runs cannot be used: gone".to_owned());
+    window.run();
+    assert!(window.query_by_label_contains("cannot be used: gone").is_some());
+    window.get_by_label("Stop keeping it in step").scroll_to_me();
+    window.run();
+    window.get_by_label("Stop keeping it in step").click();
+    window.run();
+    assert_eq!(window.state().asked, [Command::Mirror(MirrorCommand::KeepNone)]);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotResults};
-use meshbench::app::publish::{PublishCommand, PublishOrder};
+use meshbench::app::publish::{PublishCommand, PublishOrder, Sending};
 use meshbench::app::publishing::{PublishedRun, VoidRuns};
 use meshbench::app::state::Open;
 use meshbench::app::{Command, Page, State};
@@ -66,7 +66,7 @@ fn a_run_is_published_where_a_person_says() {
         void: VoidRuns::Refused,
     };
     assert_eq!(click(&mut window, "Publish"), [Command::Publish(PublishCommand::Send(order))]);
-    window.state_mut().state.publish.going = Some(id);
+    window.state_mut().state.publish.going = Some(Sending { number: 1, run: id });
     window.run_steps(4);
     assert_eq!(click(&mut window, "Cancel"), [Command::Publish(PublishCommand::Cancel)]);
 }

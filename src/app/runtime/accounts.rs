@@ -94,6 +94,19 @@ impl Logins {
         });
     }
 
+    /// Deletes an account at a server.
+    pub(super) fn delete(&self, account: Uuid, server: String, handle: &Handle, outbox: &Outbox) {
+        let (tokens, outbox) = ((self.tokens(outbox))(account), outbox.clone());
+        handle.spawn(async move {
+            let deleted = match Client::new(&server, tokens) {
+                Ok(client) => client.delete_me().await,
+                Err(error) => Err(error),
+            };
+            let deleted = deleted.map_err(|error| sentence(&error.to_string()));
+            outbox.post(Event::Account(AccountNews::Deleted(account, deleted))).await;
+        });
+    }
+
     /// The tokens of every account.
     pub(super) fn tokens(&self, outbox: &Outbox) -> TokensOf {
         let (sessions, book, outbox) = (self.sessions.clone(), Arc::clone(&self.book), outbox.clone());

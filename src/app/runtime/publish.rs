@@ -17,6 +17,7 @@ use super::Outbox;
 
 /// Sends a run; ends with news of it, unless it is aborted.
 pub(super) fn send(
+    number: u64,
     order: PublishOrder,
     run: Arc<Run>,
     token_file: Option<PathBuf>,
@@ -25,10 +26,9 @@ pub(super) fn send(
 ) -> AbortHandle {
     let outbox = outbox.clone();
     let work = async move {
-        let id = order.run;
         let news = match published(order, run, token_file).await {
-            Ok(published) => PublishNews::Done(id, Box::new(published)),
-            Err(reason) => PublishNews::Failed(id, sentence(&reason)),
+            Ok(published) => PublishNews::Done(number, Box::new(published)),
+            Err(reason) => PublishNews::Failed(number, sentence(&reason)),
         };
         outbox.post(Event::Publish(news)).await;
     };

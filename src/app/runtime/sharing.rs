@@ -90,6 +90,11 @@ impl Exchanges {
         self.held.send_replace(is_running);
     }
 
+    /// Whether a run is going.
+    pub(super) fn held(&self) -> watch::Receiver<bool> {
+        self.held.subscribe()
+    }
+
     /// History has changed here.
     pub(super) fn changed(&self) {
         self.held.send_replace(false);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::account::{Kept, LoginStanding};
-use crate::app::accounts::{AccountCommand, AccountJob, AccountNews, How, Login, Place};
+use crate::app::accounts::{AccountCommand, AccountJob, AccountNews, Deletion, How, Login, Place};
 use crate::app::job::Job;
-use crate::app::state::State;
+use crate::app::state::{Question, State};
 use crate::model::account::{ACCOUNTS_MAX, Account, AccountBook, Provider};
 
 impl State {
@@ -34,6 +34,12 @@ impl State {
             AccountCommand::ImportProvider(path) => self.import_provider(path),
             AccountCommand::RemoveProvider(id) => self.remove_provider(id),
             AccountCommand::OpenPage(url) => vec![Job::Account(AccountJob::Open(url))],
+            AccountCommand::AskToDelete(id) => self.ask_to_delete(id),
+            AccountCommand::KeepAccount => {
+                self.question.take_if(|question| matches!(question, Question::DeleteAccount(_)));
+                Vec::new()
+            }
+            AccountCommand::Delete(id) => self.delete_account(id),
         }
     }
 
@@ -64,6 +70,7 @@ impl State {
                 }
                 Vec::new()
             }
+            AccountNews::Deleted(id, ended) => self.account_deleted(id, ended),
             AccountNews::ProviderPicked(path) => self.import_provider(path),
             AccountNews::ProviderRead(provider) => self.log_in(Place::Provider(provider), How::Browser),
         }
@@ -149,6 +156,57 @@ impl State {
         jobs.extend(self.stop_sharing_of(id));
         jobs.push(Job::Account(AccountJob::LogOut(Box::new(account), provider.map(Box::new))));
         jobs
+    }
+
+    fn ask_to_delete(&mut self, id: Uuid) -> Vec<Job> {
+        match Deletion::of(&self.accounts.book, id) {
+            Some(asked) if self.accounts.deleting.is_none() => {
+                self.question = Some(Question::DeleteAccount(Box::new(asked)));
+                Vec::new()
+            }
+            Some(_) => Vec::new(),
+            None => {
+                let reason =
+                    "It is at no Meshbench server; nothing of it is kept anywhere but here".to_owned();
+                self.failed("There is nothing to delete".to_owned(), reason)
+            }
+        }
+    }
+
+    fn delete_account(&mut self, id: Uuid) -> Vec<Job> {
+        self.question.take_if(|question| matches!(question, Question::DeleteAccount(_)));
+        let asked = Deletion::of(&self.accounts.book, id).filter(|_| self.accounts.deleting.is_none());
+        let Some(Deletion { server, .. }) = asked else { return Vec::new() };
+        self.accounts.deleting = Some(id);
+        // First of all, or what is deleted there would be sent again.
+        let mut jobs = self.stop_sharing_of(id);
+        jobs.push(Job::Account(AccountJob::Delete(id, server)));
+        jobs
+    }
+
+    fn account_deleted(&mut self, id: Uuid, ended: Result<(), String>) -> Vec<Job> {
+        if self.accounts.deleting != Some(id) {
+            return Vec::new();
+        }
+        self.accounts.deleting = None;
+        let Some(Deletion { name, server, .. }) = Deletion::of(&self.accounts.book, id) else {
+            return Vec::new();
+        };
+        match ended {
+            Ok(()) => {
+                self.inform(format!("The account of {name} at {server} is deleted; runs stay here"), None);
+                let mut jobs = self.share_no_more_with(id);
+                jobs.extend(self.log_out(id));
+                jobs
+            }
+            Err(reason) => {
+                let title = format!("The account of {name} was not deleted");
+                self.failed(
+                    title,
+                    format!("{reason}. Sync with {server} is off until you switch it on again"),
+                )
+            }
+        }
     }
 
     fn import_provider(&mut self, path: PathBuf) -> Vec<Job> {

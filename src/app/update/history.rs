@@ -137,9 +137,10 @@ impl State {
         }
         self.trash.retain(|row| runs.iter().all(|run| run.id != row.id));
         self.trash.extend(runs.iter().cloned());
+        let jobs = self.keep_away_from_mirror(&runs);
         self.deleted = Some(runs);
         self.inform(title, Some(NoticeAction::UndoDelete));
-        Vec::new()
+        jobs
     }
 
     pub(super) fn undo_delete(&mut self) -> Vec<Job> {
@@ -158,8 +159,10 @@ impl State {
         }
         let mut history = std::mem::take(&mut self.history);
         history.retain(|row| !is_back(row));
+        let mut jobs = self.let_back_from_mirror(&runs);
         history.extend(runs);
-        self.history_read(history)
+        jobs.extend(self.history_read(history));
+        jobs
     }
 
     pub(super) fn export_runs(&mut self, ids: Vec<RunId>, format: ExportFormat) -> Vec<Job> {

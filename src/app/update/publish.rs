@@ -1,7 +1,7 @@
 //! Publishing.
 
 use crate::app::job::Job;
-use crate::app::publish::{PublishCommand, PublishJob, PublishNews, PublishOrder};
+use crate::app::publish::{PublishCommand, PublishJob, PublishNews, PublishOrder, Sending};
 use crate::app::state::{Open, State};
 
 impl State {
@@ -24,17 +24,22 @@ impl State {
             Open::Result(run) if run.id == order.run && self.publish.going.is_none() => run.clone(),
             _ => return Vec::new(),
         };
-        self.publish.going = Some(order.run);
+        let number = self.number();
+        self.publish.going = Some(Sending { number, run: order.run });
         self.publish.address.clone_from(&order.address);
         (self.publish.trouble, self.publish.done) = (None, None);
         let token_file = self.publish.token_file.clone();
-        vec![Job::Publish(PublishJob::Send { order, run, token_file })]
+        vec![Job::Publish(PublishJob::Send { number, order, run, token_file })]
     }
 
     pub(super) fn publish_news(&mut self, news: PublishNews) -> Vec<Job> {
+        let going = self.publish.going;
+        let run_of = |number| going.filter(|sending| sending.number == number).map(|sending| sending.run);
         match news {
             PublishNews::TokenFilePicked(path) => self.publish.token_file = Some(path),
-            PublishNews::Done(id, published) if self.publish.going == Some(id) => {
+            PublishNews::Done(number, published) => {
+                // Without one it was cancelled at the last moment.
+                let Some(run) = run_of(number) else { return Vec::new() };
                 self.publish.going = None;
                 // The login is in the keyring now, or the remarks say why not.
                 self.publish.token_file = None;
@@ -42,14 +47,14 @@ impl State {
                 for remark in &published.remarks {
                     self.warn("About what was published".to_owned(), remark.clone());
                 }
-                self.publish.done = Some((id, *published));
+                self.publish.done = Some((run, *published));
             }
-            PublishNews::Failed(id, reason) if self.publish.going == Some(id) => {
-                self.publish.going = None;
-                self.publish.trouble = Some(reason);
+            PublishNews::Failed(number, reason) => {
+                if run_of(number).is_some() {
+                    self.publish.going = None;
+                    self.publish.trouble = Some(reason);
+                }
             }
-            // Cancelled at the last moment.
-            PublishNews::Done(..) | PublishNews::Failed(..) => {}
         }
         Vec::new()
     }

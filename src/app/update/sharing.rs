@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use crate::app::exchange::Exchanged;
 use crate::app::job::Job;
-use crate::app::mirror::Mirrored;
 use crate::app::sharing::{SharingCommand, SharingJob, SharingNews};
 use crate::app::state::State;
 use crate::model::sync::{SyncBook, SyncTarget, TARGETS_MAX};
@@ -30,6 +29,13 @@ impl State {
             is_any |= std::mem::take(&mut target.is_on);
         }
         if is_any { vec![Job::Sharing(SharingJob::Save(self.sharing.book.clone()))] } else { Vec::new() }
+    }
+
+    /// What was shared with an account is gone there.
+    pub(super) fn share_no_more_with(&mut self, account: Uuid) -> Vec<Job> {
+        let of_account = self.sharing.book.targets.iter().filter(|target| target.account == account);
+        let ids: Vec<Uuid> = of_account.map(|target| target.id).collect();
+        ids.into_iter().flat_map(|id| self.share_no_more(id)).collect()
     }
 
     pub(super) fn sharing_command(&mut self, command: SharingCommand) -> Vec<Job> {
@@ -107,25 +113,7 @@ impl State {
         Vec::new()
     }
 
-    pub(super) fn mirrored(&mut self, mirrored: Mirrored) -> Vec<Job> {
-        let Mirrored { folder, written, taken_in, refused } = mirrored;
-        let files = if written == 1 { "1 file".to_owned() } else { format!("{written} files") };
-        let runs = match taken_in.len() {
-            1 => "1 run".to_owned(),
-            many => format!("{many} runs"),
-        };
-        self.inform(format!("{files} written to {}, {runs} taken in", folder.display()), None);
-        if let Some((path, reason)) = refused.first() {
-            let title = match refused.len() {
-                1 => "1 file was not taken in".to_owned(),
-                many => format!("{many} files were not taken in"),
-            };
-            self.warn(title, format!("{}: {reason}", path.display()));
-        }
-        self.arrived(Arrivals { runs: taken_in, ..Arrivals::default() })
-    }
-
-    fn arrived(&mut self, arrivals: Arrivals) -> Vec<Job> {
+    pub(super) fn arrived(&mut self, arrivals: Arrivals) -> Vec<Job> {
         let Arrivals { runs, deleted, plans } = arrivals;
         let mut jobs = Vec::new();
         if !runs.is_empty() {

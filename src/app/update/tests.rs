@@ -64,6 +64,10 @@ fn a_run(n: u128) -> Run {
     }
 }
 
+pub(super) fn summary(n: u128) -> crate::model::RunSummary {
+    a_run(n).summary()
+}
+
 fn opened(runs: impl IntoIterator<Item = u128>) -> State {
     let mut state = State::default();
     let history = runs.into_iter().map(|n| a_run(n).summary()).collect();
@@ -266,16 +270,16 @@ fn one_run_is_published_at_a_time_and_late_news_is_ignored() {
     state.command(Command::OpenRun(id(1)), fresh(0));
     state.event(Event::RunsRead(vec![Arc::new(a_run(1))]), fresh(0));
     state.event(Event::Publish(PublishNews::TokenFilePicked("/auth.json".into())), fresh(0));
-    let jobs = state.command(send(), fresh(0));
-    assert!(
-        matches!(jobs.as_slice(), [Job::Publish(PublishJob::Send { token_file: Some(_), .. })]),
-        "{jobs:?}"
-    );
+    let sent = |jobs: Vec<Job>| match jobs.as_slice() {
+        [Job::Publish(PublishJob::Send { number, token_file: Some(_), .. })] => *number,
+        _ => panic!("{jobs:?}"),
+    };
+    let first = sent(state.command(send(), fresh(0)));
     assert!(state.command(send(), fresh(0)).is_empty(), "it is on its way");
-    state.event(Event::Publish(PublishNews::Failed(id(1), "No way".to_owned())), fresh(0));
+    state.event(Event::Publish(PublishNews::Failed(first, "No way".to_owned())), fresh(0));
     assert_eq!((state.publish.going, state.publish.trouble.as_deref()), (None, Some("No way")));
     assert!(state.publish.token_file.is_some(), "to try again");
-    state.command(send(), fresh(0));
+    let cancelled = sent(state.command(send(), fresh(0)));
     state.command(Command::Publish(PublishCommand::Cancel), fresh(0));
     let published = PublishedRun {
         name: "a run".to_owned(),
@@ -284,11 +288,15 @@ fn one_run_is_published_at_a_time_and_late_news_is_ignored() {
         profile: "p".to_owned(),
         remarks: vec!["The login is not kept for the next time.".to_owned()],
     };
-    let done = || Event::Publish(PublishNews::Done(id(1), Box::new(published.clone())));
-    state.event(done(), fresh(0));
+    let done = |number| Event::Publish(PublishNews::Done(number, Box::new(published.clone())));
+    state.event(done(cancelled), fresh(0));
     assert!(state.publish.done.is_none() && state.notices.is_empty(), "nobody waits for it");
-    state.command(send(), fresh(0));
-    state.event(done(), fresh(0));
+    let last = sent(state.command(send(), fresh(0)));
+    // The same run again: what is still in the queue about the cancelled one is not about this one.
+    state.event(done(cancelled), fresh(0));
+    state.event(Event::Publish(PublishNews::Failed(cancelled, "Too late".to_owned())), fresh(0));
+    assert!(state.publish.going.is_some() && state.publish.trouble.is_none() && state.notices.is_empty());
+    state.event(done(last), fresh(0));
     assert_eq!((state.publish.going, state.notices.len()), (None, 2));
     assert!(state.publish.done.is_some() && state.publish.token_file.is_none());
 }

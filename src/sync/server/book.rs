@@ -1,6 +1,7 @@
 //! The records of one space: a log without a hole, and what was read of it so far.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use futures_util::TryStreamExt as _;
@@ -21,8 +22,15 @@ use crate::sync::words::{Change, GONE};
 const READ_AT_ONCE_MAX: usize = 64;
 /// Others that take the next number before us, one after another, before a request is given up.
 const CONFLICTS_MAX: usize = 1000;
+/// The longest from the bytes of a record to its entry: much shorter than [`super::Limits::orphan_age`], after which bytes
+/// without an entry are nobody's.
+const TAKING_MAX: Duration = Duration::from_secs(10 * 60);
 
 const EPOCH: &str = "epoch";
+/// Of a space: another one whenever what was read of it is old.
+const TURN: &str = "turn";
+/// Of a space: another, later one with each deletion of the account that it belongs to.
+const DELETION: &str = "deletion";
 
 /// What is noted of a record. Never changed but to make it [`GONE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +52,9 @@ pub(super) struct Entry {
     /// By the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) taken: Option<Timestamp>,
+    /// Where its bytes are: another place for each upload, so that no upload can ever want what another left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<Uuid>,
 }
 
 /// What was read so far of a space's log.
@@ -80,6 +91,7 @@ impl Entry {
             subject: Some(record.subject()),
             tombstone,
             taken: Some(now),
+            place: Some(Uuid::now_v7()),
         }
     }
 
@@ -97,6 +109,7 @@ impl Entry {
             subject: None,
             tombstone: None,
             taken: None,
+            place: None,
         }
     }
 
@@ -121,10 +134,7 @@ impl Book {
 
     /// Reads on to the end of the log; from its start where entries were rewritten.
     pub(super) async fn catch_up(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
-        let turn = match bytes(store, &self.root.clone().join("turn")).await? {
-            Some(bytes) => std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()),
-            None => None,
-        };
+        let turn = id(store, &self.root.clone().join(TURN)).await?;
         if turn != self.turn {
             self.forget();
             self.turn = turn;
@@ -150,23 +160,32 @@ impl Book {
         body: Bytes,
         space_bytes: u64,
     ) -> Result<Put, Refusal> {
-        let mut is_kept = false;
+        let (mut is_kept, began) = (false, Instant::now());
+        let place = self.record_path(&entry);
         let json = serde_json::to_vec(&entry).map_err(|error| Refusal::Busy(error.to_string()))?;
         for _ in 0..CONFLICTS_MAX {
             self.catch_up(store).await?;
             if let Some(&at) = self.at.get(&entry.digest) {
-                return if self.entries[at].is_gone() {
-                    Err(Refusal::Gone)
-                } else {
-                    Ok(Put::WasThere(at as u64 + 1))
-                };
+                let (there, seq) = (&self.entries[at], at as u64 + 1);
+                if is_kept && there.place == entry.place {
+                    // The store had taken our entry, though it said that another was first.
+                    return Ok(Put::Taken(seq));
+                }
+                let put = if there.is_gone() { Err(Refusal::Gone) } else { Ok(Put::WasThere(seq)) };
+                if is_kept {
+                    delete(store, &place).await?;
+                }
+                return put;
             }
             if self.used_bytes.saturating_add(entry.size) > space_bytes {
                 return Err(Refusal::Quota(space_bytes));
             }
             if !is_kept {
-                store.put(&self.record_path(entry.digest), body.clone().into()).await?;
+                store.put(&place, body.clone().into()).await?;
                 is_kept = true;
+            }
+            if began.elapsed() >= TAKING_MAX {
+                return Err(Refusal::Busy("the store is too slow".to_owned()));
             }
             let seq = self.entries.len() + 1;
             match create(store, &self.entry_path(seq), json.clone()).await {
@@ -182,8 +201,18 @@ impl Book {
     }
 
     /// The bytes of a record.
-    pub(super) fn record_path(&self, digest: Digest) -> Path {
-        self.root.clone().join("records").join(digest.to_string())
+    pub(super) fn record_path(&self, entry: &Entry) -> Path {
+        let name = match entry.place {
+            Some(place) => format!("{}-{place}", entry.digest),
+            None => entry.digest.to_string(),
+        };
+        self.root.clone().join("records").join(name)
+    }
+
+    /// The bytes of all records.
+    pub(super) fn record_paths(&self) -> HashSet<Path> {
+        let kept = self.entries.iter().filter(|entry| !entry.is_gone());
+        kept.map(|entry| self.record_path(entry)).collect()
     }
 
     /// What was taken after a number, and whether there is more.
@@ -230,21 +259,25 @@ impl Book {
         places: &[usize],
     ) -> Result<(), StoreError> {
         for &at in places {
-            let digest = self.entries[at].digest;
-            delete(store, &self.record_path(digest)).await?;
-            let json = serde_json::to_vec(&Entry::gone(digest)).unwrap_or_default();
+            let entry = &self.entries[at];
+            delete(store, &self.record_path(entry)).await?;
+            let json = serde_json::to_vec(&Entry::gone(entry.digest)).unwrap_or_default();
             store.put(&self.entry_path(at + 1), json.into()).await?;
         }
         if places.is_empty() { Ok(()) } else { self.turn_over(store).await }
     }
 
-    /// Deletes the whole space. Nothing stays but that it has been read to no avail.
+    /// Deletes the whole space. Nothing stays but two ids that say nothing: that what was read of it is old, and what says to
+    /// the machines that have shared it that they are not to send it again.
     pub(super) async fn wipe(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
+        // Before anything is deleted: a machine that looks meanwhile sends nothing.
+        let deletion = self.root.clone().join(DELETION);
+        store.put(&deletion, Uuid::now_v7().to_string().into_bytes().into()).await?;
         loop {
             let all: Vec<_> = store.list(Some(&self.root)).try_collect().await?;
-            let turn = self.root.clone().join("turn");
+            let stays = [self.root.clone().join(TURN), deletion.clone()];
             let places: Vec<Path> =
-                all.into_iter().map(|meta| meta.location).filter(|place| *place != turn).collect();
+                all.into_iter().map(|meta| meta.location).filter(|place| !stays.contains(place)).collect();
             if places.is_empty() {
                 return self.turn_over(store).await;
             }
@@ -263,7 +296,7 @@ impl Book {
     /// Says to every server that what it has read is old.
     async fn turn_over(&mut self, store: &dyn ObjectStore) -> Result<(), StoreError> {
         let turn = Uuid::now_v7();
-        store.put(&self.root.clone().join("turn"), turn.to_string().into_bytes().into()).await?;
+        store.put(&self.root.clone().join(TURN), turn.to_string().into_bytes().into()).await?;
         self.forget();
         Ok(())
     }
@@ -292,11 +325,18 @@ pub(super) async fn epoch(store: &dyn ObjectStore) -> Result<Uuid, ServeError> {
     match create(store, &place, made.to_string().into_bytes()).await {
         Ok(()) => return Ok(made),
         Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {}
-        Err(error) => return Err(ServeError::Store(error)),
+        Err(error) => return Err(unusable(error)),
     }
-    let found = bytes(store, &place).await.map_err(ServeError::Store)?.ok_or(ServeError::Foreign)?;
+    let found = bytes(store, &place).await.map_err(unusable)?.ok_or(ServeError::Foreign)?;
     let found = std::str::from_utf8(&found).ok().and_then(|text| text.parse().ok());
     found.ok_or(ServeError::Foreign)
+}
+
+fn unusable(error: StoreError) -> ServeError {
+    match error {
+        StoreError::Unauthenticated { .. } | StoreError::PermissionDenied { .. } => ServeError::Denied(error),
+        error => ServeError::Store(error),
+    }
 }
 
 /// Whether the store answers and is still the one that was begun with.
@@ -309,6 +349,55 @@ pub(super) async fn keys(store: &dyn ObjectStore, start: &str) -> Result<Vec<Str
     let found = store.list_with_delimiter(Some(&Path::from("spaces"))).await?;
     let names = found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned));
     Ok(names.filter(|name| name.starts_with(start)).collect())
+}
+
+/// Says of a space when its account was last deleted, in an order but not in time; none where it never was.
+pub(super) async fn deletion(store: &dyn ObjectStore, key: &str) -> Result<Option<Uuid>, StoreError> {
+    id(store, &Path::from(format!("spaces/{key}/{DELETION}"))).await
+}
+
+/// Deletes bytes of a space that none of its entries names: of uploads that were broken off between the two. How many.
+///
+/// `named` is what the entries name now. It harms no upload, here or at another server: each has a place of its own, and none
+/// lasts as long as `age`, so that what is so old and not named never will be. None where the log has a hole, because behind it
+/// are entries that were not read.
+pub(super) async fn collect(
+    store: &dyn ObjectStore,
+    key: &str,
+    named: &HashSet<Path>,
+    (now, age): (Timestamp, Duration),
+) -> Result<Option<usize>, StoreError> {
+    if has_hole(store, &Path::from(format!("spaces/{key}/log"))).await? {
+        return Ok(None);
+    }
+    let records = Path::from(format!("spaces/{key}/records"));
+    let mut listed = store.list(Some(&records));
+    let mut collected = 0;
+    while let Some(found) = listed.try_next().await? {
+        let since = now.as_second().saturating_sub(found.last_modified.timestamp());
+        let is_old = u64::try_from(since).is_ok_and(|since| since >= age.as_secs());
+        if is_old && !named.contains(&found.location) {
+            delete(store, &found.location).await?;
+            collected += 1;
+        }
+    }
+    Ok(Some(collected))
+}
+
+/// Whether a log has a greatest number that is not that of its entries.
+async fn has_hole(store: &dyn ObjectStore, log: &Path) -> Result<bool, StoreError> {
+    let (mut count, mut last) = (0_u64, 0);
+    let mut listed = store.list(Some(log));
+    while let Some(found) = listed.try_next().await? {
+        count += 1;
+        last = found.location.filename().and_then(|name| name.parse().ok()).unwrap_or(u64::MAX).max(last);
+    }
+    Ok(count != last)
+}
+
+async fn id(store: &dyn ObjectStore, place: &Path) -> Result<Option<Uuid>, StoreError> {
+    let found = bytes(store, place).await?;
+    Ok(found.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok()))
 }
 
 /// An object's bytes; none where there is none.
@@ -352,6 +441,7 @@ mod tests {
             subject: Some(Uuid::from_u128(7 << 100)),
             tombstone: tombstone.map(|(time_us, is_deleted)| (stamp(time_us), is_deleted)),
             taken: Some(Timestamp::from_second(1000).unwrap()),
+            place: None,
         }
     }
 

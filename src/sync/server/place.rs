@@ -2,14 +2,15 @@
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, RetryConfig};
 use url::{Host, Url};
 
 /// Why an address leads to no store.
@@ -46,10 +47,12 @@ pub fn open_store(address: &str) -> Result<Arc<dyn ObjectStore>, PlaceError> {
         "s3" => s3(bucket).map(|store| Arc::new(store) as _),
         "gs" => GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(bucket)
+            .with_retry(retries())
             .build()
             .map(|store| Arc::new(store) as _),
         "az" => MicrosoftAzureBuilder::from_env()
             .with_container_name(bucket)
+            .with_retry(retries())
             .build()
             .map(|store| Arc::new(store) as _),
         _ => return Err(no_bucket()),
@@ -69,13 +72,18 @@ fn folder(address: &str) -> Result<Arc<dyn ObjectStore>, PlaceError> {
 }
 
 fn s3(bucket: &str) -> Result<object_store::aws::AmazonS3, object_store::Error> {
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retries());
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
     let endpoint = endpoint.iter().find_map(|name| std::env::var(name).ok());
     if endpoint.is_some_and(|endpoint| is_on_this_machine(&endpoint)) {
         builder = builder.with_allow_http(true);
     }
     builder.build()
+}
+
+/// Seldom and soon: machines come back by themselves, and who starts a server is not to wait for minutes.
+fn retries() -> RetryConfig {
+    RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() }
 }
 
 /// Whether nothing that is sent there leaves the machine, so that it may go without TLS.

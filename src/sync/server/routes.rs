@@ -219,7 +219,8 @@ async fn me(State(desk): TheDesk, headers: HeaderMap) -> Answer<Json<Me>> {
     for team in desk.settings.teams.iter().filter(|team| team.has(&person)) {
         spaces.push(desk.space(&team.id, &team.id, &team_key(&team.id)).await?);
     }
-    Ok(Json(Me { subject: person.subject, name: person.name, spaces }))
+    let deletion = book::deletion(desk.store.as_ref(), &personal_key(&person)).await?;
+    Ok(Json(Me { subject: person.subject, name: person.name, spaces, deletion }))
 }
 
 async fn delete_me(State(desk): TheDesk, headers: HeaderMap) -> Answer<StatusCode> {
@@ -304,10 +305,11 @@ async fn get_record(
         let mut book = book.lock().await;
         book.catch_up(desk.store.as_ref()).await?;
         let at = *book.at.get(&name).ok_or(Refusal::NotFound)?;
-        if book.entries[at].is_gone() {
+        let entry = &book.entries[at];
+        if entry.is_gone() {
             return Err(Refusal::Gone);
         }
-        book.record_path(name)
+        book.record_path(entry)
     };
     let bytes = book::bytes(desk.store.as_ref(), &place).await?.ok_or(Refusal::Gone)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())

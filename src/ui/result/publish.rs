@@ -38,7 +38,7 @@ pub(super) fn ui(cx: &mut Cx<'_>, ui: &mut Ui, form: &mut PublishForm, run: &Run
         ui.spacing_mut().item_spacing.y = SPACE[1];
         widgets::section(ui, "Publish to Meshery (experimental)");
         ui.add(Label::new(RichText::new(ABOUT).color(cx.theme.text_muted)).wrap());
-        if cx.state.publish.going == Some(run.id) {
+        if cx.state.publish.going.is_some_and(|sending| sending.run == run.id) {
             widgets::waiting(ui, cx, "Publishing…");
             if ui.button("Cancel").clicked() {
                 cx.push(Command::Publish(PublishCommand::Cancel));

@@ -3,6 +3,7 @@
 use eframe::egui::{Area, Context, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, Ui, vec2};
 
 use crate::app::Command;
+use crate::app::accounts::AccountCommand;
 use crate::app::adapters::{AdapterCommand, OperationQuestion, Rehearsal};
 use crate::app::clusters::{ClusterCommand, ask_words};
 use crate::app::state::Question;
@@ -27,6 +28,8 @@ struct Dialog {
     changes: Vec<(String, Rehearsal)>,
     /// What must be typed before the answer can be yes.
     must_type: Option<String>,
+    /// Why.
+    typed_for: &'static str,
     yes: (&'static str, Command),
     no: (&'static str, Command),
 }
@@ -64,6 +67,7 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
             words: quit_words(cx),
             changes: Vec::new(),
             must_type: None,
+            typed_for: "",
             yes: ("Stop and close", Command::QuitConfirmed),
             no: ("Keep running", Command::DismissQuitQuestion),
         },
@@ -72,6 +76,7 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
             words: ask_words(ask),
             changes: Vec::new(),
             must_type: None,
+            typed_for: "",
             yes: ("Agree and connect", Command::Cluster(ClusterCommand::Agree)),
             no: ("Cancel", Command::Cluster(ClusterCommand::Decline)),
         },
@@ -84,14 +89,25 @@ fn dialog(cx: &Cx<'_>, question: &Question) -> Dialog {
                 .map(|(key, told)| (cx.state.clusters.book.title(key).to_owned(), told.clone()))
                 .collect(),
             must_type: question.must_type.clone(),
+            typed_for: "This is production. Type its name to go on",
             yes: ("Carry out", Command::Adapter(AdapterCommand::Agree(String::new()))),
             no: ("Cancel", Command::Adapter(AdapterCommand::Decline)),
+        },
+        Question::DeleteAccount(asked) => Dialog {
+            title: "Delete this account?",
+            words: asked.words(),
+            changes: Vec::new(),
+            must_type: Some(asked.host.clone()),
+            typed_for: "It cannot be taken back. Type the server’s name to go on",
+            yes: ("Delete for good", Command::Account(AccountCommand::Delete(asked.account))),
+            no: ("Cancel", Command::Account(AccountCommand::KeepAccount)),
         },
         Question::HeavyLoad { plan, reason, .. } => Dialog {
             title: "Send this much load?",
             words: format!("{reason}\n\nTarget: {}", plan.target.url),
             changes: Vec::new(),
             must_type: None,
+            typed_for: "",
             yes: ("Run test", Command::AgreeToLoad),
             no: ("Cancel", Command::DismissLoadQuestion),
         },
@@ -179,10 +195,10 @@ fn quit_words(cx: &Cx<'_>) -> String {
 }
 
 /// Asks for a name to be typed, and whether it was.
-fn typed(ui: &mut Ui, cx: &Cx<'_>, name: &str) -> bool {
+fn typed(ui: &mut Ui, cx: &Cx<'_>, why: &str, name: &str) -> bool {
     let place = ui.scope_id().with(("typed", name));
     let mut words: String = ui.data_mut(|data| data.get_temp(place)).unwrap_or_default();
-    let caption = ui.label(format!("This is production. Type its name to go on: {name}"));
+    let caption = ui.add(Label::new(format!("{why}: {name}")).wrap());
     let field = widgets::line(&mut words).desired_width(WIDTH - 8.0);
     widgets::edit(ui, cx.theme, field).labelled_by(caption.id);
     let is_typed = words.trim() == name;
@@ -202,7 +218,8 @@ fn content(ui: &mut Ui, cx: &Cx<'_>, dialog: &Dialog) -> Option<bool> {
             changes(ui, cx, context, told);
         }
     });
-    let is_typed = dialog.must_type.as_ref().is_none_or(|name| typed(ui, cx, name));
+    let must_type = dialog.must_type.as_ref();
+    let is_typed = must_type.is_none_or(|name| typed(ui, cx, dialog.typed_for, name));
     ui.add_space(SPACE[0]);
     ui.horizontal(|ui| {
         let no = ui.add(eframe::egui::Button::new(dialog.no.0).min_size(vec2(0.0, CONTROL_HEIGHT + 4.0)));

@@ -110,16 +110,16 @@ async fn an_answer_of_another_provider_or_with_a_code_of_nobody_logs_nobody_in()
 }
 
 /// An issuer whose keys and words are ours.
-struct Forger {
-    issuer: String,
-    keys: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Forger {
+    pub(crate) issuer: String,
+    pub(crate) keys: Arc<Mutex<Vec<Value>>>,
     asked: Arc<AtomicUsize>,
 }
 
 type Shared = (String, Arc<Mutex<Vec<Value>>>, Arc<AtomicUsize>);
 
 impl Forger {
-    async fn start(called: Option<&str>) -> Self {
+    pub(crate) async fn start(called: Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let issuer = format!("http://{address}");
@@ -141,23 +141,23 @@ impl Forger {
         Self { issuer, keys, asked }
     }
 
-    fn claims(&self) -> Value {
+    pub(crate) fn claims(&self) -> Value {
         let now = Timestamp::now().as_second();
         json!({ "iss": self.issuer, "sub": "ann", "aud": ["other", "bench"], "exp": now + 300, "iat": now })
     }
 }
 
-struct Key(EcdsaKeyPair, &'static str);
+pub(crate) struct Key(EcdsaKeyPair, &'static str);
 
 impl Key {
-    fn new(kid: &'static str) -> Self {
+    pub(crate) fn new(kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random);
         Self(pair.unwrap(), kid)
     }
 
-    fn public(&self) -> Value {
+    pub(crate) fn public(&self) -> Value {
         let point = self.0.public_key().as_ref();
         let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
         json!({ "kty": "EC", "crv": "P-256", "use": "sig", "kid": self.1, "x": part(1..33), "y": part(33..65) })
@@ -170,7 +170,7 @@ impl Key {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         self.sign(&json!({ "alg": "ES256", "kid": self.1, "typ": "at+jwt" }), claims)
     }
 }

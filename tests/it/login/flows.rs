@@ -71,6 +71,13 @@ pub(crate) async fn logged_in(openid: &OpenId) -> LoggedIn {
     tokio::time::timeout(Duration::from_secs(60), login).await.expect("in a minute").expect("a login")
 }
 
+/// An access token of a login.
+pub(crate) async fn access_token(openid: &OpenId) -> String {
+    let sessions = Sessions::new(Arc::new(Pocket::default()));
+    sessions.keep(ACCOUNT, logged_in(openid).await.tokens).await;
+    sessions.access(ACCOUNT, &openid.provider(), false).await.expect("a token")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_logs_in_with_the_browser_and_with_a_code() {
     let openid = OpenId::start(60);

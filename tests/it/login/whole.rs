@@ -57,6 +57,13 @@ impl Machine {
     }
 }
 
+/// How many the server keeps.
+fn records(folder: &Path) -> usize {
+    let spaces = std::fs::read_dir(folder.join("spaces")).unwrap();
+    let records = spaces.filter_map(|space| std::fs::read_dir(space.unwrap().path().join("records")).ok());
+    records.map(Iterator::count).sum()
+}
+
 /// A server of records, ended with this.
 pub(super) struct Records(Child, pub(super) String);
 
@@ -112,6 +119,29 @@ fn one_history_is_on_all_machines_of_a_person() {
         let text = String::from_utf8_lossy(&data).into_owned();
         assert!(!text.contains("eyJ") && !text.contains("refresh"), "a token is in the store");
     }
+    // Deleted from one machine, with everything of its person there; history stays, and no other machine sends it again.
+    let without_a_person = laptop.does(true, &["account", "delete", "--server", &server.1]);
+    assert_eq!(without_a_person.status.code(), Some(2), "{without_a_person:?}");
+    let elsewhere = laptop.does(true, &["account", "delete", "--server", "https://other.test", "--yes"]);
+    assert_eq!(elsewhere.status.code(), Some(2), "{elsewhere:?}");
+    assert_eq!(records(folder.path()), 1);
+    let said = laptop.says(&["account", "delete", "--server", &server.1, "--yes"]);
+    assert!(
+        said.contains(&format!("The account of Alice Example at {} is deleted; runs stay here", server.1)),
+        "{said}"
+    );
+    assert!(said.contains("Alice Example is logged out"), "{said}");
+    assert_eq!(records(folder.path()), 0);
+    assert_eq!(laptop.says(&["history", "list"]), desk.says(&["history", "list"]));
+    assert!(laptop.says(&["sync", "status"]).contains("Sync is off"));
+    let failed = desk.does(true, &["sync"]);
+    let errors = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(errors.contains("was deleted, from another machine"), "{errors}");
+    assert_eq!((failed.status.code(), records(folder.path())), (Some(3), 0), "{errors}");
+
+    laptop.logs_in_by_code(&server.1);
+    laptop.says(&["sync", "on"]);
+    assert_eq!(records(folder.path()), 1, "who comes back begins anew");
     let said = laptop.says(&["logout"]);
     assert!(said.contains("Alice Example is logged out; runs stay here"), "{said}");
     assert!(laptop.says(&["sync", "status"]).contains("off"));

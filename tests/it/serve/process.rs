@@ -52,3 +52,56 @@ fn without_tls_it_listens_for_this_machine_only_unless_something_before_it_ends_
         assert!(errors.contains(words), "{errors}");
     }
 }
+
+#[test]
+fn a_certificate_or_key_that_is_not_good_is_told_before_an_address_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("records").display().to_string();
+    let laid = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let [one, other] =
+        [(); 2].map(|()| rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap());
+    let certificate = laid("one.pem", &one.cert.pem());
+    let key = laid("one.key", &one.signing_key.serialize_pem());
+    let foreign = laid("other.key", &other.signing_key.serialize_pem());
+    let broken = laid("broken.pem", "-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----\n");
+    let nothing = laid("nothing.pem", "");
+    let absent = folder.path().join("absent.pem").display().to_string();
+    for (certificate, key, words) in [
+        (&certificate, &foreign, "certificate and key cannot be used together"),
+        (&certificate, &nothing, "the key cannot be read"),
+        (&certificate, &broken, "the key cannot be read"),
+        (&broken, &key, "the certificate cannot be read"),
+        (&nothing, &key, "certificate and key cannot be used together"),
+        (&absent, &key, "absent.pem cannot be read"),
+    ] {
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--store", &place, "--tls-cert", certificate, "--tls-key", key];
+        let ended = program(&arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(2), b"".as_slice()), "{errors}");
+        assert!(errors.contains(words), "{words}: {errors}");
+    }
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--store", &place, "--tls-cert", &certificate, "--tls-key", &key];
+    let mut child = program(&arguments).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(address.starts_with("https://127.0.0.1:"), "{address}");
+}
+
+#[test]
+fn a_place_that_is_somebody_elses_is_told_before_an_address_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("epoch"), "not ours").unwrap();
+    let place = folder.path().display().to_string();
+    let ended = program(&["--listen", "127.0.0.1:0", "--store", &place]).output().unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(2), b"".as_slice()), "{errors}");
+    assert!(errors.contains("is not Meshbench's"), "{errors}");
+}

@@ -67,13 +67,13 @@ async fn share(one: Arc<dyn ObjectStore>, other: Arc<dyn ObjectStore>, count: u1
 }
 
 /// A server that is not ours and speaks S3, with one bucket.
-struct S3 {
+pub(super) struct S3 {
     process: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl S3 {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache");
         let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);

@@ -125,7 +125,7 @@ fn whatever_three_machines_do_they_show_the_same_in_the_end() {
 #[test]
 fn nothing_waits_for_ever_and_nothing_goes_twice() {
     let (store, mut space) = (Store::in_memory(), Space::default());
-    store.begin_target(TARGET, Uuid::from_u128(2 << 100)).unwrap();
+    store.begin_target(TARGET, Uuid::from_u128(2 << 100), None).unwrap();
     store.save_runs(&[run(1), run(2)]).unwrap();
     store.edit_run(id(1), RunEdit::Note("a".to_owned()), now()).unwrap();
     store.delete_runs(&[id(2)], now()).unwrap();
@@ -139,7 +139,7 @@ fn nothing_waits_for_ever_and_nothing_goes_twice() {
     // Deleted for good: it does not come back from the server, and nothing of it is left to send.
     let unknown = store.unknown(&space.0.iter().map(|(digest, ..)| *digest).collect::<Vec<_>>()).unwrap();
     assert_eq!(unknown, BTreeSet::new());
-    store.begin_target(TARGET, Uuid::from_u128(1 << 100)).unwrap();
+    store.begin_target(TARGET, Uuid::from_u128(1 << 100), None).unwrap();
     assert_eq!(store.waiting(TARGET, &Choice::Everything).unwrap(), []);
 }
 

@@ -9,11 +9,11 @@ use meshbench::model::run::RunEdit;
 use meshbench::model::sync::Choice;
 use meshbench::model::{Header, Plan};
 use meshbench::store::Store;
-use meshbench::sync::client::{ClientError, Tokens, Which};
+use meshbench::sync::client::{Client, ClientError, Tokens, Which};
 use meshbench::sync::words::PERSONAL;
 use uuid::Uuid;
 
-use super::parts::{Machine, Running, in_time, limits, now};
+use super::parts::{Machine, Running, in_time, limits, now, tokens};
 use crate::store::{id, run};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,5 +260,46 @@ async fn only_what_was_chosen_goes_up_and_all_comes_down() {
     let ids: Vec<_> = laptop.store.summaries().unwrap().iter().map(|run| run.id).collect();
     assert_eq!(ids, [id(4), id(2)]);
     assert_eq!(desk.store.summaries().unwrap().len(), 4);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_of_a_deleted_account_sends_nothing_again_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(folder.path(), limits()).await;
+    let (desk, laptop) = (Machine::alone("ann", server.address), Machine::alone("ann", server.address));
+    let team = Machine::new("ann", server.address, "shop");
+    let other = Machine::alone("bob", server.address);
+    let records = || {
+        let spaces = std::fs::read_dir(folder.path().join("spaces")).unwrap();
+        let records =
+            spaces.filter_map(|space| std::fs::read_dir(space.unwrap().path().join("records")).ok());
+        records.map(Iterator::count).sum::<usize>()
+    };
+    for (machine, number) in [(&desk, 1), (&laptop, 2), (&team, 3), (&other, 4)] {
+        machine.store.save_run(&run(number)).unwrap();
+        machine.sync().await.unwrap();
+    }
+    assert_eq!(records(), 4);
+    let client = Client::new(&desk.target.server, tokens("ann")).unwrap();
+    client.delete_me().await.unwrap();
+    assert_eq!(records(), 1);
+    for machine in [&desk, &laptop, &team] {
+        machine.store.save_run(&run(7)).unwrap();
+        let refused = machine.sync().await.unwrap_err();
+        assert!(matches!(refused, ExchangeError::Deleted) && !refused.may_pass(), "{refused}");
+        assert!(machine.store.run(id(7)).unwrap().is_some());
+    }
+    assert_eq!((records(), other.sync().await.unwrap().received), (1, 0));
+    // Who removes the server and turns on sync again begins anew, and others of theirs follow in the same way.
+    for machine in [&desk, &laptop] {
+        machine.store.forget_target(machine.target.id).unwrap();
+        machine.sync().await.unwrap();
+        machine.sync().await.unwrap();
+    }
+    assert_eq!(laptop.store.summaries().unwrap().len(), 3);
+    // Once more: that it had been deleted before is not confused with that.
+    client.delete_me().await.unwrap();
+    assert!(matches!(desk.sync().await.unwrap_err(), ExchangeError::Deleted));
     server.end().await;
 }
