@@ -347,8 +347,14 @@ impl Metrics {
             return Some(Arc::clone(board));
         }
         let chosen = self.book.board.as_ref().and_then(|id| self.board(id));
-        let is_any = |offer: &Offer| offer.fed.as_ref().is_some_and(|fed| fed.fed() > 0);
-        chosen.or_else(|| self.offers().into_iter().find(is_any).map(|offer| offer.board))
+        chosen.or_else(|| self.best_fed())
+    }
+
+    /// The ready board of which the source feeds the largest share; none while its metrics are not known, or if it feeds
+    /// none. Metrics of any process are on several boards.
+    fn best_fed(&self) -> Option<Arc<Board>> {
+        let best = self.offers().into_iter().find(|offer| !offer.is_own)?;
+        (best.share()? > 0.0).then_some(best.board)
     }
 
     /// Key and title of every board: ready ones, then a person's own.
@@ -409,11 +415,14 @@ impl Metrics {
             Some(Offer { board, is_own, fed })
         };
         let mut offers: Vec<Offer> = self.boards().into_iter().filter_map(offer).collect();
-        offers.sort_by_key(|offer| match (offer.is_own, offer.is_fed()) {
+        let group = |offer: &Offer| match (offer.is_own, offer.is_fed()) {
             (false, true) => 0,
             (true, _) => 1,
             (false, false) => 2,
-        });
+        };
+        // Of ready ones the best fed first; a person's own stay as they were put.
+        let share = |offer: &Offer| if offer.is_own { 0.0 } else { offer.share().unwrap_or(0.0) };
+        offers.sort_by(|one, other| group(one).cmp(&group(other)).then(share(other).total_cmp(&share(one))));
         offers
     }
 
@@ -425,6 +434,13 @@ impl Metrics {
 }
 
 impl Offer {
+    /// Which share of its panels the source feeds; none while its metrics are not known.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let fed = self.fed.as_ref().filter(|fed| fed.panels > 0)?;
+        Some(fed.fed() as f64 / fed.panels as f64)
+    }
+
     /// What panels that stay empty say about how to fill them.
     #[must_use]
     pub fn hints(&self) -> BTreeSet<&str> {
