@@ -13,7 +13,8 @@ use crate::model::duration;
         grafana+http://localhost:3000            a Grafana, asked through its default data source\n  \
         direct+http://localhost:15090/stats/prometheus   the page of a proxy or application, read by Meshbench\n  \
         svc/monitoring/prometheus:9090           a Prometheus in a cluster, with --context\n  \
-        direct+pod/shop/web-1:15090/stats/prometheus     a page of a pod, through a port-forward\n\n\
+        direct+pod/shop/web-1:15090/stats/prometheus     a page of a pod, through a port-forward\n  \
+        metrics.k8s.io                           the metrics API of a cluster, with --context\n\n\
         Examples:\n  \
         meshbench metrics check http://localhost:9090\n  \
         meshbench metrics query http://localhost:9090 'sum(rate(envoy_http_downstream_rq_total[1m]))' --range 15m\n  \

@@ -27,6 +27,8 @@ use super::{Failure, Status, cluster};
 
 /// A source is waited for this long at most: its own limits are shorter.
 const ANSWER_MAX: Duration = Duration::from_secs(90);
+/// Names the metrics API of the cluster that `--context` says.
+const METRICS_API: &str = "metrics.k8s.io";
 /// What is asked over where nothing else was said.
 const RANGE: Duration = Duration::from_secs(900);
 /// How often a source that we read ourselves is read.
@@ -231,6 +233,11 @@ fn read_source(
     reach: &SourceArgs,
     screen: &Screen,
 ) -> Result<Source, Failure> {
+    if text == METRICS_API {
+        let api = Some(context(session, reach, screen)?);
+        let kind = SourceKind::Direct { endpoints: Vec::new(), api, every_ms: EVERY_MS };
+        return Ok(Source { id: SourceId(Uuid::now_v7()), name: text.to_owned(), kind });
+    }
     let access = access(reach);
     let (kind, rest) = match text.split_once('+') {
         Some((kind @ ("grafana" | "direct" | "prometheus"), rest)) => (kind, rest),

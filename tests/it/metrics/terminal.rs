@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::kube::{Cluster, Kubeconfig, Person};
+use crate::kube::{Cluster, Kubeconfig, Kubelet, Options, Person};
 
 use super::rig::Rig;
 
@@ -217,4 +217,88 @@ async fn a_prometheus_in_a_cluster_is_asked_through_the_api_server() {
     let done = meshbench(home.path(), &[&["metrics", "check", &missing][..], &reach[..]].concat());
     assert_eq!(done.status, Some(3), "{}", done.out);
     assert!(done.err.contains("nobody"), "{}", done.err);
+}
+
+/// The page of a pod, through the API server and a kubelet's end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_in_a_pod_is_read_through_a_port_forward() {
+    let home = tempfile::tempdir().unwrap();
+    let rig = Rig::start().await;
+    let admin: std::net::SocketAddr = rig.admin().trim_start_matches("http://").parse().unwrap();
+    // A kubelet's end has a runtime of its own, which must not be dropped inside of another.
+    let (file, source, kubelet) = tokio::task::spawn_blocking({
+        let home = home.path().to_owned();
+        move || {
+            let cluster = Cluster::controlled();
+            let kubelet = Kubelet::join(cluster, "node-of-metrics");
+            let namespace = cluster.namespace("metrics");
+            kubelet.pod(cluster, &namespace, "web-1", "registry.test/web:7");
+            kubelet.lead(&namespace, "web-1", 15_090, admin);
+            let file = Kubeconfig::of(cluster, Person::Admin).write(&home, "config").path;
+            (file, format!("direct+pod/{namespace}/web-1:15090/stats/prometheus"), kubelet)
+        }
+    })
+    .await
+    .unwrap();
+    let reach = ["--context", "tests", "--kubeconfig", file.to_str().unwrap(), "--json"];
+    let told = meshbench(home.path(), &[&["metrics", "check", &source][..], &reach[..]].concat()).json();
+    assert_eq!(told["product"], "read by Meshbench");
+    let board = ["metrics", "board", &source, "envoy", "--range", "1m"];
+    let done = meshbench(home.path(), &[&board[..], &reach[..]].concat()).json();
+    let memory = points(done["panels"].as_array().unwrap(), "Memory");
+    assert!(!memory.is_empty() && memory.iter().all(|bytes| *bytes > 1e5), "{done}");
+    tokio::task::spawn_blocking(move || drop(kubelet)).await.unwrap();
+}
+
+/// What metrics-server serves, in its shape, from a kind of that group.
+const METRICS_KIND: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: pods.metrics.k8s.io
+  annotations: {api-approved.kubernetes.io: "unapproved, for tests"}
+spec:
+  group: metrics.k8s.io
+  scope: Namespaced
+  names: {plural: pods, singular: podmetrics, kind: PodMetrics}
+  versions:
+  - name: v1beta1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pods_use_is_known_by_the_metrics_api_where_nothing_else_is() {
+    let home = tempfile::tempdir().unwrap();
+    let cluster = Cluster::own(Options::default());
+    let file = Kubeconfig::of(&cluster, Person::Admin).write(home.path(), "config").path;
+    let reach = ["--context", "tests", "--kubeconfig", file.to_str().unwrap(), "--json"];
+    let check = [&["metrics", "check", "metrics.k8s.io"][..], &reach[..]].concat();
+    let without = meshbench(home.path(), &check);
+    assert_eq!(without.status, Some(3), "{}", without.out);
+    assert!(without.err.contains("metrics-server"), "{}", without.err);
+    cluster.apply(METRICS_KIND);
+    let namespace = cluster.namespace("shop");
+    let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
+    let usage = json!({
+        "kind": "PodMetrics",
+        "apiVersion": "metrics.k8s.io/v1beta1",
+        "metadata": {"name": "web-1"},
+        "timestamp": jiff::Timestamp::now().to_string(),
+        "window": "15s",
+        "containers": [{"name": "istio-proxy", "usage": {"cpu": "250m", "memory": "64Mi"}}],
+    });
+    let of_group = |groups: &Value| {
+        groups["groups"].as_array()?.iter().any(|group| group["name"] == "metrics.k8s.io").then_some(())
+    };
+    cluster.wait_for("the kind is served", "/apis", of_group);
+    cluster.create(&path, &usage);
+    let told = meshbench(home.path(), &check).json();
+    assert_eq!(told["metrics"], 2, "processor time and memory: {told}");
+    let asked = ["metrics", "board", "metrics.k8s.io", "cluster", "--range", "1m"];
+    let done = meshbench(home.path(), &[&asked[..], &reach[..]].concat()).json();
+    let memory = points(done["panels"].as_array().unwrap(), "Memory without cache");
+    assert_eq!(memory.first(), Some(&(64.0 * 1_048_576.0)), "{done}");
 }
