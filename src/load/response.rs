@@ -306,7 +306,13 @@ impl Known {
 
 /// See [`super::http1_statuses`].
 pub(super) fn statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
-    let mut reader = Reader::capturing();
+    let read = statuses_by(Reader::new(false), bytes, piece_bytes);
+    // One of them remembers heads, the other looks into each.
+    debug_assert_eq!(read, statuses_by(Reader::capturing(), bytes, piece_bytes));
+    read
+}
+
+fn statuses_by(mut reader: Reader, bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
     let mut answers = Vec::new();
     for mut piece in bytes.chunks(piece_bytes.max(1)) {
         while !piece.is_empty() {
