@@ -263,11 +263,20 @@ impl Stream {
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Plain(stream) => stream.poll_send(cx, bytes),
             Self::Tls(secured) => {
                 let written = Pin::new(&mut secured.stream).poll_write(cx, bytes);
                 secured.noted(written)
             }
+        }
+    }
+
+    /// Whether it may be worth while to read: cheaper to ask, where nothing is expected yet, than to try.
+    #[inline]
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(stream) => stream.poll_readable(cx),
+            Self::Tls(_) => Poll::Ready(()),
         }
     }
 

@@ -80,7 +80,13 @@ impl Line {
         {
             return Poll::Ready(Err(broken));
         }
-        self.write(cx, progress, request);
+        if !progress.flushed {
+            self.write(cx, progress, request);
+            // Nobody has answered yet what has just left.
+            if self.stream.poll_readable(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
         loop {
             let mut buffer = ReadBuf::new(scratch);
             match self.stream.poll_read(cx, &mut buffer) {
@@ -130,6 +136,7 @@ impl Line {
         })
     }
 
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>, progress: &mut Progress, request: &[u8]) {
         while progress.written < request.len() && progress.write_error.is_none() {
             match self.stream.poll_write(cx, &request[progress.written..]) {

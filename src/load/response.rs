@@ -51,6 +51,8 @@ pub(super) struct Captured {
 struct Known {
     bytes: Vec<u8>,
     head: Option<Head>,
+    /// The answer that began with it, where it ends with so many bytes as the head says; none otherwise.
+    answer: Option<Answer>,
 }
 
 /// A whole answer.
@@ -142,7 +144,7 @@ impl Reader {
     pub(super) fn expect(&mut self, head_request: bool) {
         if head_request != self.head_request {
             // Where a body ends depends on it.
-            self.known.head = None;
+            self.known.forget();
             self.head_request = head_request;
         }
     }
@@ -157,6 +159,22 @@ impl Reader {
     /// Takes the next bytes. None: more are needed. After an answer the reader is ready for the next one.
     #[inline]
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+        match self.known.answer {
+            Some(answer)
+                if answer.used == bytes.len()
+                    && self.state == State::Head
+                    && self.head.is_empty()
+                    && self.interim == 0
+                    && bytes.starts_with(&self.known.bytes) =>
+            {
+                Ok(Some(answer))
+            }
+            _ => self.feed_any(bytes),
+        }
+    }
+
+    /// Of bytes that are not one whole answer like the last.
+    fn feed_any(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
@@ -272,18 +290,29 @@ impl Reader {
 }
 
 impl Known {
+    fn forget(&mut self) {
+        (self.head, self.answer) = (None, None);
+    }
+
     fn learn(&mut self, bytes: &[u8], head: Head) {
         self.head = bytes.get(..head.bytes).filter(|bytes| bytes.len() <= KNOWN_BYTES_MAX).map(|bytes| {
             self.bytes.clear();
             self.bytes.extend_from_slice(bytes);
             head
         });
+        self.answer = self.head.and_then(Head::whole_answer);
     }
 }
 
 /// See [`super::http1_statuses`].
 pub(super) fn statuses(bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
-    let mut reader = Reader::capturing();
+    let read = statuses_by(Reader::new(false), bytes, piece_bytes);
+    // One of them remembers heads, the other looks into each.
+    debug_assert_eq!(read, statuses_by(Reader::capturing(), bytes, piece_bytes));
+    read
+}
+
+fn statuses_by(mut reader: Reader, bytes: &[u8], piece_bytes: usize) -> (Vec<u16>, bool) {
     let mut answers = Vec::new();
     for mut piece in bytes.chunks(piece_bytes.max(1)) {
         while !piece.is_empty() {
@@ -390,6 +419,19 @@ struct Head {
     interim: bool,
     body: BodyKind,
     close: bool,
+}
+
+impl Head {
+    /// The answer that it begins, where the head says how long it is.
+    fn whole_answer(self) -> Option<Answer> {
+        let body = match self.body {
+            BodyKind::None => 0,
+            BodyKind::Fixed(length) => usize::try_from(length).ok()?,
+            BodyKind::Chunked | BodyKind::UntilClose => return None,
+        };
+        let used = self.bytes.checked_add(body).filter(|_| !self.interim)?;
+        Some(Answer { status: self.status, close: self.close, used })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -664,6 +706,31 @@ mod tests {
             for at in (0..=bytes.len()).step_by(1 + bytes.len() / 700 * 16) {
                 let (left, right) = bytes.split_at(at);
                 assert_eq!(read([left, right], head_request), want, "{name}, split at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_like_the_one_before_is_read_as_if_it_were_the_first() {
+        let answers: [(&[u8], u16); 7] = [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", 200),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nxyz", 200),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", 200),
+            (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+            (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404),
+            (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 201),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 200),
+        ];
+        for (first, before) in answers {
+            for (second, after) in answers {
+                let expected =
+                    Read::Answers([before, before, after, after].map(|code| (code, false)).to_vec());
+                for cut in 0..second.len() {
+                    let pieces = [first, first, &second[..cut], &second[cut..], second];
+                    assert_eq!(read(pieces, false), expected, "{}", second[..cut].escape_ascii());
+                }
+                let whole = [first, first, second, second].concat();
+                assert_eq!(read([&*whole], false), expected, "{}", whole.escape_ascii());
             }
         }
     }

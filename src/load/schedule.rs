@@ -200,10 +200,15 @@ impl Schedule {
     /// The turn of a slot at such a moment, within a closed loop.
     #[inline]
     pub(super) fn take_turn(&mut self, at: u64) -> Option<Due> {
-        self.closed_at(at)?;
+        self.closed_at(at).map(|_| self.turn_within(at))
+    }
+
+    /// The same, where [`Self::closed_at`] told of one.
+    #[inline]
+    pub(super) fn turn_within(&mut self, at: u64) -> Due {
         let counted = at >= self.warmup;
         self.taken += u64::from(counted);
-        Some(Due { at, counted, stage: self.stage_at(at.saturating_sub(self.warmup)) })
+        Due { at, counted, stage: self.stage_at(at.saturating_sub(self.warmup)) }
     }
 
     /// When the next closed loop begins, from the start without pauses.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,6 +23,37 @@ impl Socket {
         // Only a delay of small requests is lost where the system refuses.
         let _ = stream.set_nodelay(true);
         Self::Tcp(stream)
+    }
+
+    /// As [`AsyncWrite::poll_write`], with less to ask for while there is room for what is sent.
+    #[inline]
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let sent = match self {
+                Self::Tcp(stream) => stream.try_write(bytes),
+                #[cfg(unix)]
+                Self::Unix(stream) => stream.try_write(bytes),
+            };
+            if !sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                return Poll::Ready(sent);
+            }
+            ready!(match self {
+                Self::Tcp(stream) => stream.poll_write_ready(cx),
+                #[cfg(unix)]
+                Self::Unix(stream) => stream.poll_write_ready(cx),
+            })?;
+        }
+    }
+
+    /// Ready when there may be something to read, or an end.
+    #[inline]
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // What is wrong is told by reading.
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
+        }
     }
 }
 

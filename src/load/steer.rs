@@ -203,6 +203,12 @@ impl Log {
         at - self.paused_between(0, at)
     }
 
+    /// How much was paused before a moment, and whether it is paused then.
+    #[inline]
+    pub(super) fn pause_at(&self, at: u64) -> (u64, bool) {
+        if self.changes.is_empty() { (0, false) } else { (self.paused_between(0, at), self.is_paused(at)) }
+    }
+
     /// The moment at which such a clock shows `active` and goes on; none while a pause has no end.
     pub(super) fn moment(&self, active: u64) -> Option<u64> {
         let mut at = active;
@@ -285,6 +291,8 @@ mod tests {
             (10, 31, 51)
         );
         assert_eq!(log.paused_between(20, 45), 15);
+        assert_eq!((log.pause_at(29), log.pause_at(35)), ((19, true), (20, false)));
+        assert_eq!(Log::default().pause_at(35), (0, false));
         assert!(log.is_paused(10) && !log.is_paused(30) && log.is_paused(1000));
         assert_eq!((log.factor(14), log.factor(15)), (FACTOR_UNITS, 5));
     }

@@ -293,6 +293,18 @@ impl Rows {
 
     #[inline]
     fn note(&mut self, key: u16, failed: bool, nanos: Option<u64>, so_far: &Latency) {
+        match &mut self.only {
+            Some(only) if only.key == key => {
+                only.requests += 1;
+                only.failed += u64::from(failed);
+            }
+            _ => self.note_another(key, failed, nanos, so_far),
+        }
+    }
+
+    /// Of a key that is the first, or not the only one.
+    #[inline(never)]
+    fn note_another(&mut self, key: u16, failed: bool, nanos: Option<u64>, so_far: &Latency) {
         if !self.is_split() {
             let only = self.only.get_or_insert(Counts { key, requests: 0, failed: 0 });
             if only.key == key {

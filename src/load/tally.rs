@@ -273,7 +273,7 @@ impl Tally {
         }
         match outcome.end {
             End::Status(status) => {
-                self.status[usize::from(status) % STATUS_CODES] += 1;
+                self.status[usize::from(status).min(STATUS_CODES - 1)] += 1;
                 if status >= 400 {
                     self.errors.add_status();
                 }

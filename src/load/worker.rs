@@ -337,14 +337,17 @@ impl Worker {
             return Turn::None;
         };
         self.take_changes();
-        let log = self.log.borrow();
-        let paused = now - log.active(now);
+        let (paused, is_paused) = self.log.borrow().pause_at(now);
         let since_start = since_start.saturating_sub(paused);
-        let Some(closed) = self.schedule.borrow().closed_at(since_start) else { return Turn::None };
+        let mut schedule = self.schedule.borrow_mut();
+        let Some(closed) = schedule.closed_at(since_start) else { return Turn::None };
         let think = if answered { closed.think } else { 0 };
-        if think == 0 && !log.is_paused(now) {
-            return self.begin_turn(now, since_start).map_or(Turn::None, Turn::Now);
+        if think == 0 && !is_paused {
+            let (due, used_up) = (schedule.turn_within(since_start), schedule.is_used_up());
+            drop(schedule);
+            return Turn::Now(self.begun(now, due, used_up));
         }
+        drop(schedule);
         let next = since_start.saturating_add(think);
         if next >= closed.until {
             return Turn::None;
@@ -367,13 +370,18 @@ impl Worker {
             let mut schedule = self.schedule.borrow_mut();
             (schedule.take_turn(since_start)?, schedule.is_used_up())
         };
+        Some(self.begun(now, due, used_up))
+    }
+
+    #[inline]
+    fn begun(&self, now: u64, due: Due, used_up: bool) -> Due {
         let due = Due { at: now, ..due };
         self.note_due(due);
         if used_up {
             // Slots that think would otherwise do so until their turn, which never comes.
             self.set_all_due();
         }
-        Some(due)
+        due
     }
 
     /// When the first of the slots that think has its turn, or a closed loop begins; none when neither comes, or a
@@ -464,7 +472,11 @@ impl Worker {
     }
 
     /// The request that has waited longest for a connection.
+    #[inline]
     pub(super) fn take_waiting(&self, now: u64) -> Option<Due> {
+        if self.waiting.borrow().is_empty() {
+            return None;
+        }
         self.give_up_waiting(now);
         self.waiting.borrow_mut().pop_front()
     }
@@ -491,6 +503,7 @@ impl Worker {
         self.tally.borrow_mut().waited += u64::from(due.counted);
     }
 
+    #[inline]
     fn note_due(&self, due: Due) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.tally.borrow_mut().note_due(due, self.origin());

@@ -1,6 +1,7 @@
 //! A histogram of durations: bounded HdrHistogram in nanoseconds, three significant digits.
 
 use std::io::Read as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,9 +28,26 @@ const COOKIE_V2: u32 = 0x1c84_9313;
 /// Cookie, payload length, normalizing offset, digits, lowest, highest, ratio.
 const V2_HEADER_BYTES: usize = 40;
 
+/// Values are told apart in steps of a power of two, this one for the smallest: 64 ns.
+const UNIT_MAGNITUDE: u32 = LOWEST_NANOS.ilog2();
+
 /// A histogram of durations. Recording never allocates and never fails: values are held within bounds.
+///
+/// The counts lie as HdrHistogram has them, which writes and reads them. What is done for each request, or ten times a
+/// second, touches only the part of them that is in use: the library looks at all, and that was a sixth of a run's
+/// cost beside the sending.
 #[derive(Clone, Debug)]
-pub struct Latency(Histogram<u64>);
+pub struct Latency {
+    counts: Box<[u64]>,
+    digits: u8,
+    /// Half of the steps between a power of two and the next but one, as a power of two.
+    half_magnitude: u32,
+    total: u64,
+    /// The first count in use; their number where none is.
+    first: usize,
+    /// The largest value.
+    max: u64,
+}
 
 /// Why bytes are not a histogram of durations.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +87,9 @@ impl Latency {
     }
 
     pub(super) fn with_digits(digits: u8) -> Self {
-        // Bounded: an auto-resizing histogram clamps when recording saturates.
-        Self(
-            Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, digits)
-                .expect("the bounds are constants that HdrHistogram accepts"),
-        )
+        let half_magnitude = half_magnitude(digits);
+        let counts = vec![0; place_of(HIGHEST_NANOS, half_magnitude) + 1].into_boxed_slice();
+        Self { first: counts.len(), counts, digits, half_magnitude, total: 0, max: 0 }
     }
 
     /// Records one duration.
@@ -85,47 +101,111 @@ impl Latency {
     /// Records one duration in nanoseconds.
     #[inline]
     pub fn record_nanos(&mut self, nanos: u64) {
-        self.0.saturating_record(nanos);
+        self.record_n(nanos, 1);
     }
 
     /// Records `count` equal durations in nanoseconds.
+    #[inline]
     pub fn record_n(&mut self, nanos: u64, count: u64) {
-        self.0.saturating_record_n(nanos, count);
+        let nanos = nanos.min(HIGHEST_NANOS);
+        let at = self.place_of(nanos);
+        self.counts[at] = self.counts[at].saturating_add(count);
+        self.total = self.total.saturating_add(count);
+        self.first = self.first.min(at);
+        self.max = self.max.max(nanos);
     }
 
     /// Adds all values of another histogram.
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all latency histograms have the same bounds");
+        if self.digits != other.digits {
+            return self.absorb(other);
+        }
+        let used = other.used();
+        for (sum, count) in self.counts[used.clone()].iter_mut().zip(&other.counts[used]) {
+            *sum = sum.saturating_add(*count);
+        }
+        self.total = self.total.saturating_add(other.total);
+        self.first = self.first.min(other.first);
+        self.max = self.max.max(other.max);
     }
 
     /// Forgets all values.
     pub fn clear(&mut self) {
-        self.0.reset();
+        let used = self.used();
+        self.counts[used].fill(0);
+        (self.total, self.first, self.max) = (0, self.counts.len(), 0);
+    }
+
+    #[inline]
+    fn place_of(&self, nanos: u64) -> usize {
+        place_of(nanos, self.half_magnitude)
+    }
+
+    /// The lowest value that is counted at a place, and how many are.
+    #[inline]
+    fn range_at(&self, place: usize) -> (u64, u64) {
+        range_at(place, self.half_magnitude)
+    }
+
+    #[inline]
+    fn highest_at(&self, place: usize) -> u64 {
+        highest_at(place, self.half_magnitude)
+    }
+
+    /// The places that may have a count.
+    fn used(&self) -> Range<usize> {
+        if self.is_empty() { 0..0 } else { self.first..self.place_of(self.max) + 1 }
+    }
+
+    /// Places and their counts, ascending, where there is one.
+    fn counted(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let used = self.used();
+        let from = used.start;
+        let counts = self.counts[used].iter().enumerate().filter(|(_, count)| **count > 0);
+        counts.map(move |(at, count)| (from + at, *count))
+    }
+
+    fn max_nanos(&self) -> u64 {
+        if self.max == 0 { 0 } else { self.highest_at(self.place_of(self.max)) }
+    }
+
+    fn mean_nanos(&self) -> f64 {
+        self.counted().fold(0.0, |mean, (place, count)| {
+            let (lowest, width) = self.range_at(place);
+            mean + (lowest + width / 2) as f64 * count as f64 / self.total as f64
+        })
     }
 
     /// Number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.total
     }
 
     /// Whether there are no values.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.total == 0
     }
 
     /// The value at quantile `q` (0 to 1), in milliseconds; 0 when empty. The highest value equivalent to
     /// the smallest recorded one that at least `q` of all values do not exceed; never above [`Self::max_ms`].
     #[must_use]
     pub fn quantile_ms(&self, q: f64) -> f64 {
-        millis(self.0.value_at_quantile(q).min(self.0.max()))
+        let needed = ((q.min(1.0) * self.total as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        let reached = self.counted().find(|(_, count)| {
+            seen += count;
+            seen >= needed
+        });
+        let nanos = reached.map_or(0, |(place, _)| self.highest_at(place));
+        millis(nanos.min(self.max_nanos()))
     }
 
     /// The largest value, in milliseconds; 0 when empty.
     #[must_use]
     pub fn max_ms(&self) -> f64 {
-        millis(self.0.max())
+        millis(self.max_nanos())
     }
 
     /// The quantiles that every summary holds.
@@ -142,7 +222,7 @@ impl Latency {
             p99,
             p99_9,
             max: self.max_ms(),
-            mean: self.0.mean() / 1e6,
+            mean: self.mean_nanos() / 1e6,
             count: self.count(),
         }
     }
@@ -152,12 +232,13 @@ impl Latency {
         let count = self.count();
         // As the library counts: the number of values that must not lie above.
         let needed = quantiles.map(|q| ((q * count as f64).ceil() as u64).clamp(1, count));
-        let mut found = [millis(self.0.max()); N];
+        let max = self.max_nanos();
+        let mut found = [millis(max); N];
         let (mut seen, mut next) = (0, 0);
         for (nanos, values) in self.recorded() {
             seen += values;
             while next < N && seen >= needed[next] {
-                found[next] = millis(nanos.min(self.0.max()));
+                found[next] = millis(nanos.min(max));
                 next += 1;
             }
             if next == N {
@@ -197,12 +278,13 @@ impl Latency {
         let steps = f64::from(per_decade);
         let bucket_of = |nanos: u64| (nanos.max(1) as f64).log10().mul_add(steps, 1e-9).floor() as i64;
         let edge_ms = |bucket: i64| 10f64.powf(bucket as f64 / steps) / 1e6;
-        let first = bucket_of(self.0.min().max(LOWEST_NANOS));
-        let last = bucket_of(self.0.max()).max(first);
+        let first = bucket_of(self.range_at(self.first).0.max(LOWEST_NANOS));
+        let max = self.max_nanos();
+        let last = bucket_of(max).max(first);
         let mut counts = vec![0; usize::try_from(last - first + 1).unwrap_or(1)];
-        for value in self.0.iter_recorded() {
-            let bucket = bucket_of(value.value_iterated_to().min(self.0.max())).clamp(first, last);
-            counts[usize::try_from(bucket - first).unwrap_or(0)] += value.count_since_last_iteration();
+        for (nanos, count) in self.recorded() {
+            let bucket = bucket_of(nanos.min(max)).clamp(first, last);
+            counts[usize::try_from(bucket - first).unwrap_or(0)] += count;
         }
         (first..).zip(counts).map(|(bucket, count)| (edge_ms(bucket), edge_ms(bucket + 1), count)).collect()
     }
@@ -215,14 +297,32 @@ impl Latency {
 
     /// Pairs of value in nanoseconds and count, ascending, of all values recorded.
     pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.0.iter_recorded().map(|value| (value.value_iterated_to(), value.count_since_last_iteration()))
+        self.counted().map(|(place, count)| (self.highest_at(place), count))
+    }
+
+    /// The same as a histogram of other digits would have it that recorded all of them.
+    pub(super) fn recorded_with(&self, digits: u8) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let half_magnitude = half_magnitude(digits);
+        let place = move |nanos: u64| place_of(nanos.min(HIGHEST_NANOS), half_magnitude);
+        let mut recorded = self.recorded().map(move |(nanos, count)| (place(nanos), count)).peekable();
+        std::iter::from_fn(move || {
+            let (place, mut sum) = recorded.next()?;
+            while let Some((_, count)) = recorded.next_if(|next| next.0 == place) {
+                sum += count;
+            }
+            Some((highest_at(place, half_magnitude), sum))
+        })
     }
 
     /// HdrHistogram V2, deflated, base64: the text that records hold (starts with `HISTFAAA`).
     #[must_use]
     pub fn encode(&self) -> String {
+        let mut histogram = library(self.digits);
+        for (nanos, count) in self.recorded() {
+            histogram.saturating_record_n(nanos, count);
+        }
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("writing to memory cannot fail");
+        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).expect("writing to memory cannot fail");
         STANDARD.encode(bytes)
     }
 
@@ -242,7 +342,7 @@ impl Latency {
             Deserializer::new().deserialize(&mut inner.as_slice()).map_err(CodecError::Payload)?;
         let mut latency = Self::with_digits(decoded.sigfig());
         for value in decoded.iter_recorded() {
-            latency.0.saturating_record_n(value.value_iterated_to(), value.count_since_last_iteration());
+            latency.record_n(value.value_iterated_to(), value.count_since_last_iteration());
         }
         Ok(latency)
     }
@@ -252,6 +352,41 @@ impl Default for Latency {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Where a value is counted: each power of two, from the second one that is told apart, has half as many places as it
+/// has steps.
+#[inline]
+fn place_of(nanos: u64, half_magnitude: u32) -> usize {
+    let told_apart = UNIT_MAGNITUDE + half_magnitude;
+    let bucket = (nanos | 1 << told_apart).ilog2() - told_apart;
+    ((bucket as usize) << half_magnitude) + (nanos >> (bucket + UNIT_MAGNITUDE)) as usize
+}
+
+/// The lowest value that is counted at a place, and how many are.
+#[inline]
+fn range_at(place: usize, half_magnitude: u32) -> (u64, u64) {
+    let bucket = (place >> half_magnitude).saturating_sub(1);
+    let magnitude = bucket as u32 + UNIT_MAGNITUDE;
+    (((place - (bucket << half_magnitude)) as u64) << magnitude, 1 << magnitude)
+}
+
+/// The highest value that is counted at a place.
+#[inline]
+fn highest_at(place: usize, half_magnitude: u32) -> u64 {
+    let (lowest, width) = range_at(place, half_magnitude);
+    lowest + (width - 1)
+}
+
+/// Half of the steps that so many digits need, as a power of two.
+fn half_magnitude(digits: u8) -> u32 {
+    10u64.pow(digits.into()).next_power_of_two().ilog2()
+}
+
+/// An empty histogram of the library's. It is bounded: one that resizes itself clamps when recording saturates.
+fn library(digits: u8) -> Histogram<u64> {
+    Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, digits)
+        .expect("the bounds are constants that HdrHistogram accepts")
 }
 
 fn millis(nanos: u64) -> f64 {
@@ -377,6 +512,82 @@ mod tests {
             let all = latency.at_all(QUANTILES);
             let each = QUANTILES.map(|q| latency.quantile_ms(q));
             assert_eq!(all, each, "{count} values");
+        }
+    }
+
+    /// The same durations with HdrHistogram's own arithmetic.
+    fn by_the_library(digits: u8, values: &[u64]) -> Histogram<u64> {
+        let mut histogram = library(digits);
+        for value in values {
+            histogram.saturating_record(*value);
+        }
+        histogram
+    }
+
+    fn of_nanos(digits: u8, values: &[u64]) -> Latency {
+        let mut latency = Latency::with_digits(digits);
+        for value in values {
+            latency.record_nanos(*value);
+        }
+        latency
+    }
+
+    fn hold_against_the_library(latency: &Latency, library: &Histogram<u64>) {
+        let recorded = library.iter_recorded();
+        let recorded: Vec<_> =
+            recorded.map(|value| (value.value_iterated_to(), value.count_since_last_iteration())).collect();
+        assert_eq!(latency.recorded().collect::<Vec<_>>(), recorded);
+        assert_eq!((latency.count(), latency.max_nanos()), (library.len(), library.max()));
+        assert_eq!(latency.mean_nanos().to_bits(), library.mean().to_bits());
+        for q in [0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0] {
+            let nanos = library.value_at_quantile(q).min(library.max());
+            assert_eq!(latency.quantile_ms(q).to_bits(), millis(nanos).to_bits(), "{q}");
+        }
+    }
+
+    #[test]
+    fn every_value_is_counted_where_the_library_counts_it() {
+        for digits in 1..=3 {
+            for bit in 0..42 {
+                for near in [-65i64, -64, -63, -1, 0, 1, 31, 63, 64, 65, 1000] {
+                    let nanos = (1u64 << bit).saturating_add_signed(near).min(HIGHEST_NANOS);
+                    hold_against_the_library(&of_nanos(digits, &[nanos]), &by_the_library(digits, &[nanos]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_merged_or_cleared_is_what_the_library_would_have() {
+        let values = |seed: u64| -> Vec<u64> {
+            (1..400u64).map(|n| (n * n * seed * 7919) % (1 << (n % 41))).collect()
+        };
+        for digits in 1..=3 {
+            let mut latency = of_nanos(digits, &values(1));
+            let mut library = by_the_library(digits, &values(1));
+            hold_against_the_library(&latency, &library);
+            for seed in [13, 999, 5] {
+                latency.merge(&of_nanos(digits, &values(seed)));
+                library.add(by_the_library(digits, &values(seed))).expect("the same bounds");
+                hold_against_the_library(&latency, &library);
+            }
+            latency.merge(&Latency::with_digits(digits));
+            hold_against_the_library(&latency, &library);
+            latency.clear();
+            hold_against_the_library(&latency, &by_the_library(digits, &[]));
+            latency.merge(&of_nanos(digits, &values(3)));
+            hold_against_the_library(&latency, &by_the_library(digits, &values(3)));
+        }
+    }
+
+    #[test]
+    fn fewer_digits_are_those_of_a_histogram_that_has_no_more() {
+        let values: Vec<u64> = (1..3000u64).map(|n| (n * n * 7919) % (1 << (n % 42))).collect();
+        for digits in 1..=3 {
+            let mut coarse = Latency::with_digits(digits);
+            coarse.absorb(&of_nanos(3, &values));
+            let recorded: Vec<_> = of_nanos(3, &values).recorded_with(digits).collect();
+            assert_eq!(recorded, coarse.recorded().collect::<Vec<_>>());
         }
     }
 

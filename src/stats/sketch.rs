@@ -22,11 +22,7 @@ impl Sketch {
     /// A sketch of a histogram, coarsened to two digits.
     #[must_use]
     pub fn of(latency: &Latency) -> Self {
-        let mut coarse = Latency::with_digits(DIGITS);
-        for (nanos, count) in latency.recorded() {
-            coarse.record_n(nanos, count);
-        }
-        Self::packed(coarse.recorded())
+        Self::packed(latency.recorded_with(DIGITS))
     }
 
     /// A sketch of values and counts, ascending.
