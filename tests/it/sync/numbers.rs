@@ -107,8 +107,8 @@ async fn peak_mib<T>(process: u32, work: impl Future<Output = T>) -> (T, u64) {
 async fn all_at_once(machines: &[(Machine, Tokens)]) -> u64 {
     let again = Arc::new(AtomicU64::new(0));
     let mut going = JoinSet::new();
-    for (machine, tokens) in machines.iter().cloned() {
-        let again = Arc::clone(&again);
+    for (machine, tokens) in machines {
+        let (machine, tokens, again) = (machine.clone(), Arc::clone(tokens), Arc::clone(&again));
         going.spawn(async move {
             while let Err(error) = machine.sync_with(Arc::clone(&tokens)).await {
                 assert!(error.may_pass(), "{error}");
