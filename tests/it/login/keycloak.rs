@@ -21,7 +21,7 @@ const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
 /// A realm as an administrator makes one for Meshbench.
 fn realm() -> String {
     serde_json::json!({
-        "realm": "perf", "enabled": true, "sslRequired": "none", "accessTokenLifespan": 60,
+        "realm": "perf", "enabled": true, "sslRequired": "none", "accessTokenLifespan": 300,
         "groups": [{ "name": "devs" }],
         "users": [{
             "username": ALICE.0, "enabled": true, "email": "alice@example.test", "emailVerified": true,
