@@ -560,6 +560,7 @@ fn the_form_for_a_source_looks_as_it_should() {
         write(window, "Token", "secret");
         window.get_by_label("More: tenant, certificates").click();
         window.run();
+        scroll(window, 2000.0);
         window.get_by_label("Allow any certificate").click();
         window.run();
         // The field with the focus has a caret in it.

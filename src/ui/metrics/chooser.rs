@@ -74,6 +74,7 @@ impl Chooser<'_> {
             let words = if self.options.is_empty() { self.empty } else { "Nothing has these words" };
             widgets::caption(ui, theme, words);
         }
+        ui.spacing_mut().item_spacing.y = 2.0;
         ScrollArea::vertical().max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
             for (value, words) in found.iter().take(LISTED_MAX) {
                 let mut is_picked = self.picked.contains(value);

@@ -483,9 +483,13 @@ fn entry(theme: &Theme, ui: &mut Ui, offer: &Offer, is_chosen: bool) -> bool {
     if !offer.is_fed()
         && let Some(hint) = hints.first()
     {
-        ui.indent(("hint", &offer.board.id.0), |ui| {
-            ui.set_max_width(320.0);
-            ui.add(Label::new(RichText::new(hint).small().color(theme.text_muted)).wrap());
+        ui.horizontal(|ui| {
+            ui.add_space(SPACE[2]);
+            // A list that opens justifies what is in it.
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.set_max_width(310.0);
+                ui.add(Label::new(RichText::new(hint).small().color(theme.text_muted)).wrap());
+            });
         });
     }
     clicked

@@ -25,8 +25,13 @@ const TOP: f32 = 6.0;
 const PLOT_MIN: f32 = 72.0;
 /// The largest part of a panel that its legend takes.
 const LEGEND_SHARE: f32 = 0.42;
-/// Room for a number of a legend, in points.
-const CELL: f32 = 58.0;
+/// The least and the most room for a number of a legend, in points.
+const CELL: f32 = 56.0;
+const CELL_MAX: f32 = 110.0;
+/// Of a character of a legend's number, in points.
+const CHARACTER: f32 = 6.4;
+/// The least room for a name of a legend, in points.
+const NAME_MIN: f32 = 92.0;
 /// Thickness of lines, in points.
 const WIDTH: f32 = 1.6;
 const LEGEND: [&str; 4] = ["Last", "Min", "Mean", "Max"];
@@ -132,46 +137,56 @@ fn legend_height(room: f32, prepared: &Prepared) -> f32 {
 }
 
 fn legend(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared, plots: &mut PlotsView, height: f32) {
-    let width = ui.available_width();
-    let columns: &[usize] = match width {
-        ..260.0 => &[0],
-        260.0..340.0 => &[0, 3],
-        _ => &[0, 1, 2, 3],
-    };
-    let heads: Vec<&str> = columns.iter().map(|at| LEGEND[*at]).collect();
-    let fit = Fit { cell: CELL.max((width * 0.12).min(84.0)), text: SIZE_SMALL };
     let x = plots.x_of(it.x_full);
-    let rows: Vec<Row<'_>> = prepared
+    let cells: Vec<[String; 4]> = prepared
         .lines
         .iter()
-        .enumerate()
-        .map(|(at, line)| {
+        .map(|line| {
             let stats = if plots.x.is_some() { Stats::of(&line.points, x) } else { line.stats };
-            let cells = columns.iter().map(|column| {
-                let of = |stats: Stats| [stats.last, stats.min, stats.mean, stats.max][*column];
+            let write = |of: fn(Stats) -> f64| {
                 stats.map_or_else(|| number::UNKNOWN.to_owned(), |stats| it.write(of(stats)))
-            });
+            };
+            [write(|of| of.last), write(|of| of.min), write(|of| of.mean), write(|of| of.max)]
+        })
+        .collect();
+    let longest = cells.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or_default();
+    let (columns, fit) = columns(ui.available_width(), longest);
+    let heads: Vec<&str> = columns.iter().map(|at| LEGEND[*at]).collect();
+    let lines = prepared.lines.iter().zip(cells).enumerate();
+    let rows: Vec<Row<'_>> = lines
+        .map(|(at, (line, cells))| {
             let sign = match (it.panel.is_stacked, line.is_interpolated) {
                 (true, _) => Sign::Area,
                 (false, true) => Sign::Dashed,
                 (false, false) => Sign::Line,
             };
-            Row { name: &line.name, color: panel::color(cx.theme, at), sign, cells: cells.collect() }
+            let cells = columns.iter().map(|at| cells[*at].clone()).collect();
+            Row { name: &line.name, color: panel::color(cx.theme, at), sign, cells }
         })
         .collect();
     ui.add_space(SPACE[0]);
     table::head(ui, cx.theme, fit, &heads);
     let last = if prepared.left_out > 0 { ROW_HEIGHT } else { 0.0 };
     let room = height - SPACE[0] - ROW_HEIGHT - last;
-    ScrollArea::vertical().id_salt(("legend", it.id())).max_height(room).auto_shrink([false, true]).show(
-        ui,
-        |ui| {
-            table::body(ui, cx.theme, plots, fit, &heads, &rows);
-        },
-    );
+    let area = ScrollArea::vertical().id_salt(("legend", it.id())).min_scrolled_height(0.0).max_height(room);
+    area.auto_shrink([false, true]).show(ui, |ui| {
+        table::body(ui, cx.theme, plots, fit, &heads, &rows);
+    });
     if prepared.left_out > 0 {
         more(cx, ui, prepared.left_out);
     }
+}
+
+/// Which columns of a legend there is room for beside names, and how wide each is, by its longest text.
+fn columns(width: f32, longest: usize) -> (&'static [usize], Fit) {
+    let cell = (longest as f32 * CHARACTER + SPACE[2]).clamp(CELL, CELL_MAX);
+    let columns: &[usize] = match ((width - NAME_MIN) / cell) as usize {
+        0 | 1 => &[0],
+        2 => &[0, 3],
+        3 => &[0, 2, 3],
+        _ => &[0, 1, 2, 3],
+    };
+    (columns, Fit { cell, text: SIZE_SMALL })
 }
 
 fn more(cx: &Cx<'_>, ui: &mut Ui, left_out: usize) {
@@ -283,6 +298,14 @@ pub(super) fn heat(
 mod tests {
     use super::*;
     use crate::model::metrics::PanelKind;
+
+    #[test]
+    fn a_legend_has_the_columns_that_fit_beside_names() {
+        assert_eq!(columns(400.0, 7).0, [0, 1, 2, 3]);
+        assert_eq!(columns(370.0, 10).0, [0, 2, 3]);
+        assert_eq!(columns(260.0, 10).0, [0, 3]);
+        assert_eq!(columns(120.0, 40).0, [0]);
+    }
 
     #[test]
     fn an_axis_begins_at_zero_and_ends_at_a_round_number() {

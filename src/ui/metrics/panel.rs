@@ -313,7 +313,7 @@ fn unsupported(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, name: &str) -> Option<W
 pub(super) fn color(theme: &Theme, at: usize) -> Color32 {
     let colors = &theme.series;
     let round = (at / colors.len()).min(3) as f32;
-    colors[at % colors.len()].lerp_to_gamma(theme.text, 0.24 * round)
+    colors[at % colors.len()].lerp_to_gamma(theme.text, 0.15 * round)
 }
 
 /// Words in the middle of a place.
