@@ -513,7 +513,9 @@ mod tests {
         let labels = Arc::new(vec!["pod".to_owned(), "job".to_owned()]);
         let facts = Facts { names: Arc::new(names), labels, ..Facts::default() };
         let words = |text: &str, cursor| complete(text, cursor, &facts, &[]);
-        assert_eq!(words("sum(up", 6), Completion { replaces: 4..6, words: vec!["upper".to_owned()] });
+        let found = words("sum(up", 6);
+        assert_eq!((found.replaces, found.words.first().map(String::as_str)), (4..6, Some("upper")));
+        assert!(!found.words.contains(&"up".to_owned()), "it is there already");
         assert_eq!(words("“ü” + upp", 9).replaces, 6..9, "characters, not bytes");
         assert!(words("sum(dow) + up", 7).words.contains(&"down".to_owned()));
         assert!(words("up{po", 5).words.contains(&"pod".to_owned()));

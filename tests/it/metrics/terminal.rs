@@ -158,7 +158,7 @@ async fn boards_and_queries_are_printed_and_mistakes_are_told() {
     wrong(&["metrics", "query", &url, "sum("], 2, "closed");
     wrong(&["metrics", "board", &url, "no such"], 2, "there is no board");
     wrong(&["metrics", "check", "prometheus.example"], 2, "is no source");
-    wrong(&["metrics", "check", &format!("http://127.0.0.1:{}", crate::peer::closed_port())], 3, "refused");
+    wrong(&["metrics", "check", &format!("http://{}", crate::peer::closed_port())], 3, "refused");
     wrong(&["run", &rig.app("/"), "--metrics", &url], 2, "--board");
 }
 

@@ -162,7 +162,7 @@ fn a_newer_schema_is_refused_and_not_touched() {
     let before = fs::read(&path).unwrap();
     for _ in 0..2 {
         let error = Store::open(dir.path(), now(), &mut |_| {}).unwrap_err();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, known: 2 }), "{error}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, known: 3 }), "{error}");
     }
     assert!(fs::read(&path).unwrap() == before, "the file was changed");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -4,11 +4,20 @@ use std::fs;
 use std::path::Path;
 
 use meshbench::model::account::{Account, AccountBook, Provider, ProviderKind};
+use meshbench::model::cluster::ContextKey;
 use meshbench::model::digest::Digest;
+use meshbench::model::metrics::board::PanelPlace;
+use meshbench::model::metrics::kept::RUN_METRICS_VERSION;
+use meshbench::model::metrics::{
+    Access, Answer, Ask, Board, BoardId, Component, Cost, Grid, KeptBoard, KeptPanel, Login, Measure,
+    MetricsBook, Op, Panel, PanelKind, PanelQuery, Place, Point, Row, RunMetrics, Selector, Series, Source,
+    SourceId, SourceKind, Unit, Variable, VariableKind,
+};
+use meshbench::model::plan::TargetKind;
 use meshbench::model::record::Record;
 use meshbench::model::run::RunEdit;
 use meshbench::model::sync::{Author, Choice, SyncBook, SyncTarget};
-use meshbench::model::{Plan, RunId, Settings, ThemeChoice};
+use meshbench::model::{Plan, Run, RunId, Settings, ThemeChoice};
 use meshbench::store::{Arrived, FILE, Page, Remark, Store};
 use uuid::Uuid;
 
@@ -16,6 +25,7 @@ use super::{id, now, open, run};
 
 const SCHEMA_1: &str = "tests/data/store/schema-1.redb";
 const SCHEMA_2: &str = "tests/data/store/schema-2.redb";
+const SCHEMA_3: &str = "tests/data/store/schema-3.redb";
 const TARGET: Uuid = Uuid::from_u128(77 << 100);
 const ACCOUNT: Uuid = Uuid::from_u128(3 << 100);
 const PROVIDER: Uuid = Uuid::from_u128(4 << 100);
@@ -109,23 +119,143 @@ fn make() {
     let (store, _) = open(dir.path());
     fill(&store);
     fill_what_travels(&store);
+    store.keep_metrics(&metrics(1)).unwrap();
+    store.save_metrics_book(&metrics_book()).unwrap();
     store.compact().unwrap();
     store.close().unwrap();
-    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_2);
+    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_3);
     assert!(!to.exists(), "{} is there already and must stay as it is", to.display());
     fs::copy(dir.path().join(FILE), to).unwrap();
 }
 
+/// Sources and boards, of every kind of either.
+fn metrics_book() -> MetricsBook {
+    let access = Access { login: Login::Bearer, tenant: "shop".to_owned(), ..Access::default() };
+    let place = Place::Url("https://prometheus.example.org/base".to_owned());
+    let context = ContextKey { file: "/home/ann/.kube/config".into(), name: "dev".to_owned() };
+    let pod = Place::Cluster {
+        context: context.clone(),
+        kind: TargetKind::Pod,
+        namespace: "shop".to_owned(),
+        name: "web-1".to_owned(),
+        port: 15_090,
+        path: "/stats/prometheus".to_owned(),
+    };
+    let kinds = [
+        SourceKind::Prometheus { place: place.clone(), access: access.clone() },
+        SourceKind::Grafana { place, access, data_source: Some("abc".to_owned()) },
+        SourceKind::Direct { endpoints: vec![pod], api: Some(context), every_ms: 1000 },
+    ];
+    let source = |(number, kind)| Source {
+        id: SourceId(Uuid::from_u128(number)),
+        name: format!("source {number}"),
+        kind,
+    };
+    let sources: Vec<Source> = (1..).zip(kinds).map(source).collect();
+    let mut own = board();
+    own.variables.push(Variable {
+        name: "namespace".to_owned(),
+        label: "Namespace".to_owned(),
+        kind: VariableKind::Query {
+            query: "label_values(up, namespace)".to_owned(),
+            regex: "a(.*)".to_owned(),
+        },
+        chosen: vec!["shop".to_owned()],
+        is_multi: true,
+        has_all: true,
+        all_value: Some(".*".to_owned()),
+        is_hidden: false,
+    });
+    MetricsBook {
+        source: Some(sources[0].id),
+        sources,
+        board: Some(own.id.clone()),
+        with_runs: vec![own.id.clone(), BoardId("istio".to_owned())],
+        boards: vec![own],
+        ..MetricsBook::default()
+    }
+}
+
+fn board() -> Board {
+    let measure = Measure::Ratio(
+        Box::new(Measure::Rate {
+            of: Selector::of("a").with("code", Op::MatchesNot, "5.."),
+            by: vec!["pod".to_owned()],
+        }),
+        Box::new(Measure::Quantile { q: 0.99, of: Selector::of("b_bucket"), by: Vec::new() }),
+    );
+    let asks = [Ask::Measure(measure), Ask::PromQl("sum(rate(a[$__rate_interval]))".to_owned())];
+    let query = |(name, ask): (&str, Ask)| PanelQuery {
+        name: name.to_owned(),
+        ask,
+        legend: "{{pod}}".to_owned(),
+        is_instant: false,
+        is_hidden: false,
+    };
+    let mut panel = Panel::new("Requests", PanelKind::TimeSeries, Unit::Rate);
+    panel.queries = ["A", "B"].into_iter().zip(asks).map(query).collect();
+    let row = Row { title: "Traffic".to_owned(), is_folded: true, panels: vec![panel] };
+    Board { rows: vec![row], ..Board::new(BoardId(Uuid::from_u128(5).to_string()), "Mine") }
+}
+
+/// What was kept of metrics with a run.
+pub(super) fn metrics(number: u64) -> RunMetrics {
+    let point = |at: i64| Point { at_ms: 1_700_000_000_000 + at * 1000, value: at as f64 / 3.0 };
+    let series = Series {
+        labels: [("pod".to_owned(), "web-1".to_owned())].into(),
+        points: (0..4).map(point).collect(),
+    };
+    let answers = vec![
+        Ok(Answer { series: vec![series], left_out: 2, remarks: vec!["a remark".to_owned()] }),
+        Err("it was not reached".to_owned()),
+    ];
+    RunMetrics {
+        version: RUN_METRICS_VERSION,
+        run: id(number),
+        source: "source 1 (https://prometheus.example.org/base)".to_owned(),
+        taken: now(),
+        grid: Grid { from_ms: 1_700_000_000_000, to_ms: 1_700_000_003_000, step_ms: 1000 },
+        scrape_ms: Some(1000),
+        boards: vec![KeptBoard {
+            board: board(),
+            panels: vec![KeptPanel { place: PanelPlace { row: 0, panel: 0 }, answers }],
+        }],
+        costs: vec![Cost {
+            component: Component::Proxies,
+            of: "istio".to_owned(),
+            cpu_s: Some(1.25),
+            memory_mean_bytes: Some(2e6),
+            memory_max_bytes: None,
+            requests: 200,
+            seconds: 2.25,
+        }],
+        remarks: vec!["short".to_owned()],
+    }
+}
+
 #[test]
 fn a_history_of_schema_2_reads_the_same() {
+    let store = reads_the_same(SCHEMA_2, None, &["annotation", "plan", "run"]);
+    assert_eq!(store.metrics_book().unwrap(), MetricsBook::default());
+}
+
+#[test]
+fn a_history_of_schema_3_reads_the_same() {
+    let store = reads_the_same(SCHEMA_3, Some(metrics(1)), &["annotation", "metrics", "plan", "run"]);
+    assert_eq!(store.metrics_book().unwrap(), metrics_book());
+}
+
+/// What was kept with the first run; `kinds`: of what never left.
+fn reads_the_same(file: &str, kept_with: Option<RunMetrics>, kinds_wanted: &[&str]) -> Store {
     let dir = tempfile::tempdir().unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA_2);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     fs::copy(&from, dir.path().join(FILE)).unwrap();
     let (store, report) = open(dir.path());
     assert_eq!(report.remarks, [Remark::Interrupted { id: id(3), name: run(3).name }]);
     let mut noted = run(2);
     noted.note = "a note".to_owned();
-    for (number, kept) in [(1, run(1)), (2, noted), (4, run(4))] {
+    let first = Run { metrics: kept_with.map(Box::new), ..run(1) };
+    for (number, kept) in [(1, first), (2, noted), (4, run(4))] {
         assert_eq!(store.run(id(number)).unwrap(), Some(kept));
     }
     let list: Vec<RunId> = store.summaries().unwrap().iter().map(|row| row.id).collect();
@@ -157,8 +287,9 @@ fn a_history_of_schema_2_reads_the_same() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, ["annotation", "plan", "run"]);
+    assert_eq!(kinds, kinds_wanted);
     assert_eq!(store.restore_runs(&[id(5)], now()).unwrap(), [run(5).summary()]);
+    store
 }
 
 #[test]

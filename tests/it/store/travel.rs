@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use meshbench::model::digest::Digest;
+use meshbench::model::metrics::RunMetrics;
 use meshbench::model::record::Record;
 use meshbench::model::run::RunEdit;
 use meshbench::model::sync::{Author, Choice};
@@ -11,6 +12,7 @@ use meshbench::model::{Plan, RunId, RunSummary};
 use meshbench::store::{Arrivals, Arrived, HELD_DAYS, Page, Store};
 use uuid::Uuid;
 
+use super::golden::metrics;
 use super::{Draw, id, now, open, run};
 
 const TARGET: Uuid = Uuid::from_u128(77 << 100);
@@ -252,4 +254,29 @@ fn a_history_from_before_there_were_records_goes_up_whole() {
     receive(&fresh, &space, "ann", &mut Draw(3));
     assert_eq!(shown(&fresh), shown(&old));
     assert_eq!(fresh.run(id(2)).unwrap().unwrap().note, "a note");
+}
+
+/// In whatever order it comes, what metrics showed over a run is there with it, and the last that was taken counts.
+#[test]
+fn metrics_of_a_run_travel_with_it_and_those_of_somebody_else_are_not_mixed_in() {
+    let mut draw = Draw::from_environment(5);
+    let (ann, tablet, bob) = (Store::in_memory(), Store::in_memory(), Store::in_memory());
+    let mut space = Space::default();
+    ann.save_run(&run(1)).unwrap();
+    let kept = ann.keep_metrics(&metrics(1)).unwrap();
+    assert_eq!(kept.metrics.as_deref(), Some(&metrics(1)));
+    let later = RunMetrics { taken: now() + SignedDuration::from_secs(60), costs: Vec::new(), ..metrics(1) };
+    ann.keep_metrics(&later).unwrap();
+    send(&ann, &mut space, "ann", &Choice::Everything);
+    // The run, and what was kept of metrics with it, twice.
+    assert_eq!(space.0.len(), 3);
+    for (store, me) in [(&tablet, "ann"), (&bob, "bob")] {
+        receive(store, &space, me, &mut draw);
+        assert_eq!(store.run(id(1)).unwrap().unwrap().metrics.as_deref(), Some(&later), "{me}");
+    }
+    // Who did not measure a run says nothing of it for others.
+    let other = RunMetrics { taken: now() + SignedDuration::from_secs(120), ..metrics(1) };
+    bob.keep_metrics(&other).unwrap();
+    assert_eq!(bob.run(id(1)).unwrap().unwrap().metrics.as_deref(), Some(&later));
+    assert!(ann.keep_metrics(&metrics(2)).is_err(), "there is no such run");
 }
