@@ -132,8 +132,12 @@ pub fn complete(promql: &str, cursor: usize, known: Known<'_>) -> Completion {
         }
         Place::Metric if typed.is_empty() => {}
         Place::Metric => {
-            let words = FUNCTIONS.iter().chain(&KEYWORDS).copied();
-            completion.words = best(typed, words.chain(known.names.iter().map(String::as_str)));
+            // Those of the language by how they begin only: they would hide the names of metrics.
+            let typed_lower = typed.to_lowercase();
+            let begins = |word: &&str| word.starts_with(&typed_lower) && *word != typed_lower;
+            let words = FUNCTIONS.iter().chain(&KEYWORDS).copied().filter(begins).map(str::to_owned);
+            completion.words = words.chain(best(typed, known.names.iter().map(String::as_str))).collect();
+            completion.words.truncate(WORDS_MAX);
         }
     }
     completion
