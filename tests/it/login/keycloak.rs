@@ -48,7 +48,7 @@ fn realm() -> String {
 
 struct Keycloak {
     issuer: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _process: Process,
 }
 
@@ -77,7 +77,7 @@ impl Keycloak {
         });
         ready.unwrap_or_else(|reason| panic!("{reason}"));
         let issuer = format!("http://127.0.0.1:{port}/realms/perf");
-        Self { issuer, _folder: folder, _process: process }
+        Self { issuer, folder, _process: process }
     }
 
     fn provider(&self) -> Provider {
@@ -94,6 +94,13 @@ impl Keycloak {
             },
             server: None,
         }
+    }
+}
+
+impl Drop for Keycloak {
+    fn drop(&mut self) {
+        // Java does not end with the script that started it; of all processes only it has this folder in its arguments.
+        let _ = Command::new("pkill").args(["-KILL", "-f"]).arg(self.folder.path()).status();
     }
 }
 
