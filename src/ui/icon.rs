@@ -70,21 +70,7 @@ impl Icon {
         match self {
             Self::Home => pen.home(),
             Self::Clusters => pen.clusters(),
-            // A plug before its socket.
-            Self::Adapters => {
-                pen.line(&[(9.0, 3.0), (9.0, 8.0)]);
-                pen.line(&[(15.0, 3.0), (15.0, 8.0)]);
-                pen.line(&[
-                    (6.0, 8.0),
-                    (18.0, 8.0),
-                    (18.0, 12.0),
-                    (15.0, 16.0),
-                    (9.0, 16.0),
-                    (6.0, 12.0),
-                    (6.0, 8.0),
-                ]);
-                pen.line(&[(12.0, 16.0), (12.0, 21.0)]);
-            }
+            Self::Adapters => pen.plug(),
             Self::Load => {
                 pen.line(&[(2.5, 13.0), (7.0, 13.0), (10.0, 5.0), (14.0, 19.5), (17.0, 13.0), (21.5, 13.0)])
             }
@@ -129,19 +115,7 @@ impl Icon {
                     pen.dot((x, 12.0), 1.7);
                 }
             }
-            Self::Account => {
-                pen.circle((12.0, 8.0), 4.2);
-                pen.line(&[
-                    (4.0, 20.5),
-                    (4.6, 17.2),
-                    (6.6, 15.3),
-                    (9.5, 14.6),
-                    (14.5, 14.6),
-                    (17.4, 15.3),
-                    (19.4, 17.2),
-                    (20.0, 20.5),
-                ]);
-            }
+            Self::Account => pen.person(),
         }
     }
 
@@ -230,6 +204,30 @@ impl Pen<'_> {
     fn exclamation(&self, top: f32, bottom: f32, dot: f32) {
         self.line(&[(12.0, top), (12.0, bottom)]);
         self.dot((12.0, dot), 1.2);
+    }
+
+    /// A plug before its socket.
+    fn plug(&self) {
+        self.line(&[(9.0, 3.0), (9.0, 8.0)]);
+        self.line(&[(15.0, 3.0), (15.0, 8.0)]);
+        let body =
+            [(6.0, 8.0), (18.0, 8.0), (18.0, 12.0), (15.0, 16.0), (9.0, 16.0), (6.0, 12.0), (6.0, 8.0)];
+        self.line(&body);
+        self.line(&[(12.0, 16.0), (12.0, 21.0)]);
+    }
+
+    fn person(&self) {
+        self.circle((12.0, 8.0), 4.2);
+        self.line(&[
+            (4.0, 20.5),
+            (4.6, 17.2),
+            (6.6, 15.3),
+            (9.5, 14.6),
+            (14.5, 14.6),
+            (17.4, 15.3),
+            (19.4, 17.2),
+            (20.0, 20.5),
+        ]);
     }
 
     fn home(&self) {

@@ -110,8 +110,11 @@ pub(super) fn side_by_side(main: &mut Markup, runs: &[&Run]) {
     });
 }
 
+/// What is told of the machine: its name, where it is, and how it is written.
+type Told = (&'static str, fn(&MachineSample) -> f64, fn(f64) -> String);
+
 fn machine(out: &mut Markup, run: &Run) {
-    let rows: [(&str, fn(&MachineSample) -> f64, fn(f64) -> String); 6] = [
+    let rows: [Told; 6] = [
         ("Processors busy, of the whole machine", |sample| sample.busy_cores, number::significant),
         ("Processors busy by Meshbench", |sample| sample.own_cores, number::significant),
         ("Memory in use", |sample| sample.memory_used_bytes as f64, bytes),
