@@ -120,28 +120,13 @@ impl Icon {
                 pen.line(&[(3.5, 3.5), (3.5, 20.5), (21.0, 20.5)]);
                 pen.line(&[(7.0, 15.5), (11.0, 10.5), (14.5, 13.5), (20.5, 6.0)]);
             }
-            Self::Refresh => {
-                pen.painter.add(Shape::line(pen.arc((12.0, 12.0), 8.0, 0.08, 0.86), pen.stroke()));
-                pen.line(&[(19.6, 3.6), (18.2, 8.4), (13.4, 7.4)]);
-            }
+            Self::Refresh => pen.refresh(),
             Self::More => {
                 for x in [5.5, 12.0, 18.5] {
                     pen.dot((x, 12.0), 1.7);
                 }
             }
-            Self::Account => {
-                pen.circle((12.0, 8.0), 4.2);
-                pen.line(&[
-                    (4.0, 20.5),
-                    (4.6, 17.2),
-                    (6.6, 15.3),
-                    (9.5, 14.6),
-                    (14.5, 14.6),
-                    (17.4, 15.3),
-                    (19.4, 17.2),
-                    (20.0, 20.5),
-                ]);
-            }
+            Self::Account => pen.account(),
         }
     }
 
@@ -285,6 +270,25 @@ impl Pen<'_> {
         self.circle((12.0, 12.0), 8.8);
         let half = self.arc((12.0, 12.0), 8.8, -0.25, 0.25);
         self.painter.add(Shape::convex_polygon(half, self.color, Stroke::NONE));
+    }
+
+    fn account(&self) {
+        self.circle((12.0, 8.0), 4.2);
+        self.line(&[
+            (4.0, 20.5),
+            (4.6, 17.2),
+            (6.6, 15.3),
+            (9.5, 14.6),
+            (14.5, 14.6),
+            (17.4, 15.3),
+            (19.4, 17.2),
+            (20.0, 20.5),
+        ]);
+    }
+
+    fn refresh(&self) {
+        self.painter.add(Shape::line(self.arc((12.0, 12.0), 8.0, 0.08, 0.86), self.stroke()));
+        self.line(&[(19.6, 3.6), (18.2, 8.4), (13.4, 7.4)]);
     }
 
     fn cloud(&self) {
