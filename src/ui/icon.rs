@@ -70,7 +70,21 @@ impl Icon {
         match self {
             Self::Home => pen.home(),
             Self::Clusters => pen.clusters(),
-            Self::Adapters => pen.plug(),
+            // A plug before its socket.
+            Self::Adapters => {
+                pen.line(&[(9.0, 3.0), (9.0, 8.0)]);
+                pen.line(&[(15.0, 3.0), (15.0, 8.0)]);
+                pen.line(&[
+                    (6.0, 8.0),
+                    (18.0, 8.0),
+                    (18.0, 12.0),
+                    (15.0, 16.0),
+                    (9.0, 16.0),
+                    (6.0, 12.0),
+                    (6.0, 8.0),
+                ]);
+                pen.line(&[(12.0, 16.0), (12.0, 21.0)]);
+            }
             Self::Load => {
                 pen.line(&[(2.5, 13.0), (7.0, 13.0), (10.0, 5.0), (14.0, 19.5), (17.0, 13.0), (21.5, 13.0)])
             }
@@ -106,16 +120,13 @@ impl Icon {
                 pen.line(&[(3.5, 3.5), (3.5, 20.5), (21.0, 20.5)]);
                 pen.line(&[(7.0, 15.5), (11.0, 10.5), (14.5, 13.5), (20.5, 6.0)]);
             }
-            Self::Refresh => {
-                pen.painter.add(Shape::line(pen.arc((12.0, 12.0), 8.0, 0.08, 0.86), pen.stroke()));
-                pen.line(&[(19.6, 3.6), (18.2, 8.4), (13.4, 7.4)]);
-            }
+            Self::Refresh => pen.refresh(),
             Self::More => {
                 for x in [5.5, 12.0, 18.5] {
                     pen.dot((x, 12.0), 1.7);
                 }
             }
-            Self::Account => pen.person(),
+            Self::Account => pen.account(),
         }
     }
 
@@ -206,30 +217,6 @@ impl Pen<'_> {
         self.dot((12.0, dot), 1.2);
     }
 
-    /// A plug before its socket.
-    fn plug(&self) {
-        self.line(&[(9.0, 3.0), (9.0, 8.0)]);
-        self.line(&[(15.0, 3.0), (15.0, 8.0)]);
-        let body =
-            [(6.0, 8.0), (18.0, 8.0), (18.0, 12.0), (15.0, 16.0), (9.0, 16.0), (6.0, 12.0), (6.0, 8.0)];
-        self.line(&body);
-        self.line(&[(12.0, 16.0), (12.0, 21.0)]);
-    }
-
-    fn person(&self) {
-        self.circle((12.0, 8.0), 4.2);
-        self.line(&[
-            (4.0, 20.5),
-            (4.6, 17.2),
-            (6.6, 15.3),
-            (9.5, 14.6),
-            (14.5, 14.6),
-            (17.4, 15.3),
-            (19.4, 17.2),
-            (20.0, 20.5),
-        ]);
-    }
-
     fn home(&self) {
         self.line(&[(2.5, 11.5), (12.0, 3.5), (21.5, 11.5)]);
         self.line(&[(5.0, 9.5), (5.0, 20.5), (19.0, 20.5), (19.0, 9.5)]);
@@ -283,6 +270,25 @@ impl Pen<'_> {
         self.circle((12.0, 12.0), 8.8);
         let half = self.arc((12.0, 12.0), 8.8, -0.25, 0.25);
         self.painter.add(Shape::convex_polygon(half, self.color, Stroke::NONE));
+    }
+
+    fn account(&self) {
+        self.circle((12.0, 8.0), 4.2);
+        self.line(&[
+            (4.0, 20.5),
+            (4.6, 17.2),
+            (6.6, 15.3),
+            (9.5, 14.6),
+            (14.5, 14.6),
+            (17.4, 15.3),
+            (19.4, 17.2),
+            (20.0, 20.5),
+        ]);
+    }
+
+    fn refresh(&self) {
+        self.painter.add(Shape::line(self.arc((12.0, 12.0), 8.0, 0.08, 0.86), self.stroke()));
+        self.line(&[(19.6, 3.6), (18.2, 8.4), (13.4, 7.4)]);
     }
 
     fn cloud(&self) {

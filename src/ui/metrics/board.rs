@@ -309,7 +309,7 @@ fn columns(panel: &Panel, width: f32) -> u16 {
     match (width >= WIDE, width >= NARROW) {
         (true, _) => own,
         (false, true) if own > 12 => COLUMNS,
-        (false, true) if is_small => (own * 2).max(6).min(12),
+        (false, true) if is_small => (own * 2).clamp(6, 12),
         (false, true) => 12,
         (false, false) if is_small => 12,
         (false, false) => COLUMNS,

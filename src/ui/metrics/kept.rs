@@ -202,7 +202,8 @@ pub fn machine(
         return;
     }
     type Of = fn(&MachineSample) -> f64;
-    let parts: [(&str, Unit, [(&str, Of); 2]); 3] = [
+    type Part = (&'static str, Unit, [(&'static str, Of); 2]);
+    let parts: [Part; 3] = [
         (
             "Processors",
             Unit::Cores,

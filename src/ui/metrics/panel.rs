@@ -26,12 +26,15 @@ const NOTE_HEIGHT: f32 = 20.0;
 pub(super) const INTERPOLATED: &str = "Interpolated from buckets: the source counts in buckets and keeps no single value, so this \
     is no more exact than its buckets are wide. It is not to be compared with Meshbench’s own quantiles, which are measured.";
 
+/// An answer for each query.
+type Answers = Arc<Vec<Result<Answer, String>>>;
+
 /// What there is to show.
 pub(super) enum Content<'a> {
     /// No answer yet.
     Asking,
     /// An answer for each query.
-    Live(&'a Arc<Vec<Result<Answer, String>>>),
+    Live(&'a Answers),
     /// Of a run that has ended.
     Kept(&'a [Result<Answer, String>]),
     /// Nothing was kept.
@@ -60,7 +63,8 @@ pub(super) struct PanelView {
     pub(super) hidden: BTreeSet<String>,
     /// The column by which a table is sorted, and whether the largest is last.
     pub(super) sorted: Option<(usize, bool)>,
-    prepared: Option<(Option<Arc<Vec<Result<Answer, String>>>>, Prepared)>,
+    /// Of which answers, where they may change.
+    prepared: Option<(Option<Answers>, Prepared)>,
 }
 
 /// What a person wants of a panel.
