@@ -487,7 +487,7 @@ fn a_question_keeps_keys_from_what_is_behind_it() {
 fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
     let mut window = dark(opened(Page::Home));
     let mut order = Vec::new();
-    for _ in 0..14 {
+    for _ in 0..15 {
         window.key_press(Key::Tab);
         window.run();
         let focused = window.root().children_recursive().find(|node| node.accesskit_node().is_focused());
@@ -499,6 +499,7 @@ fn tab_goes_from_the_rail_over_the_bar_to_the_page() {
         "Adapters",
         "Load",
         "History",
+        "Metrics",
         "Account",
         "Settings",
         "About",
