@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::app::event::Event;
-use crate::app::metrics::{MetricsJob, MetricsNews, Range, Reach, Watch};
+use crate::app::metrics::{MetricsJob, MetricsNews, Range, Reach, View, Watch};
 use crate::cluster::Tokens;
 use crate::model::RunId;
 use crate::model::causes::chain;
@@ -160,8 +160,7 @@ async fn watched(watch: Watch, readers: Readers, outbox: Outbox) {
         match readers.get(&reach).await {
             Ok(reader) => {
                 let ahead_ms = ahead(clock_ahead_ms);
-                let (from_ms, to_ms) = span(view.range, Timestamp::now().as_millisecond());
-                let moments = grid(from_ms, to_ms, scrape_ms);
+                let moments = moments(&view, Timestamp::now().as_millisecond(), scrape_ms);
                 let chosen = &view.chosen;
                 let round =
                     Round { reader: &reader, board: &board, chosen, grid: moments, scrape_ms, ahead_ms };
@@ -190,6 +189,15 @@ async fn post(outbox: &Outbox, news: MetricsNews) {
 /// How far a source's clock is ahead of ours, where that is worth knowing.
 fn ahead(clock_ahead_ms: Option<i64>) -> i64 {
     clock_ahead_ms.filter(|ahead| ahead.abs() >= CLOCK_AHEAD_MS_MIN).unwrap_or(0)
+}
+
+/// The moments that are asked for. Asked again and again, they are the same ones as far as they can be; asked once, the
+/// last is now.
+fn moments(view: &View, now_ms: i64, scrape_ms: Option<u64>) -> Grid {
+    let (from_ms, to_ms) = span(view.range, now_ms);
+    let even = grid(from_ms, to_ms, scrape_ms);
+    let is_once = view.refresh_s.is_none() && matches!(view.range, Range::Last(_));
+    if is_once { shifted(even, now_ms.div_euclid(1000) * 1000 - even.to_ms) } else { even }
 }
 
 fn span(range: Range, now_ms: i64) -> (i64, i64) {
@@ -251,4 +259,26 @@ pub(super) fn board_file_name(board: &Board) -> String {
         .take(60)
         .collect();
     format!("{}.board.json", stem.trim_matches(['-', '.']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_again_has_the_same_moments_and_what_is_asked_once_ends_now() {
+        let view = |refresh_s| View { range: Range::Last(900), refresh_s, ..View::default() };
+        let (one, other) =
+            (moments(&view(Some(5)), 1_000_003_000, None), moments(&view(Some(5)), 1_000_004_000, None));
+        assert_eq!(one, other);
+        let once = moments(&view(None), 1_000_003_700, None);
+        assert_eq!((once.to_ms, once.step_ms), (1_000_003_000, one.step_ms));
+        let between = View { range: Range::Between(0, 60_000), ..view(None) };
+        assert_eq!(moments(&between, 1_000_003_700, None).to_ms, 60_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_nearly_ours_is_taken_to_be() {
+        assert_eq!((ahead(None), ahead(Some(-1999)), ahead(Some(-2000))), (0, 0, -2000));
+    }
 }
