@@ -119,9 +119,10 @@ pub(crate) fn finish(stream: &mut TcpStream) {
     let _ = std::io::copy(stream, &mut std::io::sink());
 }
 
-/// A port of loopback on which nobody listens.
+/// A port of loopback on which nobody listens, and which nobody else of this process is given: servers that cannot be
+/// asked to take a free port are started at one.
 pub(crate) fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("an address")
+    SocketAddr::from(([127, 0, 0, 1], crate::kube::free_port()))
 }
 
 /// Runs a plan on so many threads, and fails rather than hang.

@@ -6,6 +6,8 @@ use super::series::{Grid, POINTS_MAX};
 pub const SCRAPE_UNKNOWN_MS: u64 = 15_000;
 /// The shortest step, in milliseconds.
 pub const STEP_MIN_MS: i64 = 1000;
+/// The most moments of a run that are asked for.
+pub const RUN_POINTS_MAX: i64 = 240;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -38,6 +40,15 @@ pub fn step_ms(range_ms: i64) -> i64 {
     listed.max(fewest(range_ms))
 }
 
+/// The moments of a run, as many as are told apart in a plot of it: no more often than the source reads what it watches.
+#[must_use]
+pub fn run_grid(from_ms: i64, to_ms: i64, scrape_ms: Option<u64>) -> Grid {
+    let range = to_ms.saturating_sub(from_ms).max(0);
+    let scrape = scrape_ms.unwrap_or(SCRAPE_UNKNOWN_MS);
+    let scrape = i64::try_from(scrape).unwrap_or(DAY_MS).min(DAY_MS);
+    even(from_ms, to_ms, (range / RUN_POINTS_MAX).max(scrape))
+}
+
 /// The moments between two, both in milliseconds since 1970: multiples of the step, so that the same moments are asked
 /// for again as time goes on. No step is shorter than the time between two readings of the source, where it is known.
 /// At least one moment, even where the range is shorter than a step.
@@ -45,8 +56,13 @@ pub fn step_ms(range_ms: i64) -> i64 {
 pub fn grid(from_ms: i64, to_ms: i64, scrape_ms: Option<u64>) -> Grid {
     let range = to_ms.saturating_sub(from_ms).max(0);
     let scrape = scrape_ms.map_or(0, |ms| i64::try_from(ms).unwrap_or(DAY_MS).min(DAY_MS));
+    even(from_ms, to_ms, step_ms(range).max(scrape))
+}
+
+/// Multiples of a step, which is rounded up to whole seconds.
+fn even(from_ms: i64, to_ms: i64, step_ms: i64) -> Grid {
     let whole = |ms: i64| ms.saturating_add(STEP_MIN_MS - 1) / STEP_MIN_MS * STEP_MIN_MS;
-    let step = whole(step_ms(range).max(scrape)).max(STEP_MIN_MS);
+    let step = whole(step_ms).max(STEP_MIN_MS);
     let to = to_ms.div_euclid(step).saturating_mul(step);
     // Up and not down: what was before the range is no part of it.
     let from = from_ms.div_euclid(step).saturating_mul(step);
@@ -153,5 +169,15 @@ mod tests {
             prop_assert!(it.len() <= POINTS_MAX && !it.is_empty(), "{:?}", it);
             prop_assert!(rate_window_ms(it.step_ms, scrape) > 0);
         }
+    }
+
+    #[test]
+    fn a_run_is_asked_as_often_as_the_source_reads_but_not_too_often() {
+        let grid = |length_s: i64, scrape_ms| run_grid(1_000_000, 1_000_000 + length_s * 1000, scrape_ms);
+        assert_eq!((grid(12, Some(1000)).step_ms, grid(12, Some(1000)).len()), (1000, 13));
+        assert_eq!(grid(12, Some(15_000)).step_ms, 15_000);
+        let hour = grid(3600, Some(1000));
+        assert!(hour.step_ms == 15_000 && hour.len() <= 242, "{hour:?}");
+        assert_eq!(run_grid(5, 5, Some(0)).step_ms, STEP_MIN_MS);
     }
 }

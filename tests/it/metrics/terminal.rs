@@ -299,6 +299,6 @@ async fn what_pods_use_is_known_by_the_metrics_api_where_nothing_else_is() {
     assert_eq!(told["metrics"], 2, "processor time and memory: {told}");
     let asked = ["metrics", "board", "metrics.k8s.io", "cluster", "--range", "1m"];
     let done = meshbench(home.path(), &[&asked[..], &reach[..]].concat()).json();
-    let memory = points(done["panels"].as_array().unwrap(), "Memory without cache");
+    let memory = points(done["panels"].as_array().unwrap(), "Memory");
     assert_eq!(memory.first(), Some(&(64.0 * 1_048_576.0)), "{done}");
 }

@@ -14,7 +14,7 @@ use crate::model::Run;
 use crate::model::metrics::cost::{self, Counted, Used};
 use crate::model::metrics::fill::Values;
 use crate::model::metrics::kept::RUN_METRICS_VERSION;
-use crate::model::metrics::step::{grid, rate_window_ms};
+use crate::model::metrics::step::{rate_window_ms, run_grid};
 use crate::model::metrics::{Answer, Cost, Facts, Grid, KeptBoard, KeptPanel, RunMetrics, Series};
 use crate::store::{Store, StoreError};
 
@@ -102,7 +102,7 @@ impl Over {
             let (values, _) = round.values().await;
             boards.push(KeptBoard { board: (**board).clone(), panels: panels(&round, &values).await });
         }
-        let (costs, mut remarks) = self.costs(keep, reader, run, ahead_ms).await;
+        let (costs, mut remarks) = self.costs(keep, reader, run, (scrape_ms, ahead_ms)).await;
         remarks.extend(remark);
         if ahead_ms != 0 {
             let by = ahead_ms as f64 / 1e3;
@@ -124,10 +124,11 @@ impl Over {
     /// The moments that are asked for. A rate looks back over its window, so the first ones are left out where there are
     /// enough: what was before the counted part is no part of it.
     fn grid(self, scrape_ms: Option<u64>) -> (Grid, Option<String>) {
-        let whole = grid(self.from_ms, self.to_ms, scrape_ms);
+        let whole = run_grid(self.from_ms, self.to_ms, scrape_ms);
         let window_ms = rate_window_ms(whole.step_ms, scrape_ms);
         if self.to_ms - self.from_ms >= window_ms.saturating_mul(WINDOWS_MIN) {
-            return (grid(self.from_ms + window_ms, self.to_ms, scrape_ms), None);
+            let left_out = (window_ms + whole.step_ms - 1) / whole.step_ms * whole.step_ms;
+            return (Grid { from_ms: (whole.from_ms + left_out).min(whole.to_ms), ..whole }, None);
         }
         let seconds = window_ms as f64 / 1e3;
         let remark = format!(
@@ -137,9 +138,15 @@ impl Over {
         (whole, Some(remark))
     }
 
-    async fn costs(self, keep: &Keep, reader: &Reader, run: &Run, ahead_ms: i64) -> (Vec<Cost>, Vec<String>) {
+    async fn costs(
+        self,
+        keep: &Keep,
+        reader: &Reader,
+        run: &Run,
+        (scrape_ms, ahead_ms): (Option<u64>, i64),
+    ) -> (Vec<Cost>, Vec<String>) {
         let counted = Counted { from_ms: self.from_ms, to_ms: self.to_ms, requests: run.requests.answered };
-        let (cpu_grid, memory_grid) = (counted.cpu_grid(), grid(self.from_ms, self.to_ms, None));
+        let (cpu_grid, memory_grid) = (counted.cpu_grid(), run_grid(self.from_ms, self.to_ms, scrape_ms));
         let (mut costs, mut remarks) = (Vec::new(), Vec::new());
         for ask in cost::asks_of(keep.boards.iter().map(|board| &board.id), &keep.scope) {
             let window_ms = counted.cpu_window_ms();

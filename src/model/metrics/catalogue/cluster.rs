@@ -1,7 +1,7 @@
 //! What a cluster uses of what it has: Meshery's board “Compute Resources / Cluster”, without its recording rules.
 
 use super::part::{
-    CADVISOR, CPU, PODS, board as of_rows, either, legend, lines, rate, ratio, rest, row, sum,
+    CADVISOR, CPU, MEMORY, PODS, board as of_rows, either, legend, lines, rate, ratio, rest, row, sum,
 };
 use crate::model::metrics::board::{Board, Grade, Panel, PanelKind, Threshold};
 use crate::model::metrics::measure::{Measure, Op, Selector};
@@ -93,10 +93,13 @@ fn cpu_of(scope: &Scope, by: &[&str]) -> Measure {
     rate(PODS.within(Selector::of(CPU).with("container", Op::MatchesNot, NO_POD), scope), by)
 }
 
-/// Without the cache of files.
+/// Without the cache of files; the working set, which has a part of it, where only that is known: by the metrics API.
 fn memory_of(scope: &Scope, by: &[&str]) -> Measure {
-    let rss = Selector::of("container_memory_rss").with("container", Op::MatchesNot, NO_POD);
-    sum(PODS.within(rss, scope), by)
+    let of = |metric| {
+        let containers = Selector::of(metric).with("container", Op::MatchesNot, NO_POD);
+        sum(PODS.within(containers, scope), by)
+    };
+    either(of("container_memory_rss"), of(MEMORY))
 }
 
 fn used_cpu(scope: &Scope) -> Panel {
@@ -107,8 +110,10 @@ fn used_cpu(scope: &Scope) -> Panel {
 
 fn used_memory(scope: &Scope) -> Panel {
     let by = PODS.by(scope);
-    let panel = lines("Memory without cache", Unit::Bytes, vec![(memory_of(scope, &by), legend(&by, "all"))]);
-    Panel { is_stacked: true, hint: CADVISOR.to_owned(), ..panel }
+    let panel = lines("Memory", Unit::Bytes, vec![(memory_of(scope, &by), legend(&by, "all"))]);
+    let description =
+        "Resident, without the cache of files; the working set where only that is known.".to_owned();
+    Panel { is_stacked: true, hint: CADVISOR.to_owned(), description, ..panel }
 }
 
 /// Used, asked for and allowed, a row for each namespace.
