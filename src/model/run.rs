@@ -416,6 +416,13 @@ fn is_zero(value: &f64) -> bool {
 }
 
 impl Run {
+    /// When the first counted request was due, in milliseconds since 1970: what times within the run count from.
+    #[must_use]
+    pub fn counted_from_ms(&self) -> i64 {
+        let warmup_ms = i64::try_from(self.plan.warmup.as_millis()).unwrap_or(i64::MAX);
+        self.started.as_millisecond().saturating_add(warmup_ms)
+    }
+
     /// What lists show of this run.
     #[must_use]
     pub fn summary(&self) -> RunSummary {

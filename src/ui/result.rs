@@ -153,7 +153,8 @@ fn meanwhile(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
     if let Some(metrics) = &run.metrics {
         ui.add_space(SPACE[4]);
         widgets::heading(ui, "Metrics");
-        kept::kept(cx, ui, &mut view.kept, plots, metrics, x_full);
+        let over = kept::Over { began_ms: run.counted_from_ms(), x_full };
+        kept::kept(cx, ui, &mut view.kept, plots, metrics, over);
     } else {
         kept::keeping(cx, ui, run.id);
     }

@@ -92,8 +92,16 @@ fn figures_of_costs() -> [Figure; 5] {
     ]
 }
 
-/// Draws what was kept with a run: where it is from, what it cost, and its boards on the run's own time axis, `x_full` in
-/// seconds from the first counted due time. Shares crosshair and zoom with the other plots of `plots`, of which
+/// A run's own time.
+#[derive(Clone, Copy, Debug)]
+pub struct Over {
+    /// When its first counted request was due, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// From which second to which it is shown.
+    pub x_full: (f64, f64),
+}
+
+/// Draws what was kept with a run: where it is from, what it cost, and its boards on the run's own time axis. Shares crosshair and zoom with the other plots of `plots`, of which
 /// [`PlotsView::begin`] was called in this frame.
 pub fn kept(
     cx: &Cx<'_>,
@@ -101,7 +109,7 @@ pub fn kept(
     view: &mut KeptView,
     plots: &mut PlotsView,
     metrics: &RunMetrics,
-    x_full: (f64, f64),
+    over: Over,
 ) {
     view.follow(metrics.run);
     let theme = cx.theme;
@@ -118,7 +126,7 @@ pub fn kept(
         costs(cx, ui, &[("", theme.accent, metrics)]);
     }
     ui.add_space(SPACE[2]);
-    let clock = Clock::Since(metrics.grid.from_ms);
+    let (clock, x_full) = (Clock::Since(over.began_ms), over.x_full);
     for (at, board) in metrics.boards.iter().enumerate() {
         widgets::section(ui, &board.board.title);
         ui.add_space(SPACE[0]);

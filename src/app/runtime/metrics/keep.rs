@@ -87,9 +87,8 @@ struct Over {
 
 impl Over {
     fn of(run: &Run) -> Self {
-        let whole = |seconds: f64| (seconds * 1e3).round() as i64;
-        let from_ms = run.started.as_millisecond() + whole(run.plan.warmup.as_secs_f64());
-        Self { from_ms, to_ms: from_ms + whole(run.elapsed_s) }
+        let from_ms = run.counted_from_ms();
+        Self { from_ms, to_ms: from_ms + (run.elapsed_s * 1e3).round() as i64 }
     }
 
     async fn asked(self, keep: &Keep, reader: &Reader, facts: &Facts, run: &Run) -> RunMetrics {
