@@ -135,7 +135,7 @@ fn node(object: core::Node) -> Node {
 }
 
 /// An amount as Kubernetes writes it: `4`, `3920m`, `16393448Ki`, `1e3`. None where it is none.
-fn quantity(text: &str) -> Option<f64> {
+pub(super) fn quantity(text: &str) -> Option<f64> {
     const UNITS: [(&str, f64); 13] = [
         ("Ki", 1024.0),
         ("Mi", 1_048_576.0),

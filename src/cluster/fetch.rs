@@ -7,6 +7,7 @@ use kube::client::Body;
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
+use super::facts::quantity;
 use super::words::{bounded, of_kube, silent, trouble};
 use super::{ANSWER_MAX, Link};
 use crate::model::cluster::Trouble;
@@ -135,50 +136,9 @@ fn read_usage(bytes: &[u8]) -> Result<Vec<PodUsage>, String> {
     Ok(usages)
 }
 
-/// A quantity of Kubernetes: `250m`, `1500000n`, `12Mi`, `1e3`.
-fn quantity(text: &str) -> Option<f64> {
-    const SUFFIXES: [(&str, f64); 15] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let found = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
-    let (digits, factor) = found.unwrap_or((text, 1.0));
-    let value = digits.parse::<f64>().ok()? * factor;
-    (value.is_finite() && value >= 0.0).then_some(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities_are_read_as_kubernetes_writes_them() {
-        let near = |text, value: f64| {
-            let read = quantity(text).unwrap();
-            assert!((read - value).abs() <= value.abs() * 1e-12, "{text}: {read}");
-        };
-        near("250m", 0.25);
-        near("1500000n", 0.0015);
-        near("12Mi", 12.0 * 1_048_576.0);
-        near("2", 2.0);
-        near("1e3", 1000.0);
-        for bad in ["", "m", "-1", "NaN", "inf", "12Xi"] {
-            assert_eq!(quantity(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn what_pods_use_is_read_and_other_words_are_refused() {
