@@ -631,6 +631,8 @@ fn a_list_of_boards_and_the_editor_look_as_they_should() {
         window.run();
         window.get_by_label("Query A").focus();
         window.run();
+        window.get_by_label("Query A").type_text(" + sum(istio_re");
+        window.run();
     });
 }
 
@@ -754,6 +756,22 @@ fn the_keys_and_the_palette_lead_to_the_page() {
     window.key_press(Key::Escape);
     window.run();
     assert!(window.query_by_label("Add source").is_none(), "Esc closes it");
+}
+
+#[test]
+fn a_query_is_completed_and_held_against_the_language_as_one_types() {
+    let mut window = dark(full());
+    window.get_by_label("Edit panel Requests by workload").click();
+    window.run();
+    window.get_by_label("Query A").focus();
+    window.run();
+    window.get_by_label("Query A").type_text(" + sum(istio_re");
+    window.run();
+    assert!(!labels(&window, "closed").is_empty(), "the bracket is told");
+    window.get_by_label("Complete as istio_request_duration_milliseconds_bucket").click();
+    window.run();
+    let text = window.get_by_label("Query A").value().unwrap_or_default();
+    assert_eq!(text, "up + sum(istio_request_duration_milliseconds_bucket");
 }
 
 #[test]
@@ -966,4 +984,27 @@ fn nothing_lies_outside_the_window_at_a_zoom_of_one_and_a_half() {
     let mut window = window_of(egui::Theme::Dark, state, WINDOW);
     window.run();
     picture::compare(&mut results, &mut window, "metrics_zoom_150");
+}
+
+#[test]
+fn a_grafana_is_asked_by_the_data_source_that_is_chosen() {
+    let mut state = with_source(&["up"]);
+    let kind = SourceKind::Grafana {
+        place: Place::Url("https://grafana.example.org".to_owned()),
+        access: Access::default(),
+        data_source: None,
+    };
+    state.metrics.book.sources[0].kind = kind;
+    let sources = ["main", "other"].map(|name| (format!("uid-{name}"), name.to_owned()));
+    let told = Facts { data_sources: sources.to_vec(), ..facts(&["up"]) };
+    let id = state.metrics.book.sources[0].id;
+    state.metrics.stands.insert(id, Standing { facts: Some(Arc::new(told)), ..Standing::default() });
+    let mut window = dark(state);
+    window.get_by_label_contains("Source: ").click();
+    window.run();
+    window.get_by_label("other").click();
+    window.run();
+    let [MetricsCommand::PutSource(put, None)] = &asked(&window)[..] else { panic!("{:?}", asked(&window)) };
+    let SourceKind::Grafana { data_source, .. } = &put.kind else { panic!("{put:?}") };
+    assert_eq!((put.id, data_source.as_deref()), (id, Some("uid-other")));
 }

@@ -1,5 +1,7 @@
 //! The head of the page: which source, how it stands; which board, of what, and of which time.
 
+use std::sync::Arc;
+
 use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Sense, Stroke, Ui, Vec2, vec2};
 
 use super::chooser::Chooser;
@@ -10,7 +12,7 @@ use crate::app::metrics::{MetricsCommand, Offer, RANGES_S, REFRESHES_S, Range, S
 use crate::model::metrics::board::Chosen;
 use crate::model::metrics::fill::{self, ALL};
 use crate::model::metrics::kept::KEPT_BOARDS_MAX;
-use crate::model::metrics::{BoardId, Feed, Product, Source, Variable, VariableKind};
+use crate::model::metrics::{BoardId, Facts, Feed, Product, Source, SourceKind, Variable, VariableKind};
 use crate::ui::clusters::name;
 use crate::ui::icon::{BUTTON_SIDE, Icon};
 use crate::ui::plot::axis;
@@ -32,6 +34,25 @@ const ONE_LINE_MIN: f32 = 860.0;
 /// What is said of keeping boards.
 const KEEP_WORDS: &str = "After each run, Meshbench asks this source for this board over the time of the run, and keeps \
     what it showed with the run: to see later what it cost, and on other machines. It waits two scrapes after the end.";
+
+/// The data sources of a Grafana that has several, of which one is asked.
+fn data_sources(ui: &mut Ui, chosen: &Source, facts: Option<&Arc<Facts>>) -> Option<MetricsCommand> {
+    let SourceKind::Grafana { place, access, data_source } = &chosen.kind else { return None };
+    let all = facts.map(|facts| &facts.data_sources).filter(|all| all.len() > 1)?;
+    ui.separator();
+    ui.label(RichText::new("Data source of this Grafana").small().weak());
+    let mut asked = None;
+    for (at, (uid, name)) in all.iter().enumerate() {
+        // The default one comes first.
+        let is_chosen = data_source.as_ref().map_or(at == 0, |chosen| chosen == uid);
+        if ui.selectable_label(is_chosen, name).clicked() && !is_chosen {
+            let (place, access) = (place.clone(), access.clone());
+            let kind = SourceKind::Grafana { place, access, data_source: Some(uid.clone()) };
+            asked = Some(MetricsCommand::PutSource(Box::new(Source { kind, ..chosen.clone() }), None));
+        }
+    }
+    asked
+}
 
 /// Something in the second line.
 enum Cell {
@@ -119,6 +140,7 @@ impl MetricsPage {
                 if ui.button("Remove this source").clicked() {
                     asked = Some(MetricsCommand::RemoveSource(chosen.id));
                 }
+                asked = data_sources(ui, chosen, cx.state.metrics.facts()).or(asked.take());
             });
         name(ui, shown.response.id, &format!("Source: {text}"));
         if let Some(chosen) = chosen {

@@ -5,7 +5,8 @@ use eframe::egui::{Color32, ScrollArea, Sense, Ui, vec2};
 use super::panel::{self, PanelView, Shown, Wish};
 use super::series::{self, Line, Prepared, Stats};
 use crate::app::HeatMap;
-use crate::model::metrics::{Panel, Unit};
+use crate::model::metrics::board::Grade;
+use crate::model::metrics::{Panel, Threshold, Unit};
 use crate::model::number;
 use crate::model::ticks;
 use crate::ui::Cx;
@@ -32,6 +33,8 @@ const CELL_MAX: f32 = 110.0;
 const CHARACTER: f32 = 6.4;
 /// The least room for a name of a legend, in points.
 const NAME_MIN: f32 = 92.0;
+/// Thickness of the line of a limit, in points.
+const LIMIT_WIDTH: f32 = 1.0;
 /// Thickness of lines, in points.
 const WIDTH: f32 = 1.6;
 const LEGEND: [&str; 4] = ["Last", "Min", "Mean", "Max"];
@@ -54,9 +57,12 @@ pub(super) fn lines(
     let shown: Vec<(usize, &Line)> =
         prepared.lines.iter().enumerate().filter(|(_, line)| plots.shows(&line.name)).collect();
     let areas = if is_stacked { series::stacked(shown.iter().map(|(_, line)| *line)) } else { Vec::new() };
-    let layers = layers(cx, &shown, &areas);
-    let id = it.id();
     let scale = if it.panel.is_log { Scale::Log } else { Scale::Linear };
+    let y_full = bounds(it.panel, scale, extremes(&shown, &areas));
+    let limits = if shown.is_empty() { Vec::new() } else { limits(cx, it, (scale, y_full)) };
+    let mut layers = layers(cx, &shown, &areas);
+    layers.extend(limits.iter().map(Limit::layer));
+    let id = it.id();
     let chart = Chart {
         id: &id,
         summary: summary(it, prepared),
@@ -65,7 +71,7 @@ pub(super) fn lines(
         x_full: it.x_full,
         x_labels: true,
         y: Axis::Of(&it.panel.unit, scale),
-        y_full: bounds(it.panel, scale, extremes(&shown, &areas)),
+        y_full,
         layers,
         empty: "All series are hidden",
     };
@@ -94,6 +100,35 @@ fn layers<'a>(cx: &Cx<'_>, shown: &[(usize, &'a Line)], areas: &'a [Vec<(f64, f6
     };
     // The first line is in front.
     shown.iter().enumerate().map(layer).rev().collect()
+}
+
+/// From which value on a number means something, as a line across.
+struct Limit {
+    name: String,
+    points: [(f64, f64); 2],
+    color: Color32,
+}
+
+impl Limit {
+    fn layer(&self) -> Layer<'_> {
+        let look = LineLook { color: self.color, width: LIMIT_WIDTH, is_dashed: false };
+        Layer::Line { name: &self.name, points: &self.points, gap: f64::INFINITY, look }
+    }
+}
+
+/// Those within what is shown.
+fn limits(cx: &Cx<'_>, it: &Shown<'_>, (scale, (bottom, top)): (Scale, (f64, f64))) -> Vec<Limit> {
+    let limit = |threshold: &Threshold| {
+        let (words, color) = match threshold.level {
+            Grade::Fine => return None,
+            Grade::Warning => ("worth a look", cx.theme.warning),
+            Grade::Bad => ("limit", cx.theme.error),
+        };
+        let from = threshold.from.filter(|from| (bottom..=top).contains(&scale.place(*from)))?;
+        let points = [(it.x_full.0, from), (it.x_full.1, from)];
+        Some(Limit { name: format!("{words} from {}", it.write(from)), points, color })
+    };
+    it.panel.thresholds.iter().filter_map(limit).collect()
 }
 
 fn extremes(shown: &[(usize, &Line)], areas: &[Vec<(f64, f64, f64)>]) -> Option<(f64, f64)> {
@@ -212,8 +247,11 @@ fn summary(it: &Shown<'_>, prepared: &Prepared) -> String {
         told.push(format!("{more} more"));
     }
     let interpolated = if it.panel.is_interpolated() { ", interpolated from buckets" } else { "" };
+    let limits = it.panel.thresholds.iter().filter(|limit| limit.level != Grade::Fine);
+    let limits: Vec<String> = limits.filter_map(|limit| limit.from).map(|from| it.write(from)).collect();
+    let limits = if limits.is_empty() { String::new() } else { format!("; limits at {}", limits.join(", ")) };
     let part = if prepared.troubles.is_empty() { "" } else { "; a part is missing" };
-    format!("{} over time{interpolated}: last {}{part}", it.panel.title, told.join(", "))
+    format!("{} over time{interpolated}: last {}{limits}{part}", it.panel.title, told.join(", "))
 }
 
 fn read(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, shown: &[(usize, &Line)], x: f64) {
