@@ -400,7 +400,7 @@ fn completions(
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = eframe::egui::vec2(SPACE[0], SPACE[0]);
         for word in found.words {
-            let button = ui.small_button(&word);
+            let button = ui.button(RichText::new(&word).small().monospace());
             name(ui, button.id, &format!("Complete as {word}"));
             if button.clicked() {
                 let end = completed(text, found.replaces.clone(), &word);

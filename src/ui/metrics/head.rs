@@ -21,6 +21,7 @@ use crate::ui::{Cx, widgets};
 
 /// Widths in points.
 const SOURCE_WIDTH: f32 = 210.0;
+const SOURCES_HEIGHT: f32 = 420.0;
 const BOARD_WIDTH: f32 = 250.0;
 const SCOPE_WIDTH: f32 = 178.0;
 const VARIABLE_WIDTH: f32 = 190.0;
@@ -114,6 +115,7 @@ impl MetricsPage {
         let shown = ComboBox::from_id_salt("source")
             .selected_text(text)
             .width(SOURCE_WIDTH)
+            .height(SOURCES_HEIGHT)
             .truncate()
             .show_ui(ui, |ui| {
                 ui.set_min_width(300.0);

@@ -6,7 +6,7 @@ use super::panel::{self, PanelView, Shown, Wish};
 use super::series::{self, Line, Prepared, Stats};
 use crate::app::HeatMap;
 use crate::model::metrics::board::Grade;
-use crate::model::metrics::{Panel, Threshold, Unit};
+use crate::model::metrics::{Panel, Unit};
 use crate::model::number;
 use crate::model::ticks;
 use crate::ui::Cx;
@@ -37,6 +37,8 @@ const NAME_MIN: f32 = 92.0;
 const LIMIT_WIDTH: f32 = 1.0;
 /// Thickness of lines, in points.
 const WIDTH: f32 = 1.6;
+/// The least of a share that an axis shows.
+const SHARE_MIN: f64 = 0.005;
 const LEGEND: [&str; 4] = ["Last", "Min", "Mean", "Max"];
 
 /// Lines, or areas on top of each other, with their legend.
@@ -60,8 +62,8 @@ pub(super) fn lines(
     let scale = if it.panel.is_log { Scale::Log } else { Scale::Linear };
     let y_full = bounds(it.panel, scale, extremes(&shown, &areas));
     let limits = if shown.is_empty() { Vec::new() } else { limits(cx, it, (scale, y_full)) };
-    let mut layers = layers(cx, &shown, &areas);
-    layers.extend(limits.iter().map(Limit::layer));
+    // Behind what they are limits of.
+    let layers = limits.iter().map(Limit::layer).chain(layers(cx, &shown, &areas)).collect();
     let id = it.id();
     let chart = Chart {
         id: &id,
@@ -102,7 +104,7 @@ fn layers<'a>(cx: &Cx<'_>, shown: &[(usize, &'a Line)], areas: &'a [Vec<(f64, f6
     shown.iter().enumerate().map(layer).rev().collect()
 }
 
-/// From which value on a number means something, as a line across.
+/// At which value a number begins to mean something else, as a line across.
 struct Limit {
     name: String,
     points: [(f64, f64); 2],
@@ -118,17 +120,23 @@ impl Limit {
 
 /// Those within what is shown.
 fn limits(cx: &Cx<'_>, it: &Shown<'_>, (scale, (bottom, top)): (Scale, (f64, f64))) -> Vec<Limit> {
-    let limit = |threshold: &Threshold| {
-        let (words, color) = match threshold.level {
-            Grade::Fine => return None,
-            Grade::Warning => ("worth a look", cx.theme.warning),
-            Grade::Bad => ("limit", cx.theme.error),
-        };
-        let from = threshold.from.filter(|from| (bottom..=top).contains(&scale.place(*from)))?;
-        let points = [(it.x_full.0, from), (it.x_full.1, from)];
-        Some(Limit { name: format!("{words} from {}", it.write(from)), points, color })
+    let limit = |(at, is_bad): (f64, bool)| {
+        let color = if is_bad { cx.theme.error } else { cx.theme.warning };
+        let points = [(it.x_full.0, at), (it.x_full.1, at)];
+        Limit { name: format!("limit at {}", it.write(at)), points, color }
     };
-    it.panel.thresholds.iter().filter_map(limit).collect()
+    let is_within = |(at, _): &(f64, bool)| (bottom..=top).contains(&scale.place(*at));
+    edges(it.panel).filter(is_within).map(limit).collect()
+}
+
+/// Where one grade ends and another begins, and whether either is bad: of latencies the worse is above, of shares of
+/// success below.
+fn edges(panel: &Panel) -> impl Iterator<Item = (f64, bool)> {
+    panel.thresholds.windows(2).filter_map(|pair| {
+        let [below, above] = pair else { return None };
+        let is_bad = [below.level, above.level].contains(&Grade::Bad);
+        above.from.filter(|_| below.level != above.level).map(|at| (at, is_bad))
+    })
 }
 
 fn extremes(shown: &[(usize, &Line)], areas: &[Vec<(f64, f64, f64)>]) -> Option<(f64, f64)> {
@@ -148,13 +156,26 @@ fn bounds(panel: &Panel, scale: Scale, found: Option<(f64, f64)>) -> (f64, f64) 
         let low = if low > 0.0 { low } else { high * 1e-3 };
         return scale.bounds(panel.min.unwrap_or(low), panel.max.unwrap_or(high));
     }
-    let bottom = if low < 0.0 { -ticks::round_up(-low) } else { 0.0 };
+    let bottom = match panel.unit {
+        Unit::Share if !panel.is_stacked && high <= 1.0 => share_bottom(low, 1.0),
+        Unit::Percent if !panel.is_stacked && high <= 100.0 => share_bottom(low, 100.0),
+        _ if low < 0.0 => -ticks::round_up(-low),
+        _ => 0.0,
+    };
     let top = match panel.unit {
         Unit::Bytes | Unit::BytesPerSec if high > 0.0 => binary_top(high),
         _ => scale.bounds(0.0, high).1,
     };
     let (bottom, top) = (panel.min.unwrap_or(bottom), panel.max.map_or(top, |max| max.max(high)));
     if top > bottom { (bottom, top) } else { (bottom, bottom + 1.0) }
+}
+
+/// Of lines of shares that are nearly the whole, what is missing is what is looked for.
+fn share_bottom(low: f64, whole: f64) -> f64 {
+    if low < whole / 2.0 {
+        return 0.0;
+    }
+    whole - ticks::round_up((whole - low).max(whole * SHARE_MIN) * 1.2)
 }
 
 /// At or above a value, a few steps of a power of two.
@@ -247,8 +268,7 @@ fn summary(it: &Shown<'_>, prepared: &Prepared) -> String {
         told.push(format!("{more} more"));
     }
     let interpolated = if it.panel.is_interpolated() { ", interpolated from buckets" } else { "" };
-    let limits = it.panel.thresholds.iter().filter(|limit| limit.level != Grade::Fine);
-    let limits: Vec<String> = limits.filter_map(|limit| limit.from).map(|from| it.write(from)).collect();
+    let limits: Vec<String> = edges(it.panel).map(|(at, _)| it.write(at)).collect();
     let limits = if limits.is_empty() { String::new() } else { format!("; limits at {}", limits.join(", ")) };
     let part = if prepared.troubles.is_empty() { "" } else { "; a part is missing" };
     format!("{} over time{interpolated}: last {}{limits}{part}", it.panel.title, told.join(", "))
