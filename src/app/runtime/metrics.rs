@@ -75,6 +75,7 @@ impl MetricsWork {
             MetricsJob::Check(reach, number) => self.check(*reach, number, around),
             MetricsJob::Watch(watch) => {
                 self.stop();
+                self.readers.watch();
                 let task = watched(*watch, self.readers.clone(), around.outbox.clone());
                 self.watch = Some(around.handle.spawn(task).abort_handle());
             }

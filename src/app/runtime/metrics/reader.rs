@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use regex::RegexBuilder;
@@ -222,10 +223,16 @@ fn taken(found: Vec<String>, regex: &str) -> Result<Vec<String>, String> {
 #[derive(Clone)]
 pub(super) struct Readers {
     opening: Arc<Opening>,
-    open: Arc<Mutex<BTreeMap<SourceId, Entry>>>,
+    /// Each waits for itself: one that is slow to open holds up nobody else.
+    slots: Arc<Mutex<BTreeMap<SourceId, Slot>>>,
     /// Runs that need what is read by us.
     runs: Arc<Mutex<BTreeMap<RunId, SourceId>>>,
+    /// Whether somebody looks at a board.
+    is_watched: Arc<AtomicBool>,
 }
+
+/// A source, once it is open.
+type Slot = Arc<Mutex<Option<Entry>>>;
 
 struct Entry {
     source: Source,
@@ -234,25 +241,38 @@ struct Entry {
 
 impl Readers {
     pub(super) fn new(secrets: Secrets, tokens: Tokens) -> Self {
-        Self { opening: Arc::new(Opening { secrets, tokens }), open: Arc::default(), runs: Arc::default() }
+        Self {
+            opening: Arc::new(Opening { secrets, tokens }),
+            slots: Arc::default(),
+            runs: Arc::default(),
+            is_watched: Arc::default(),
+        }
     }
 
     /// A source, opened if it is not yet.
     pub(super) async fn get(&self, reach: &Reach) -> Result<Arc<Reader>, Trouble> {
-        let mut open = self.open.lock().await;
-        if let Some(entry) = open.get(&reach.source.id).filter(|entry| entry.source == reach.source) {
-            return Ok(Arc::clone(&entry.reader));
-        }
-        let reader = Arc::new(Reader::open(reach, &self.opening).await?);
-        let entry = Entry { source: reach.source.clone(), reader: Arc::clone(&reader) };
-        open.insert(reach.source.id, entry);
-        Ok(reader)
+        self.opened(reach, |_| true).await
     }
 
     /// A source, opened anew; what is read by us goes on, since what was read would be lost.
     pub(super) async fn anew(&self, reach: &Reach) -> Result<Arc<Reader>, Trouble> {
-        self.open.lock().await.retain(|id, entry| *id != reach.source.id || entry.reader.is_direct());
-        self.get(reach).await
+        self.opened(reach, Reader::is_direct).await
+    }
+
+    /// `may_stay`: whether one that is open is used.
+    async fn opened(&self, reach: &Reach, may_stay: fn(&Reader) -> bool) -> Result<Arc<Reader>, Trouble> {
+        let slot = self.slots.lock().await.entry(reach.source.id).or_default().clone();
+        let mut entry = slot.lock().await;
+        if let Some(open) =
+            entry.as_ref().filter(|open| open.source == reach.source && may_stay(&open.reader))
+        {
+            return Ok(Arc::clone(&open.reader));
+        }
+        // Closed before another takes its place: a port-forward, or a reading once a second.
+        *entry = None;
+        let reader = Arc::new(Reader::open(reach, &self.opening).await?);
+        *entry = Some(Entry { source: reach.source.clone(), reader: Arc::clone(&reader) });
+        Ok(reader)
     }
 
     /// Begins to read a source for a run.
@@ -265,8 +285,14 @@ impl Readers {
         });
     }
 
+    /// Somebody looks at a board from now on.
+    pub(super) fn watch(&self) {
+        self.is_watched.store(true, Ordering::Relaxed);
+    }
+
     /// Reads no more what nobody looks at, unless a run needs it.
     pub(super) fn rest(&self, handle: &Handle) {
+        self.is_watched.store(false, Ordering::Relaxed);
         let readers = self.clone();
         handle.spawn(async move { readers.close_idle().await });
     }
@@ -279,11 +305,20 @@ impl Readers {
 
     pub(super) async fn let_go_now(&self, run: RunId) {
         self.runs.lock().await.remove(&run);
+        if !self.is_watched.load(Ordering::Relaxed) {
+            self.close_idle().await;
+        }
     }
 
     async fn close_idle(&self) {
         let needed: BTreeSet<SourceId> = self.runs.lock().await.values().copied().collect();
-        self.open.lock().await.retain(|id, entry| !entry.reader.is_direct() || needed.contains(id));
+        let slots = self.slots.lock().await;
+        for (_, slot) in slots.iter().filter(|(id, _)| !needed.contains(id)) {
+            // One that is being opened is asked by somebody.
+            if let Ok(mut entry) = slot.try_lock() {
+                entry.take_if(|open| open.reader.is_direct());
+            }
+        }
     }
 }
 
