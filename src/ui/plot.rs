@@ -9,6 +9,7 @@ pub mod columns;
 pub mod distribution;
 pub mod heat;
 mod image;
+mod item;
 pub mod items;
 pub mod lines;
 pub mod table;
@@ -27,6 +28,7 @@ use super::theme::{self, Theme};
 use crate::app::HeatMap;
 use axis::Axis;
 use columns::{Cache, Columns, Look, Span};
+use item::Item;
 use items::{Bars, Curve};
 
 /// Room for the labels of every vertical axis, in points, so that plots above one another align.
@@ -538,11 +540,11 @@ impl Layer<'_> {
         match self {
             Self::Spans { name, spans, revision, look } => {
                 let cache = &view.caches[&format!("{}/{name}", chart.id)];
-                plot_ui.add(Columns::new(name, spans, *revision, y_scale, *look, cache));
+                plot_ui.add(Item::new(name, Columns::new(spans, *revision, y_scale, *look, cache)));
             }
             Self::Curve { name, points, color, width } => {
                 let places = points.iter().map(|(x, y)| [x_scale.place(*x), y_scale.place(*y)]).collect();
-                plot_ui.add(Curve::new(name, places, Stroke::new(*width, *color)));
+                plot_ui.add(Item::new(name, Curve::new(places, Stroke::new(*width, *color))));
             }
             Self::Points { name, points, shape, color } => {
                 let places: Vec<_> =
@@ -551,13 +553,15 @@ impl Layer<'_> {
                 plot_ui.add(signs.allow_hover(false));
             }
             Self::Line { name, points, gap, look } => {
-                plot_ui.add(lines::Line::new(name, points, *gap, (x_scale, y_scale), *look));
+                plot_ui.add(Item::new(name, lines::Line::new(points, *gap, (x_scale, y_scale), *look)));
             }
             Self::Area { name, points, gap, color } => {
-                plot_ui.add(lines::Area::new(name, points, *gap, (x_scale, y_scale), *color));
+                plot_ui.add(Item::new(name, lines::Area::new(points, *gap, (x_scale, y_scale), *color)));
             }
-            Self::Heat { name, map, colors } => plot_ui.add(heat::Cells::new(name, map, *colors)),
-            Self::Bars { name, bars, color } => plot_ui.add(Bars::new(name, bars, x_scale, y_scale, *color)),
+            Self::Heat { name, map, colors } => plot_ui.add(Item::new(name, heat::Cells::new(map, *colors))),
+            Self::Bars { name, bars, color } => {
+                plot_ui.add(Item::new(name, Bars::new(bars, x_scale, y_scale, *color)))
+            }
         }
     }
 }

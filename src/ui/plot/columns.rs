@@ -4,12 +4,12 @@
 //! that are. Bars on the pixel grid do neither, and cost the same for a thousand points and for a million.
 
 use std::cell::RefCell;
-use std::ops::RangeInclusive;
 
 use eframe::egui::{Color32, Mesh, Pos2, Rect, Shape, Ui};
-use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotTransform};
+use egui_plot::PlotTransform;
 
 use super::axis::Scale;
+use super::item::Drawn;
 
 /// A stretch of the horizontal axis and the values in it, in natural units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,7 +135,6 @@ impl Cache {
 
 /// Spans in a plot.
 pub struct Columns<'a> {
-    base: PlotItemBase,
     spans: &'a [Span],
     /// Another number for other spans.
     revision: u64,
@@ -148,14 +147,13 @@ impl<'a> Columns<'a> {
     /// `revision` is another number for other spans.
     #[must_use]
     pub fn new(
-        name: &str,
         spans: &'a [Span],
         revision: u64,
         scale: Scale,
         look: Look,
         cache: &'a RefCell<Cache>,
     ) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), spans, revision, scale, look, cache }
+        Self { spans, revision, scale, look, cache }
     }
 
     fn mesh(&self, transform: &PlotTransform, pixels_per_point: f32) -> Mesh {
@@ -188,34 +186,16 @@ impl<'a> Columns<'a> {
     }
 }
 
-impl PlotItem for Columns<'_> {
+impl Drawn for Columns<'_> {
+    fn color(&self) -> Color32 {
+        self.look.color
+    }
+
     fn shapes(&self, ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let mesh = self.mesh(transform, ui.pixels_per_point());
         if !mesh.is_empty() {
             shapes.push(Shape::mesh(mesh));
         }
-    }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.look.color
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
     }
 }
 
@@ -308,7 +288,7 @@ mod tests {
     fn the_cache_follows_data_and_view() {
         let (cache, one, two) = (RefCell::default(), noisy(10), noisy(20));
         let look = Look { color: Color32::WHITE, thickness: 1.0, joined: false };
-        let item = |spans, revision| Columns::new("a", spans, revision, Scale::Linear, look, &cache);
+        let item = |spans, revision| Columns::new(spans, revision, Scale::Linear, look, &cache);
         let count = |item: &Columns<'_>, x| cache.borrow_mut().columns(item, x, 1000).len();
         assert_eq!(count(&item(&one, 1), (0.0, 30.0)), 10);
         assert_eq!(count(&item(&two, 1), (0.0, 30.0)), 10, "the same revision is the same data");

@@ -1,16 +1,14 @@
 //! A heat map: a cell for each interval and row, the stronger the more requests it holds.
 
-use std::ops::RangeInclusive;
-
 use eframe::egui::{Color32, Mesh, Rect, Shape, Ui, pos2};
-use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotTransform};
+use egui_plot::PlotTransform;
 
 use super::axis::Scale;
+use super::item::Drawn;
 use crate::app::HeatMap;
 
 /// The cells of a map, from the ground's colour to the strongest.
 pub struct Cells<'a> {
-    base: PlotItemBase,
     map: &'a HeatMap,
     colors: (Color32, Color32),
 }
@@ -18,12 +16,16 @@ pub struct Cells<'a> {
 impl<'a> Cells<'a> {
     /// `colors` are those of no requests and of the most.
     #[must_use]
-    pub fn new(name: &str, map: &'a HeatMap, colors: (Color32, Color32)) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), map, colors }
+    pub fn new(map: &'a HeatMap, colors: (Color32, Color32)) -> Self {
+        Self { map, colors }
     }
 }
 
-impl PlotItem for Cells<'_> {
+impl Drawn for Cells<'_> {
+    fn color(&self) -> Color32 {
+        self.colors.1
+    }
+
     fn shapes(&self, ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let pixel = 1.0 / ui.pixels_per_point();
         let snap = |at: f32| (at / pixel).round() * pixel;
@@ -50,27 +52,5 @@ impl PlotItem for Cells<'_> {
         if !mesh.is_empty() {
             shapes.push(Shape::mesh(mesh));
         }
-    }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.colors.1
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
     }
 }

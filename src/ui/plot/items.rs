@@ -1,11 +1,10 @@
 //! Bars that stand on the axis, and curves through points.
 
-use std::ops::RangeInclusive;
-
 use eframe::egui::{Color32, Mesh, Rect, Shape, Stroke, Ui, pos2};
-use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotPoint, PlotTransform};
+use egui_plot::{PlotPoint, PlotTransform};
 
 use super::axis::Scale;
+use super::item::Drawn;
 
 /// Room between two bars, in points; none where bars are narrow.
 const GAP: f32 = 1.0;
@@ -14,7 +13,6 @@ const GAP_FROM: f32 = 4.0;
 
 /// Bars: left edge, right edge, height.
 pub struct Bars<'a> {
-    base: PlotItemBase,
     bars: &'a [(f64, f64, u64)],
     x_scale: Scale,
     y_scale: Scale,
@@ -24,18 +22,16 @@ pub struct Bars<'a> {
 impl<'a> Bars<'a> {
     /// Edges and heights in natural units.
     #[must_use]
-    pub fn new(
-        name: &str,
-        bars: &'a [(f64, f64, u64)],
-        x_scale: Scale,
-        y_scale: Scale,
-        color: Color32,
-    ) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), bars, x_scale, y_scale, color }
+    pub fn new(bars: &'a [(f64, f64, u64)], x_scale: Scale, y_scale: Scale, color: Color32) -> Self {
+        Self { bars, x_scale, y_scale, color }
     }
 }
 
-impl PlotItem for Bars<'_> {
+impl Drawn for Bars<'_> {
+    fn color(&self) -> Color32 {
+        self.color
+    }
+
     fn shapes(&self, ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let pixel = 1.0 / ui.pixels_per_point();
         let snap = |at: f32| (at / pixel).round() * pixel;
@@ -57,33 +53,10 @@ impl PlotItem for Bars<'_> {
             shapes.push(Shape::mesh(mesh));
         }
     }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.color
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
-    }
 }
 
 /// A curve whose pieces are drawn one by one: a polyline's joints thin out where it is steep.
 pub struct Curve {
-    base: PlotItemBase,
     places: Vec<[f64; 2]>,
     stroke: Stroke,
 }
@@ -91,12 +64,16 @@ pub struct Curve {
 impl Curve {
     /// Through these places, in plot coordinates.
     #[must_use]
-    pub fn new(name: &str, places: Vec<[f64; 2]>, stroke: Stroke) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), places, stroke }
+    pub fn new(places: Vec<[f64; 2]>, stroke: Stroke) -> Self {
+        Self { places, stroke }
     }
 }
 
-impl PlotItem for Curve {
+impl Drawn for Curve {
+    fn color(&self) -> Color32 {
+        self.stroke.color
+    }
+
     fn shapes(&self, _ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let near = transform.frame().expand(self.stroke.width);
         let place = |place: &[f64; 2]| transform.position_from_point(&PlotPoint::from(*place));
@@ -106,27 +83,5 @@ impl PlotItem for Curve {
                 shapes.push(Shape::line_segment([from, to], self.stroke));
             }
         }
-    }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.stroke.color
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
     }
 }

@@ -1,11 +1,10 @@
 //! Lines and areas through points that somebody else measured: broken where nothing is known.
 
-use std::ops::RangeInclusive;
-
 use eframe::egui::{Color32, Mesh, Pos2, Rect, Shape, Stroke, Ui};
-use egui_plot::{PlotBounds, PlotGeometry, PlotItem, PlotItemBase, PlotPoint, PlotTransform};
+use egui_plot::{PlotPoint, PlotTransform};
 
 use super::axis::Scale;
+use super::item::Drawn;
 
 /// Lengths of the dashes of a line and of the room between them, in points.
 const DASH: (f32, f32) = (5.0, 3.5);
@@ -25,7 +24,6 @@ pub struct LineLook {
 
 /// A line through points.
 pub struct Line<'a> {
-    base: PlotItemBase,
     points: &'a [(f64, f64)],
     gap: f64,
     scales: (Scale, Scale),
@@ -34,7 +32,6 @@ pub struct Line<'a> {
 
 /// The room between two values.
 pub struct Area<'a> {
-    base: PlotItemBase,
     points: &'a [(f64, f64, f64)],
     gap: f64,
     scales: (Scale, Scale),
@@ -75,28 +72,16 @@ pub fn thinned(points: Vec<(f64, f64)>, columns: usize) -> Vec<(f64, f64)> {
 impl<'a> Line<'a> {
     /// Through points in natural units.
     #[must_use]
-    pub fn new(
-        name: &str,
-        points: &'a [(f64, f64)],
-        gap: f64,
-        scales: (Scale, Scale),
-        look: LineLook,
-    ) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), points, gap, scales, look }
+    pub fn new(points: &'a [(f64, f64)], gap: f64, scales: (Scale, Scale), look: LineLook) -> Self {
+        Self { points, gap, scales, look }
     }
 }
 
 impl<'a> Area<'a> {
     /// Places with their lower and upper values, in natural units.
     #[must_use]
-    pub fn new(
-        name: &str,
-        points: &'a [(f64, f64, f64)],
-        gap: f64,
-        scales: (Scale, Scale),
-        color: Color32,
-    ) -> Self {
-        Self { base: PlotItemBase::new(name.to_owned()), points, gap, scales, color }
+    pub fn new(points: &'a [(f64, f64, f64)], gap: f64, scales: (Scale, Scale), color: Color32) -> Self {
+        Self { points, gap, scales, color }
     }
 }
 
@@ -122,7 +107,11 @@ fn draw_line(places: &[Pos2], look: LineLook, near: Rect, shapes: &mut Vec<Shape
     }
 }
 
-impl PlotItem for Line<'_> {
+impl Drawn for Line<'_> {
+    fn color(&self) -> Color32 {
+        self.look.color
+    }
+
     fn shapes(&self, _ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let near = transform.frame().expand(self.look.width);
         for part in unbroken(self.points, self.gap, |point| point.0) {
@@ -130,31 +119,13 @@ impl PlotItem for Line<'_> {
             draw_line(&places, self.look, near, shapes);
         }
     }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.look.color
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
-    }
 }
 
-impl PlotItem for Area<'_> {
+impl Drawn for Area<'_> {
+    fn color(&self) -> Color32 {
+        self.color
+    }
+
     fn shapes(&self, _ui: &Ui, transform: &PlotTransform, shapes: &mut Vec<Shape>) {
         let near = transform.frame().expand(2.0);
         let fill = self.color.gamma_multiply(AREA_STRENGTH);
@@ -177,28 +148,6 @@ impl PlotItem for Area<'_> {
             }
             draw_line(&upper, look, near, shapes);
         }
-    }
-
-    fn initialize(&mut self, _x_range: RangeInclusive<f64>) {}
-
-    fn color(&self) -> Color32 {
-        self.color
-    }
-
-    fn geometry(&self) -> PlotGeometry<'_> {
-        PlotGeometry::None
-    }
-
-    fn bounds(&self) -> PlotBounds {
-        PlotBounds::NOTHING
-    }
-
-    fn base(&self) -> &PlotItemBase {
-        &self.base
-    }
-
-    fn base_mut(&mut self) -> &mut PlotItemBase {
-        &mut self.base
     }
 }
 
