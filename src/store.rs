@@ -165,7 +165,8 @@ impl Store {
     /// # Errors
     /// When there is no such run, or the edit is not safe on disk.
     pub fn edit_run(&self, id: RunId, edit: RunEdit, now: Timestamp) -> Result<Run, StoreError> {
-        self.write("saving the change", |txn| tables::edit(txn, id, edit.clone(), now))
+        self.write("saving the change", |txn| tables::edit(txn, id, edit.clone(), now))?;
+        self.run(id)?.ok_or(StoreError::NoRun { id })
     }
 
     /// Moves runs to the trash; the runs that are there now. What is not in history is passed over.
@@ -343,10 +344,10 @@ impl Store {
     /// When there is no such run in history, or it is not safe on disk.
     pub fn keep_metrics(&self, metrics: &RunMetrics) -> Result<Run, StoreError> {
         let id = metrics.run;
-        if self.run(id)?.is_none() {
-            return Err(StoreError::NoRun { id });
-        }
-        self.write("saving the metrics of the run", |txn| travel::keep_metrics(txn, metrics))?;
+        self.write("saving the metrics of the run", |txn| {
+            tables::in_history(txn, id)?;
+            travel::keep_metrics(txn, metrics)
+        })?;
         self.run(id)?.ok_or(StoreError::NoRun { id })
     }
 

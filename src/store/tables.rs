@@ -294,13 +294,19 @@ pub(super) fn run(txn: &ReadTransaction, id: RunId) -> Result<Option<Run>, Failu
     Ok(Some(run))
 }
 
+/// Fails where there is no such run in history.
+pub(super) fn in_history(txn: &WriteTransaction, id: RunId) -> Result<(), Failure> {
+    match row_in(txn, SUMMARIES, id.0.as_u128())? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::NoRun { id }.into()),
+    }
+}
+
 /// Keeps an edit beside a record, and shows it in the summary.
-pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit, now: Timestamp) -> Result<Run, Failure> {
+pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit, now: Timestamp) -> Result<(), Failure> {
     let key = id.0.as_u128();
     let record = row_in(txn, RECORDS, key)?.ok_or(StoreError::NoRun { id })?;
-    if row_in(txn, SUMMARIES, key)?.is_none() {
-        return Err(StoreError::NoRun { id }.into());
-    }
+    in_history(txn, id)?;
     let mut run = open_run(&record).map_err(damaged(format!("the run {id}")))?;
     let mut edits = match row_in(txn, EDITS, key)? {
         Some(bytes) => open_edits(&bytes).map_err(damaged(format!("what was written about {id}")))?,
@@ -311,7 +317,7 @@ pub(super) fn edit(txn: &WriteTransaction, id: RunId, edit: RunEdit, now: Timest
     seal_edits(txn, &edits)?;
     edits.apply(&mut run);
     put_summary(txn, SUMMARIES, &run.summary())?;
-    Ok(run)
+    Ok(())
 }
 
 fn seal_edits(txn: &WriteTransaction, edits: &Edits) -> Result<(), Failure> {

@@ -278,5 +278,8 @@ fn metrics_of_a_run_travel_with_it_and_those_of_somebody_else_are_not_mixed_in()
     let other = RunMetrics { taken: now() + SignedDuration::from_secs(120), ..metrics(1) };
     bob.keep_metrics(&other).unwrap();
     assert_eq!(bob.run(id(1)).unwrap().unwrap().metrics.as_deref(), Some(&later));
+    // A word about the run takes nothing of it away.
+    let noted = ann.edit_run(id(1), RunEdit::Note("slow".to_owned()), now()).unwrap();
+    assert_eq!((noted.note.as_str(), noted.metrics.as_deref()), ("slow", Some(&later)));
     assert!(ann.keep_metrics(&metrics(2)).is_err(), "there is no such run");
 }
