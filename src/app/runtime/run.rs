@@ -232,7 +232,7 @@ impl Work {
         let mut watch = |measured: &Measured| {
             let measured = &*named(measured, open);
             if measured.phase != load::Phase::Connecting {
-                self.machine.borrow_mut().look(measured.since_start, plan.warmup, self.cpus);
+                self.machine.borrow_mut().look(measured.since_start, plan.warmup);
             }
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
             if measured.phase != load::Phase::Connecting && measured.since_start >= due {
