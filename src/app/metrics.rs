@@ -45,6 +45,8 @@ pub struct Metrics {
     pub keeping: BTreeMap<RunId, Keeping>,
     /// What is kept with runs for as long as the program runs, in the place of what the book says.
     pub passing: Option<Passing>,
+    /// The run that goes, where a source is read for it by us.
+    pub(super) read_for: Option<RunId>,
     /// Whether sources were asked once.
     pub(super) is_begun: bool,
     /// Grows with each question: news of older ones is ignored.

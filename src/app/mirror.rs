@@ -45,6 +45,8 @@ pub(super) struct Seen {
     /// Runs as they were when they were written, or found written.
     written: BTreeMap<RunId, RunSummary>,
     files: BTreeMap<PathBuf, Sight>,
+    /// Runs that are written whatever their summaries say.
+    again: BTreeSet<RunId>,
     /// Runs that were deleted here: they are not taken in.
     away: BTreeSet<RunId>,
 }
@@ -68,19 +70,28 @@ impl Sight {
 impl Seen {
     /// Nothing yet.
     pub(super) fn nothing(first: First, away: BTreeSet<RunId>) -> Self {
-        Self { first, written: BTreeMap::new(), files: BTreeMap::new(), away }
+        Self { first, written: BTreeMap::new(), files: BTreeMap::new(), again: BTreeSet::new(), away }
     }
 
     /// Keeps to its bounds: of files, those of a folder at most; of runs, those that there are.
     fn forget_what_is_gone(&mut self, known: &BTreeSet<RunId>) {
         self.written.retain(|id, _| known.contains(id));
+        self.again.retain(|id| known.contains(id));
         if self.files.len() > FILES_MAX {
             self.files.clear();
         }
     }
 
+    /// Takes runs of which more than the summary has changed.
+    pub(super) fn write_again(&mut self, runs: &mut BTreeSet<RunId>) {
+        self.again.append(runs);
+    }
+
     /// Whether a run's file is to be looked at, and written where it is another.
     fn wants_writing(&mut self, run: &RunSummary, path: &Path) -> bool {
+        if self.again.contains(&run.id) {
+            return true;
+        }
         match self.written.get(&run.id) {
             Some(written) if written == run => false,
             None if self.first == First::Missing && path.is_file() => {
@@ -168,6 +179,7 @@ fn go(
             mirrored.written += 1;
         }
         if let Some(seen) = &mut seen {
+            seen.again.remove(&id);
             seen.written.insert(id, summary);
         }
     }
@@ -244,6 +256,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::model::Plan;
+    use crate::model::metrics::{Grid, RunMetrics};
     use crate::model::run::RunEdit;
 
     use super::*;
@@ -253,6 +266,20 @@ mod tests {
         store.save_runs(runs).unwrap();
         let asked = Arc::clone(&store);
         (store, Arc::new(move |work: Box<dyn FnOnce(&Store) + Send>| work(&asked)))
+    }
+
+    fn metrics_of(run: RunId) -> RunMetrics {
+        RunMetrics {
+            version: crate::model::metrics::kept::RUN_METRICS_VERSION,
+            run,
+            source: "Prometheus".to_owned(),
+            taken: jiff::Timestamp::UNIX_EPOCH,
+            grid: Grid { from_ms: 0, to_ms: 1000, step_ms: 1000 },
+            scrape_ms: None,
+            boards: Vec::new(),
+            costs: Vec::new(),
+            remarks: Vec::new(),
+        }
     }
 
     fn run(number: u128) -> Run {
@@ -359,6 +386,12 @@ mod tests {
         }
         store.edit_run(run(1).id, RunEdit::Note("new".to_owned()), jiff::Timestamp::now()).unwrap();
         assert_eq!(look_again(folder.path(), &ask, &mut seen).written, 1, "what changes here goes there");
+        store.keep_metrics(&metrics_of(run(1).id)).unwrap();
+        assert_eq!(look_again(folder.path(), &ask, &mut seen).written, 0, "its summary says nothing of them");
+        let mut again = BTreeSet::from([run(1).id]);
+        seen.write_again(&mut again);
+        assert_eq!((look_again(folder.path(), &ask, &mut seen).written, again.len()), (1, 0));
+        assert_eq!(look_again(folder.path(), &ask, &mut seen).written, 0);
     }
 
     #[test]

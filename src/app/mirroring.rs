@@ -57,6 +57,8 @@ pub enum MirrorJob {
         /// What is written at first.
         first: First,
     },
+    /// Write this run at the next look, even where its summary is as it was.
+    WriteAgain(RunId),
     /// Keep none in step.
     StopWatching,
 }

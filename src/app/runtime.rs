@@ -575,6 +575,7 @@ impl Runtime {
                 let around = mirror::Around { handle, outbox, store, held };
                 self.mirror.watch(folder, Seen::nothing(first, away), around);
             }
+            MirrorJob::WriteAgain(run) => self.mirror.write_again(run),
             MirrorJob::StopWatching => self.mirror.stop(),
         }
     }

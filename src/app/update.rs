@@ -92,7 +92,8 @@ impl State {
     pub fn event(&mut self, event: Event, fresh: Fresh) -> Vec<Job> {
         let is_shared = (self.sharing.is_on() || self.is_mirroring) && event.changes_records();
         let mut jobs = self.happened(event, fresh);
-        if is_shared {
+        // A run that goes is disturbed by nothing; its end tells of what came meanwhile, too.
+        if is_shared && !self.is_running() {
             jobs.push(Job::Sharing(SharingJob::Changed));
         }
         jobs

@@ -34,8 +34,6 @@ use reader::Readers;
 use round::Round;
 use secrets::Secrets;
 
-/// The largest file of a board.
-const BOARD_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A clock that is less ahead or behind is taken to be ours.
 const CLOCK_AHEAD_MS_MIN: i64 = 2000;
 
@@ -214,7 +212,7 @@ fn span(range: Range, now_ms: i64) -> (i64, i64) {
 fn read_board(path: &Path, outbox: &Outbox) {
     let not_imported =
         |reason: String| Event::Failed { title: format!("{} was not imported", path.display()), reason };
-    let read = files::read_bytes(path, BOARD_BYTES_MAX);
+    let read = files::read_bytes(path, grafana::BYTES_MAX as u64);
     let event = match read.and_then(|bytes| board_of(&bytes)) {
         Ok(board) => Event::Metrics(MetricsNews::Imported(Box::new(board))),
         Err(reason) => not_imported(reason),

@@ -1,7 +1,8 @@
 //! Mirrors history to folders in the background.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -12,6 +13,7 @@ use crate::app::event::Event;
 use crate::app::exchange::AskStore;
 use crate::app::mirror::{Mirrored, Seen, look, mirror};
 use crate::app::mirroring::MirrorNews;
+use crate::model::RunId;
 
 use super::{Outbox, files};
 
@@ -27,6 +29,8 @@ pub(super) struct Mirror {
     task: Option<AbortHandle>,
     /// History has changed here.
     changed: Arc<Notify>,
+    /// Runs whose files are old, though their summaries are not.
+    again: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
 /// What it stands on.
@@ -43,7 +47,10 @@ impl Mirror {
     pub(super) fn watch(&mut self, folder: PathBuf, seen: Seen, around: Around) {
         self.stop();
         let (handle, changed) = (around.handle.clone(), Arc::clone(&self.changed));
-        self.task = Some(handle.spawn(keep(folder, seen, around, changed)).abort_handle());
+        let Around { outbox, store, held, .. } = around;
+        let again = Arc::clone(&self.again);
+        let keeping = Keeping { folder, store, outbox, seen, again, is_stuck: false };
+        self.task = Some(handle.spawn(keep(keeping, held, changed)).abort_handle());
     }
 
     pub(super) fn stop(&mut self) {
@@ -56,6 +63,12 @@ impl Mirror {
     pub(super) fn changed(&self) {
         self.changed.notify_one();
     }
+
+    /// What is kept with this run has changed here.
+    pub(super) fn write_again(&self, run: RunId) {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
+        self.changed();
+    }
 }
 
 /// Mirrors once.
@@ -66,9 +79,7 @@ pub(super) fn once(folder: &Path, store: &AskStore, outbox: &Outbox) {
     });
 }
 
-async fn keep(folder: PathBuf, seen: Seen, around: Around, changed: Arc<Notify>) {
-    let Around { outbox, store, mut held, .. } = around;
-    let mut keeping = Keeping { folder, store, outbox, seen, is_stuck: false };
+async fn keep(mut keeping: Keeping, mut held: watch::Receiver<bool>, changed: Arc<Notify>) {
     loop {
         // Fails only when the runtime is gone, and this task with it.
         let _ = held.wait_for(|held| !held).await;
@@ -87,12 +98,14 @@ struct Keeping {
     store: AskStore,
     outbox: Outbox,
     seen: Seen,
+    again: Arc<Mutex<BTreeSet<RunId>>>,
     is_stuck: bool,
 }
 
 impl Keeping {
     /// Looks, and tells what came of it: here, because what was taken in must be shown even if nobody keeps on looking.
     fn look(mut self) -> Self {
+        self.seen.write_again(&mut self.again.lock().unwrap_or_else(PoisonError::into_inner));
         let news = match look(&self.folder, &self.store, files::write_whole, &mut self.seen) {
             Ok(mirrored) => {
                 let is_news = std::mem::take(&mut self.is_stuck) || !is_nothing(&mirrored);

@@ -164,6 +164,7 @@ impl State {
 
     fn disconnect_context(&mut self, key: ContextKey) -> Vec<Job> {
         self.clusters.links.remove(&key);
+        self.find_metrics();
         vec![Job::Cluster(ClusterJob::Disconnect(key))]
     }
 

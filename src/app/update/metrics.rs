@@ -8,6 +8,7 @@ use crate::app::metrics::{
     Found, Keep, Keeping, MetricsCommand, MetricsJob, MetricsNews, PanelState, Passing, Reach, Removed,
     Shown, View, Watch,
 };
+use crate::app::mirroring::MirrorJob;
 use crate::app::state::{NoticeAction, State, StoreState};
 use crate::model::cluster::Trouble;
 use crate::model::metrics::board::PanelPlace;
@@ -160,6 +161,7 @@ impl State {
             book.source = book.sources.first().map(|source| source.id);
         }
         self.metrics.stands.remove(&id);
+        self.find_metrics();
         let title = format!("Removed the source “{}”", source.name);
         let forgotten = self.offer_undo(Removed::Source(place, Box::new(source)), title);
         let mut jobs = forgotten;
@@ -192,6 +194,7 @@ impl State {
             Some(Removed::Source(place, source)) => {
                 let id = source.id;
                 book.sources.insert(place.min(book.sources.len()), *source);
+                self.find_metrics();
                 let mut jobs = vec![self.keep_metrics_book()];
                 jobs.extend(self.check_source(id));
                 jobs.extend(self.watch_metrics());
@@ -231,6 +234,7 @@ impl State {
             return Vec::new();
         };
         standing.is_asking = false;
+        let is_first = standing.facts.is_none() && told.is_ok();
         match told {
             Ok(facts) => (standing.facts, standing.trouble) = (Some(facts), None),
             Err(trouble) => standing.trouble = Some(trouble),
@@ -238,7 +242,8 @@ impl State {
         self.metrics.revision += 1;
         let is_shown = self.metrics.shown.as_ref().is_some_and(|shown| shown.source == id);
         let is_chosen = self.metrics.source().is_some_and(|source| source.id == id);
-        if is_chosen && !is_shown { self.watch_metrics() } else { Vec::new() }
+        // What is asked already knows neither how often the source reads nor its clock.
+        if is_chosen && (!is_shown || is_first) { self.watch_metrics() } else { Vec::new() }
     }
 
     fn choose_source(&mut self, id: SourceId) -> Vec<Job> {
@@ -334,6 +339,13 @@ impl State {
         answers: Arc<Vec<Result<Answer, String>>>,
     ) -> Vec<Job> {
         self.metrics.revision += 1;
+        let is_answered = answers.iter().any(Result::is_ok);
+        if let Some(shown) =
+            self.metrics.shown.as_ref().filter(|_| is_answered && number == self.metrics.number)
+            && let Some(standing) = self.metrics.stands.get_mut(&shown.source)
+        {
+            standing.trouble = None;
+        }
         self.round(number, |shown| {
             shown.panels.insert(place, PanelState { answers: Some(answers), grid: Some(grid) });
         })
@@ -448,10 +460,17 @@ impl State {
     pub(super) fn read_metrics_for(&mut self, run: RunId) -> Vec<Job> {
         match self.with_runs() {
             Some((source, _)) if matches!(source.kind, SourceKind::Direct { .. }) => {
+                self.metrics.read_for = Some(run);
                 job(MetricsJob::ReadFor(run, Box::new(self.reach(&source))))
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Reads no more for a run of which nothing is kept.
+    pub(super) fn let_go_metrics_of(&mut self, run: RunId) -> Vec<Job> {
+        let held = self.metrics.read_for.take_if(|held| *held == run);
+        held.map_or_else(Vec::new, |run| job(MetricsJob::StopKeeping(run)))
     }
 
     /// Reads what is kept of metrics with a run of history.
@@ -483,7 +502,12 @@ impl State {
 
     fn metrics_kept(&mut self, run: Arc<Run>) -> Vec<Job> {
         self.metrics.keeping.insert(run.id, Keeping::Kept);
-        self.run_edited(run)
+        let mut jobs = Vec::new();
+        if self.is_mirroring {
+            jobs.push(Job::Mirror(MirrorJob::WriteAgain(run.id)));
+        }
+        jobs.extend(self.run_edited(run));
+        jobs
     }
 }
 

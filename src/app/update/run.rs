@@ -177,10 +177,12 @@ impl State {
     }
 
     pub(super) fn run_failed(&mut self, id: RunId, reason: String) -> Vec<Job> {
-        let Some(live) = self.live_with(id) else { return Vec::new() };
+        let mut jobs = self.let_go_metrics_of(id);
+        let Some(live) = self.live_with(id) else { return jobs };
         live.phase = Phase::Failed { reason: reason.clone() };
         self.closing |= self.closing_after_run;
-        self.failed("The run could not be carried out".to_owned(), reason)
+        jobs.extend(self.failed("The run could not be carried out".to_owned(), reason));
+        jobs
     }
 
     pub(super) fn run_saved(&mut self, summary: RunSummary) -> Vec<Job> {
@@ -200,7 +202,10 @@ impl State {
         history.push(summary);
         self.history_read(history);
         self.show_ended(id, title);
-        self.keep_metrics_of(id)
+        let jobs = self.keep_metrics_of(id);
+        // Who keeps them lets go of the source as well.
+        let held = self.let_go_metrics_of(id);
+        if jobs.is_empty() { held } else { jobs }
     }
 
     pub(super) fn run_not_saved(

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::app::command::{ExportFormat, Page};
 use crate::app::event::{Opened, Progress};
 use crate::app::job::JobKey;
+use crate::app::metrics::MetricsNews;
+use crate::app::mirroring::MirrorJob;
 use crate::app::publish::{PublishCommand, PublishJob, PublishNews, PublishOrder};
 use crate::app::publishing::{PublishedRun, VoidRuns};
 use crate::app::state::{COMPARED_MAX, NOTICES_MAX, NoticeAction, Open, Phase};
@@ -155,6 +157,26 @@ fn news_of_another_run_is_ignored() {
     state.event(Event::RunFailed { id: id(99), reason: "late".to_owned() }, fresh(0));
     let live = state.live.as_ref().expect("it is going");
     assert!(live.so_far.is_none() && live.phase == Phase::Connecting);
+}
+
+#[test]
+fn what_is_kept_of_one_run_does_not_disturb_the_next_and_its_file_is_written_again() {
+    let mut state = running();
+    state.is_mirroring = true;
+    let kept = Event::Metrics(MetricsNews::Kept(Arc::new(a_run(1))));
+    let nudges = |jobs: &[Job]| {
+        let is_nudge = |job: &&Job| matches!(job, Job::Sharing(SharingJob::Changed));
+        jobs.iter().filter(is_nudge).count()
+    };
+    let jobs = state.event(kept.clone(), fresh(0));
+    assert_eq!(nudges(&jobs), 0, "{jobs:?}");
+    assert!(
+        matches!(jobs.as_slice(), [Job::Mirror(MirrorJob::WriteAgain(run))] if *run == id(1)),
+        "{jobs:?}"
+    );
+    state.event(Event::RunEnded(Arc::new(a_run(7))), fresh(0));
+    assert_eq!(nudges(&state.event(Event::RunSaved(Box::new(summary(7))), fresh(0))), 1);
+    assert_eq!(nudges(&state.event(kept, fresh(0))), 1);
 }
 
 #[test]

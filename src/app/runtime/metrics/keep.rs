@@ -6,24 +6,20 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 
-use crate::app::exchange::AskStore;
+use crate::app::exchange::{AskStore, ask};
 use crate::app::metrics::{Keep, Keeping, MetricsNews};
 use crate::model::Run;
 use crate::model::metrics::cost::{self, Counted, Used};
 use crate::model::metrics::fill::Values;
 use crate::model::metrics::kept::RUN_METRICS_VERSION;
-use crate::model::metrics::step::{rate_window_ms, run_grid};
+use crate::model::metrics::step::{SCRAPE_UNKNOWN_MS, rate_window_ms, run_grid};
 use crate::model::metrics::{Answer, Cost, Facts, Grid, KeptBoard, KeptPanel, RunMetrics, Series};
-use crate::store::{Store, StoreError};
 
 use super::reader::{Question, Reader, Readers};
 use super::round::Round;
 use super::{Outbox, ahead, post, words};
 
-/// How often a source is taken to read what it watches, where it does not say so.
-const SCRAPE_UNKNOWN_MS: u64 = 15_000;
 /// Readings after the end of a run that are waited for: what it did last is in the second at the latest.
 const READINGS_AFTER: u64 = 2;
 /// The longest wait for them.
@@ -44,7 +40,7 @@ pub(super) async fn keep(keep: Keep, readers: Readers, store: AskStore, outbox: 
 
 async fn kept(keep: &Keep, readers: &Readers, store: &AskStore, outbox: &Outbox) -> Result<Run, String> {
     let id = keep.run;
-    let run = with(store, move |store| store.run(id)).await?;
+    let run = ask(store, move |store| store.run(id)).await.map_err(|error| error.to_string())?;
     let run = run.ok_or_else(|| "the run is not in history".to_owned())?;
     let reader = readers.get(&keep.reach).await.map_err(|trouble| words(&trouble))?;
     let facts = reader.facts().await.map_err(|trouble| words(&trouble))?;
@@ -58,24 +54,13 @@ async fn kept(keep: &Keep, readers: &Readers, store: &AskStore, outbox: &Outbox)
     }
     post(outbox, MetricsNews::Keeping(id, Keeping::Asking)).await;
     let metrics = over.asked(keep, &reader, &facts, &run).await;
-    with(store, move |store| store.keep_metrics(&metrics)).await
+    ask(store, move |store| store.keep_metrics(&metrics)).await.map_err(|error| error.to_string())
 }
 
 /// How long after its end everything of a run has been read, in milliseconds.
 fn over_scrapes(scrape_ms: Option<u64>) -> i64 {
     let wait = scrape_ms.unwrap_or(SCRAPE_UNKNOWN_MS).saturating_mul(READINGS_AFTER).min(WAIT_MAX_MS);
     i64::try_from(wait).unwrap_or(i64::MAX)
-}
-
-/// Asks the store, and waits.
-async fn with<T: Send + 'static>(
-    store: &AskStore,
-    work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, String> {
-    let (done, answer) = oneshot::channel();
-    (store)(Box::new(move |store| drop(done.send(work(store)))));
-    let answer = answer.await.map_err(|_| "the stored runs are not open".to_owned())?;
-    answer.map_err(|error| error.told())
 }
 
 /// The counted part of a run, in milliseconds since 1970.

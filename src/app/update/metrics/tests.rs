@@ -10,12 +10,13 @@ use crate::app::job::Job;
 use crate::app::metrics::{Keeping, MetricsCommand, MetricsJob, MetricsNews, Range, View};
 use crate::app::state::{Level, NoticeAction, State};
 use crate::app::update::Fresh;
-use crate::model::RunId;
+use crate::model::cluster::Trouble;
 use crate::model::metrics::board::PanelPlace;
 use crate::model::metrics::{
     Access, Answer, Board, BoardId, Facts, Grid, MetricsBook, Panel, PanelKind, Place, Row, Source, SourceId,
     SourceKind, Unit,
 };
+use crate::model::{RunId, RunSummary};
 
 fn fresh() -> Fresh {
     Fresh { id: Uuid::from_u128(1) }
@@ -147,6 +148,70 @@ fn how_a_source_stands_is_told_by_the_newest_question_only() {
     tell(&mut state, MetricsNews::Stands(id, number, Ok(facts)));
     let standing = &state.metrics.stands[&id];
     assert!(!standing.is_asking && standing.facts.as_ref().unwrap().scrape_ms == Some(2000));
+}
+
+#[test]
+fn what_is_asked_before_the_source_was_known_is_asked_once_more_with_what_it_says() {
+    let mut state = shown();
+    let stand = |state: &mut State, scrape_ms| {
+        let number = state.metrics.stands[&source(1).id].number;
+        let facts = Facts { scrape_ms: Some(scrape_ms), ..Facts::default() };
+        tell(state, MetricsNews::Stands(source(1).id, number, Ok(Arc::new(facts))))
+    };
+    let jobs = stand(&mut state, 60_000);
+    let [Job::Metrics(MetricsJob::Watch(watch))] = jobs.as_slice() else { panic!("{jobs:?}") };
+    assert_eq!(watch.scrape_ms, Some(60_000));
+    ask(&mut state, MetricsCommand::Check(source(1).id));
+    assert!(stand(&mut state, 60_000).is_empty(), "it is known");
+}
+
+#[test]
+fn a_source_that_answers_again_is_in_trouble_no_more() {
+    let mut state = shown();
+    let (number, id) = (state.metrics.number, source(1).id);
+    let trouble = Trouble { title: "gone".to_owned(), cause: String::new(), advice: String::new() };
+    tell(&mut state, MetricsNews::Lost(number, trouble));
+    let place = PanelPlace { row: 0, panel: 0 };
+    let grid = Grid { from_ms: 0, to_ms: 1000, step_ms: 1000 };
+    let mut answer = |answer: Result<Answer, String>| {
+        tell(&mut state, MetricsNews::Panel(number, place, grid, Arc::new(vec![answer])));
+        state.metrics.stands[&id].trouble.is_some()
+    };
+    assert!(answer(Err("no such metric".to_owned())), "nothing was answered");
+    assert!(!answer(Ok(Answer::default())));
+}
+
+#[test]
+fn a_source_that_we_read_for_a_run_is_let_go_where_nothing_is_kept_of_it() {
+    let run = RunId(Uuid::from_u128(9));
+    let lets_go = |jobs: &[Job]| {
+        jobs.iter().any(|job| matches!(job, Job::Metrics(MetricsJob::StopKeeping(id)) if *id == run))
+    };
+    let reading = || {
+        let mut state = shown();
+        let kind = SourceKind::Direct { endpoints: Vec::new(), api: None, every_ms: 1000 };
+        state.metrics.book.sources[0].kind = kind;
+        ask(&mut state, MetricsCommand::KeepWithRuns(vec![BoardId("two".to_owned())]));
+        let jobs = state.read_metrics_for(run);
+        assert!(matches!(jobs.as_slice(), [Job::Metrics(MetricsJob::ReadFor(..))]), "{jobs:?}");
+        state
+    };
+    let failed = Event::RunFailed { id: run, reason: "no route".to_owned() };
+    let mut state = reading();
+    assert!(lets_go(&state.event(failed.clone(), fresh())));
+    assert!(!lets_go(&state.event(failed, fresh())), "once");
+    assert!(lets_go(&{
+        let mut state = reading();
+        state.metrics.book.with_runs.clear();
+        state.event(Event::RunSaved(Box::new(saved(run))), fresh())
+    }));
+    let mut state = reading();
+    let jobs = state.event(Event::RunSaved(Box::new(saved(run))), fresh());
+    assert!(matches!(jobs.as_slice(), [Job::Metrics(MetricsJob::Keep(_))]), "who keeps lets go: {jobs:?}");
+}
+
+fn saved(id: RunId) -> RunSummary {
+    RunSummary { id, ..crate::app::update::tests::summary(9) }
 }
 
 #[test]
