@@ -7,6 +7,7 @@ pub mod account;
 pub mod adapter;
 pub mod capacity;
 pub mod causes;
+pub mod certificate;
 pub mod cluster;
 pub mod digest;
 pub mod duration;

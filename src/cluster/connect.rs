@@ -10,8 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use kube::Client;
 use kube::client::{Body, ClientBuilder};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 use tower::buffer::BufferLayer;
 use tower::filter::{AsyncFilterLayer, AsyncPredicate};
@@ -23,6 +21,7 @@ use super::kubeconfig::{Resolved, without_credentials};
 use super::minified::{self, MinifiedKubeconfig};
 use super::words::trouble;
 use super::{ANSWER_MAX, Kubeconfigs, Refused, Tokens, facts, proxy, watch, words};
+use crate::model::certificate::certificates;
 use crate::model::cluster::{ClusterFacts, Consent, ContextKey, Trouble};
 use crate::model::inventory::Inventory;
 
@@ -182,14 +181,8 @@ fn authority_pem(resolved: &Resolved) -> Result<Option<Vec<u8>>, Trouble> {
 
 fn authorities(resolved: &Resolved) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
     let Some(pem) = authority_pem(resolved)? else { return Ok(None) };
-    let found = certificates(&pem).ok_or_else(|| wrong(AUTHORITY, "there is no PEM certificate in it"))?;
+    let found = certificates(&pem).map_err(|_| wrong(AUTHORITY, "there is no PEM certificate in it"))?;
     Ok(Some(found.into_iter().map(|found| found.to_vec()).collect()))
-}
-
-/// The certificates of a PEM text; none where there are none, or a broken one.
-pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    found.ok().filter(|found| !found.is_empty())
 }
 
 pub(super) type Pems = (Option<Vec<u8>>, Option<Vec<u8>>);

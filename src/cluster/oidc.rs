@@ -29,6 +29,7 @@ use url::Url;
 use super::kubeconfig::{Provider, Resolved, Secret};
 use super::words::{bounded, chain, trouble};
 use super::{connect, proxy};
+use crate::model::certificate::certificates;
 use crate::model::cluster::Trouble;
 use crate::model::digest::Digest;
 use crate::model::host::is_safe;
@@ -257,12 +258,12 @@ impl OidcLogin {
         let failed =
             |cause: String| trouble("The login cannot be renewed", cause, "Check the kubeconfig's provider");
         let mut roots = rustls::RootCertStore::empty();
-        let certificates: Vec<CertificateDer<'static>> = match &self.authority {
-            Some(pem) => connect::certificates(pem)
-                .ok_or_else(|| failed("there is no certificate in the provider's authority".to_owned()))?,
+        let trusted: Vec<CertificateDer<'static>> = match &self.authority {
+            Some(pem) => certificates(pem)
+                .map_err(|_| failed("there is no certificate in the provider's authority".to_owned()))?,
             None => rustls_native_certs::load_native_certs().certs,
         };
-        roots.add_parsable_certificates(certificates);
+        roots.add_parsable_certificates(trusted);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

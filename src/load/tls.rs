@@ -6,7 +6,6 @@ use std::sync::Arc;
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
@@ -15,6 +14,7 @@ use rustls::{
 
 use super::LoadError;
 use super::wire::ALPN_HTTP2;
+use crate::model::certificate::{Unchecked, certificates};
 use crate::model::plan::{ClientCertificate, Protocol, Target};
 
 /// What the PEM form of an encrypted key has in its first lines.
@@ -69,12 +69,7 @@ fn identity(
     match client {
         ClientCertificate::Pem { certificate, key } => {
             let bad = |reason: String| bad_client(client, reason);
-            let chain = CertificateDer::pem_slice_iter(&read_client(certificate)?)
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| bad(error.to_string()))?;
-            if chain.is_empty() {
-                return Err(bad("it holds no certificate in PEM form".to_owned()));
-            }
+            let chain = certificates(&read_client(certificate)?).map_err(bad)?;
             Ok((chain, pem_key(key)?))
         }
         ClientCertificate::Pkcs12 { file, password } => {
@@ -136,14 +131,8 @@ fn authorities(target: &Target) -> Result<RootCertStore, LoadError> {
         return Err(bad("it is larger than 16 MiB".to_owned()));
     }
     let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let mut found = 0;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+    for certificate in certificates(&pem).map_err(bad)? {
         roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-        found += 1;
-    }
-    if found == 0 {
-        return Err(bad("it holds no certificate in PEM form".to_owned()));
     }
     Ok(roots)
 }
@@ -233,45 +222,6 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (inside, after) = rest.split_at_checked(length)?;
     Some((tag, inside, after))
-}
-
-/// Accepts any certificate. Signatures are still checked, so that what is measured is a real handshake.
-#[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

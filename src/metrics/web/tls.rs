@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::metrics::Failure;
+use crate::model::certificate::{Unchecked, certificates};
 use crate::model::metrics::TlsFiles;
 
 /// The largest file of certificates or keys, in bytes.
@@ -29,7 +28,7 @@ pub(super) fn config(files: &TlsFiles) -> Result<ClientConfig, Failure> {
     match (&files.certificate, &files.key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(certificate), Some(key)) => builder
-            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .with_client_auth_cert(certificates_of(certificate)?, private_key(key)?)
             .map_err(|error| bad(key, &error)),
         (Some(path), None) => Err(bad(path, &"the file of its key is not named")),
         (None, Some(path)) => Err(bad(path, &"the file of the certificate it belongs to is not named")),
@@ -41,17 +40,15 @@ fn authorities(own: Option<&Path>) -> Result<RootCertStore, Failure> {
     // What cannot be read of the system's store shows as certificates that are not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = own {
-        for certificate in certificates(path)? {
+        for certificate in certificates_of(path)? {
             roots.add(certificate).map_err(|error| bad(path, &error))?;
         }
     }
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let found = CertificateDer::pem_slice_iter(&read(path)?).collect::<Result<Vec<_>, _>>();
-    let found = found.map_err(|error| bad(path, &error))?;
-    if found.is_empty() { Err(bad(path, &"it holds no certificate in PEM form")) } else { Ok(found) }
+fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    certificates(&read(path)?).map_err(|reason| bad(path, &reason))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
@@ -71,43 +68,4 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn bad(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
     Failure::File { path: path.display().to_string(), reason: reason.to_string() }
-}
-
-/// Accepts any certificate; signatures are still checked.
-#[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
