@@ -28,7 +28,7 @@ use super::failure::{Failure, said};
 use super::promql;
 use super::server::{VALUES_MAX, check, found};
 use super::variables::{Wanted, read};
-use super::web::{Ask, Web};
+use super::web::{Ask, Limits, Web};
 use crate::model::metrics::source::{ENDPOINTS_MAX, NAMES_MAX};
 use crate::model::metrics::{Answer, Facts, Grid, Measure, Product, Selector};
 use crate::model::{Labels, number};
@@ -93,6 +93,8 @@ struct State {
     /// How the last reading of each endpoint went; none before the first.
     stands: Vec<Option<Result<(), String>>>,
     names: Vec<String>,
+    /// Whether somebody has fed what they read, were it nothing.
+    is_fed: bool,
 }
 
 impl Endpoint {
@@ -101,6 +103,8 @@ impl Endpoint {
     pub fn at(web: Web, path: &str, instance: &str, mut labels: Labels) -> Self {
         labels.insert("instance".to_owned(), instance.to_owned());
         let path = path.to_owned();
+        // Held while the bytes come, so that a larger page is never whole in memory.
+        let web = web.within(Limits { answer_max: READ_MAX, answer_bytes_max: PAGE_BYTES_MAX });
         let fetch: Fetch = Arc::new(move || {
             let (web, path) = (web.clone(), path.clone());
             Box::pin(async move { page(&web, &path).await.map_err(|failure| failure.to_string()) })
@@ -131,7 +135,7 @@ impl Direct {
         if left_out > 0 {
             stands.push(Some(Err(format!("{left_out} more endpoints are left out"))));
         }
-        let state = RwLock::new(State { kept, stands, names });
+        let state = RwLock::new(State { kept, stands, names, is_fed: false });
         let shared = Arc::new(Shared { state });
         let readers = endpoints.into_iter().enumerate().map(|(at, endpoint)| {
             let reading = reading(Arc::clone(&shared), at, endpoint.fetch, (every, read_max));
@@ -141,12 +145,19 @@ impl Direct {
         Self { shared, every, readers }
     }
 
-    /// Takes values that were read by somebody else, in ascending moments for each series: those of the metrics API.
+    /// Takes values that were read by somebody else, in ascending moments for each series: those of the metrics API, all
+    /// of one look at once.
     pub fn feed(&self, samples: Vec<Sample>) {
         let mut state = self.shared.write();
-        for sample in samples {
-            state.kept.feed(&sample.name, &sample.labels, sample.value, sample.at_ms);
-        }
+        state.kept.feed(&samples);
+        state.is_fed = true;
+    }
+
+    /// Whether every endpoint has been read once, however that went; where there is none, whether anything was fed.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let state = self.shared.read();
+        if state.stands.is_empty() { state.is_fed } else { state.stands.iter().all(Option::is_some) }
     }
 
     /// What there is, and what one should know of it.
@@ -244,8 +255,15 @@ async fn reading(shared: Arc<Shared>, at: usize, fetch: Fetch, (every, read_max)
         ticks.tick().await;
         let asked_ms = Timestamp::now().as_millisecond();
         let page = tokio::time::timeout(read_max, fetch()).await;
-        let page = page.unwrap_or_else(|_| Err(Failure::Slow(read_max).to_string())).and_then(text_of);
-        shared.write().take(at, asked_ms, page);
+        let page = page.unwrap_or_else(|_| Err(Failure::Slow(read_max).to_string()));
+        let shared = Arc::clone(&shared);
+        // A page of megabytes would hold up everything else on this thread.
+        let taking = tokio::task::spawn_blocking(move || {
+            let page = page.and_then(text_of);
+            shared.write().take(at, asked_ms, page);
+        });
+        // One page that cannot be taken is no reason not to read the next.
+        drop(taking.await);
     }
 }
 

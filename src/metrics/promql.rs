@@ -4,6 +4,7 @@ use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, parse};
 
 use super::failure::said;
+use crate::model::causes::sentence;
 use crate::model::metrics::{Matcher, Op, Selector};
 use crate::model::number;
 
@@ -165,11 +166,7 @@ fn mistake(promql: &str, error: &str) -> Mistake {
         let name = name.trim_matches(['\'', '"']);
         return Mistake { at: word_at(promql, name), words: format!("There is no function “{name}”") };
     }
-    let mut words = said(error, &[]);
-    if let Some(first) = words.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    Mistake { at: None, words }
+    Mistake { at: None, words: sentence(&said(error, &[])) }
 }
 
 fn word_at(text: &str, word: &str) -> Option<usize> {

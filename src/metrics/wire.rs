@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::failure::{Failure, said};
+use crate::model::metrics::promql::quoted;
 use crate::model::metrics::series::SERIES_MAX;
 use crate::model::metrics::{Answer, Point, Series};
 use crate::model::{Labels, number};
@@ -197,7 +198,7 @@ impl QueryResult {
 pub(super) fn selector(labels: &Labels) -> String {
     let name = labels.get("__name__").map_or("", String::as_str);
     let rest = labels.iter().filter(|(key, _)| *key != "__name__");
-    let rest: Vec<String> = rest.map(|(key, value)| format!("{key}={value:?}")).collect();
+    let rest: Vec<String> = rest.map(|(key, value)| format!("{key}={}", quoted(value))).collect();
     if rest.is_empty() && !name.is_empty() {
         name.to_owned()
     } else {

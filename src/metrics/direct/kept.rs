@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::text;
+use super::{Sample, text};
 use crate::model::Labels;
 
 /// The most series of one endpoint, and of what is fed.
@@ -85,11 +85,15 @@ impl Kept {
         self.trim(at_ms);
     }
 
-    /// Takes a value that was not read by us.
-    pub(super) fn feed(&mut self, name: &str, labels: &Labels, value: f64, at_ms: i64) {
+    /// Takes values that were not read by us: all that were there at one look.
+    pub(super) fn feed(&mut self, samples: &[Sample]) {
         let group = self.groups.last_mut().expect("there is one for what is fed");
-        self.changes += group.feed(name, labels, value, at_ms);
-        self.trim(at_ms);
+        // Of this look only, as those of a page are.
+        group.left_out = 0;
+        self.changes += samples.iter().map(|sample| group.feed(sample)).sum::<usize>();
+        if let Some(last_ms) = samples.iter().map(|sample| sample.at_ms).max() {
+            self.trim(last_ms);
+        }
     }
 
     /// Names of all metrics.
@@ -156,7 +160,9 @@ impl Group {
         made
     }
 
-    fn feed(&mut self, name: &str, labels: &Labels, value: f64, at_ms: i64) -> usize {
+    /// Takes a value; how many changes it made.
+    fn feed(&mut self, sample: &Sample) -> usize {
+        let Sample { name, labels, value, at_ms } = sample;
         // By its own form, which nothing else has.
         let text = format!("{name}{labels:?}");
         let known = self.by_text.get(&text).copied();
@@ -164,7 +170,7 @@ impl Group {
             Some(at) => &mut self.lines[at],
             None if self.lines.len() < SERIES_EACH_MAX => {
                 self.by_text.insert(text, self.lines.len());
-                self.lines.push(Line::new(name.to_owned(), labels.clone(), true));
+                self.lines.push(Line::new(name.clone(), labels.clone(), true));
                 self.lines.last_mut().expect("it was just put there")
             }
             None => {
@@ -173,14 +179,11 @@ impl Group {
             }
         };
         let reads = line.reads.get_or_insert_with(VecDeque::new);
-        if reads.back().is_some_and(|last| *last >= at_ms) {
+        if reads.back().is_some_and(|last| last >= at_ms) {
             return 0;
         }
-        reads.push_back(at_ms);
-        while reads.front().is_some_and(|first| *first < at_ms - KEPT_MS) {
-            reads.pop_front();
-        }
-        line.put(at_ms, value)
+        reads.push_back(*at_ms);
+        line.put(*at_ms, *value)
     }
 
     /// The line of a series as it is written; none where that cannot be read, or there are too many.
@@ -211,9 +214,7 @@ impl Group {
 
     /// Drops what is older; how many changes that were.
     fn trim(&mut self, cut: i64) -> usize {
-        while self.reads.front().is_some_and(|first| *first < cut) {
-            self.reads.pop_front();
-        }
+        drop_older(&mut self.reads, cut);
         let dropped: usize = self.lines.iter_mut().map(|line| line.trim(cut)).sum();
         let gone = self.lines.iter().filter(|line| line.is_gone(cut)).count();
         // Not for a few: the places of all others move.
@@ -274,6 +275,10 @@ impl Line {
 
     /// Drops what is older but the last of it, which still holds; how many changes that were.
     fn trim(&mut self, cut: i64) -> usize {
+        // Else the oldest moment of its group would stay, and nothing more would be cut.
+        if let Some(reads) = &mut self.reads {
+            drop_older(reads, cut);
+        }
         let older = self.changes.partition_point(|change| change.at_ms < cut).saturating_sub(1);
         self.changes.drain(..older);
         older
@@ -325,6 +330,12 @@ impl Line {
     }
 }
 
+/// Drops the moments before another; they are ascending.
+fn drop_older(moments: &mut VecDeque<i64>, cut: i64) {
+    let older = moments.partition_point(|moment| *moment < cut);
+    moments.drain(..older);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +345,10 @@ mod tests {
     fn kept() -> Kept {
         let labels = Labels::from([("instance".to_owned(), "a:1".to_owned())]);
         Kept::new([labels].into_iter(), CHANGES_MAX)
+    }
+
+    fn fed(name: &str, value: f64, at_ms: i64) -> Sample {
+        Sample { name: name.to_owned(), labels: Labels::new(), value, at_ms }
     }
 
     fn only(kept: &Kept) -> (&Group, &Line) {
@@ -406,7 +421,7 @@ mod tests {
     #[test]
     fn a_value_counts_no_longer_than_five_minutes() {
         let mut kept = kept();
-        kept.feed("cpu", &Labels::new(), 0.5, 0);
+        kept.feed(&[fed("cpu", 0.5, 0)]);
         let (group, line) = only(&kept);
         assert_eq!(line.value(group, LOOKBACK_MS - 1), Some(0.5));
         assert_eq!(line.value(group, LOOKBACK_MS), None);
@@ -428,10 +443,23 @@ mod tests {
         let page: String = (0..SERIES_EACH_MAX + 3).map(|at| format!("x{{a=\"{at}\"}} 1\n")).collect();
         kept.page(0, 0, &page);
         assert_eq!((kept.groups[0].lines.len(), kept.groups[0].left_out), (SERIES_EACH_MAX, 3));
-        for at in 0..SERIES_EACH_MAX + 2 {
-            kept.feed(&format!("y{at}"), &Labels::new(), 1.0, 0);
-        }
+        let samples: Vec<Sample> =
+            (0..SERIES_EACH_MAX + 2).map(|at| fed(&format!("y{at}"), 1.0, 0)).collect();
+        kept.feed(&samples);
         assert_eq!((kept.groups[1].lines.len(), kept.groups[1].left_out), (SERIES_EACH_MAX, 2));
+    }
+
+    #[test]
+    fn what_is_left_out_is_that_of_the_last_feed() {
+        let mut kept = kept();
+        let samples: Vec<Sample> =
+            (0..SERIES_EACH_MAX + 2).map(|at| fed(&format!("y{at}"), 1.0, 0)).collect();
+        for _ in 0..2 {
+            kept.feed(&samples);
+            assert_eq!(kept.groups[1].left_out, 2);
+        }
+        kept.feed(&samples[..1]);
+        assert_eq!(kept.groups[1].left_out, 0);
     }
 
     #[test]
@@ -463,12 +491,15 @@ mod tests {
         for second in 0..600 {
             let page: String = (0..10).map(|at| format!("x{{a=\"{at}\"}} {second}\n")).collect();
             kept.page(0, second * S, &page);
-            let held: usize = kept.groups[0].lines.iter().map(|line| line.changes.len()).sum();
+            kept.feed(&[fed("cpu", second as f64, second * S)]);
+            let held: usize = kept.lines().map(|(_, line)| line.changes.len()).sum();
             assert_eq!(held, kept.changes);
             assert!(held <= 1010, "{held}");
         }
         assert!(kept.cut_at_ms.is_some_and(|at| at > 490 * S));
-        let (group, line) = only(&kept);
-        assert_eq!(line.rate(group, 599 * S, 60 * S), Some(1.0));
+        assert_eq!(kept.lines().count(), 11);
+        for (group, line) in kept.lines() {
+            assert_eq!(line.rate(group, 599 * S, 60 * S), Some(1.0), "{}", line.name);
+        }
     }
 }

@@ -54,6 +54,36 @@ async fn endpoints_are_read_and_named() {
 }
 
 #[tokio::test]
+async fn all_is_known_once_each_endpoint_was_read_however_that_went() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let slow: Fetch = {
+        let gate = Arc::clone(&gate);
+        Arc::new(move || {
+            let gate = Arc::clone(&gate);
+            Box::pin(async move {
+                gate.notified().await;
+                Err("it is gone".to_owned())
+            })
+        })
+    };
+    let direct = Direct::start(vec![endpoint("a", saying(Ok("x 1"))), endpoint("b", slow)], EVERY_MIN);
+    assert!(!direct.is_known());
+    until(|| direct.facts().names.contains("x")).await;
+    assert!(!direct.is_known(), "b was not read yet");
+    gate.notify_one();
+    until(|| direct.is_known()).await;
+    assert_eq!(direct.facts().remarks, ["b cannot be read. it is gone"]);
+}
+
+#[tokio::test]
+async fn without_endpoints_all_is_known_once_it_was_fed() {
+    let direct = Direct::start(Vec::new(), EVERY_MIN);
+    assert!(!direct.is_known());
+    direct.feed(Vec::new());
+    assert!(direct.is_known(), "who feeds it has looked, and found nothing");
+}
+
+#[tokio::test]
 async fn an_endpoint_over_http_is_asked_for_the_text_format() {
     let peer =
         Fake::start(|_: &Asked| Reply::Says(200, "text/plain; version=0.0.4", "x 1\n".to_owned())).await;

@@ -89,21 +89,20 @@ pub struct Known<'a> {
 }
 
 /// How a query may go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// The bytes of the query that a word takes the place of.
     pub replaces: Range<usize>,
     /// The words, best first.
     pub words: Vec<String>,
-    /// Values of this label are wanted, which only the source knows.
-    pub values_of: Option<String>,
 }
 
 /// Where the cursor is.
 enum Place {
     Metric,
     Label,
-    Value(String),
+    /// Between quotes.
+    Text,
     Length,
     Variable,
 }
@@ -113,34 +112,27 @@ enum Place {
 pub fn complete(promql: &str, cursor: usize, known: Known<'_>) -> Completion {
     let cursor = (0..=cursor.min(promql.len())).rev().find(|at| promql.is_char_boundary(*at)).unwrap_or(0);
     let before = &promql[..cursor];
-    let place = place(before);
-    let begin = match place {
-        Place::Value(_) => before.rfind(['"', '\'', '`']).map_or(cursor, |quote| quote + 1),
-        _ => before
-            .rfind(|c: char| !is_part(c))
-            .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8)),
-    };
+    let begin = before.trim_end_matches(is_part).len();
     let typed = &before[begin..];
-    let mut completion = Completion { replaces: begin..cursor, ..Completion::default() };
-    match place {
-        Place::Value(label) => completion.values_of = Some(label),
-        Place::Label => completion.words = best(typed, known.labels.iter().map(String::as_str)),
-        Place::Variable => completion.words = best(typed, known.variables.iter().map(String::as_str)),
+    let words = match place(before) {
+        // Values of a label, which only the source knows.
+        Place::Text => Vec::new(),
+        Place::Label => best(typed, known.labels.iter().map(String::as_str)),
+        Place::Variable => best(typed, known.variables.iter().map(String::as_str)),
         Place::Length => {
             let lengths = LENGTHS.iter().copied().filter(|length| length.starts_with(typed));
-            completion.words = lengths.map(str::to_owned).collect();
+            lengths.map(str::to_owned).collect()
         }
-        Place::Metric if typed.is_empty() => {}
+        Place::Metric if typed.is_empty() => Vec::new(),
         Place::Metric => {
             // Those of the language by how they begin only: they would hide the names of metrics.
             let typed_lower = typed.to_lowercase();
             let begins = |word: &&str| word.starts_with(&typed_lower) && *word != typed_lower;
             let words = FUNCTIONS.iter().chain(&KEYWORDS).copied().filter(begins).map(str::to_owned);
-            completion.words = words.chain(best(typed, known.names.iter().map(String::as_str))).collect();
-            completion.words.truncate(WORDS_MAX);
+            words.chain(best(typed, known.names.iter().map(String::as_str))).take(WORDS_MAX).collect()
         }
-    }
-    completion
+    };
+    Completion { replaces: begin..cursor, words }
 }
 
 /// Words that begin with what was typed, then those that have it in them; without what is typed whole already.
@@ -158,11 +150,11 @@ fn place(before: &str) -> Place {
     let mut letters = before.char_indices();
     while let Some((at, letter)) = letters.next() {
         match (letter, quote) {
-            ('\\', Some((_, open))) if open != '`' => {
+            ('\\', Some(open)) if open != '`' => {
                 letters.next();
             }
-            (letter, Some((_, open))) if letter == open => quote = None,
-            ('"' | '\'' | '`', None) => quote = Some((at, letter)),
+            (letter, Some(open)) if letter == open => quote = None,
+            ('"' | '\'' | '`', None) => quote = Some(letter),
             ('(' | '[' | '{', None) => open.push((at, letter)),
             (')' | ']' | '}', None) => {
                 open.pop();
@@ -170,22 +162,17 @@ fn place(before: &str) -> Place {
             _ => {}
         }
     }
+    if quote.is_some() {
+        return Place::Text;
+    }
     let word = before.trim_end_matches(is_part);
-    match (open.last(), quote) {
-        (Some((_, '{')), Some((at, _))) => Place::Value(label_before(&before[..at])),
-        (_, Some(_)) => Place::Value(String::new()),
+    match open.last() {
         _ if word.ends_with('$') || word.ends_with("${") => Place::Variable,
-        (Some((_, '{')), None) => Place::Label,
-        (Some((_, '[')), None) => Place::Length,
-        (Some((at, '(')), None) if lists_labels(&before[..*at]) => Place::Label,
+        Some((_, '{')) => Place::Label,
+        Some((_, '[')) => Place::Length,
+        Some((at, '(')) if lists_labels(&before[..*at]) => Place::Label,
         _ => Place::Metric,
     }
-}
-
-/// The label of a condition that stops before its value: `{a="b", code=~`.
-fn label_before(text: &str) -> String {
-    let text = text.trim_end().trim_end_matches(['=', '!', '~']).trim_end();
-    text.rsplit(|c: char| !is_part(c)).next().unwrap_or_default().to_owned()
 }
 
 fn lists_labels(before: &str) -> bool {
@@ -230,14 +217,11 @@ mod tests {
 
     #[test]
     fn values_of_a_label_are_for_the_source_to_say() {
-        for (promql, label) in
-            [("up{code=\"5|", "code"), ("up{a=\"b\", code =~ '|'", "code"), ("up{code!=`x|", "code")]
+        for promql in
+            ["up{code=\"5|", "up{a=\"b\", code =~ '|'", "up{code!=`x|", "up{code=\"po|", "up{a='$po|"]
         {
-            let found = at(promql);
-            assert_eq!(found.values_of.as_deref(), Some(label), "{promql}");
-            assert_eq!(found.words, Vec::<String>::new());
+            assert_eq!(at(promql).words, Vec::<String>::new(), "{promql}");
         }
-        assert_eq!(at("up{code=\"50|").replaces, 9..11);
     }
 
     #[test]

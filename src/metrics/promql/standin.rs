@@ -1,5 +1,7 @@
 //! Something that fits in the place of each variable, so that a query with variables can be read.
 
+use crate::model::metrics::fill::{Named, variable};
+
 /// In a length of time.
 const LENGTH: &str = "5m";
 /// What a variable outside of texts and lengths may be: a name, a number, a length.
@@ -33,7 +35,7 @@ fn text(promql: &str, mut choice: usize) -> (String, u32) {
     let mut is_length = false;
     let mut rest = promql;
     while let Some(letter) = rest.chars().next() {
-        if let Some((name, after)) = variable(rest) {
+        if let Some((Named { name, .. }, after)) = variable(rest) {
             out.push_str(match quote {
                 Some(_) => "x",
                 None if is_length => LENGTH,
@@ -63,27 +65,6 @@ fn text(promql: &str, mut choice: usize) -> (String, u32) {
     (out, counted)
 }
 
-/// The variable that a text begins with, and what follows it: `$name`, `${name}`, `${name:format}`, `[[name]]`.
-fn variable(text: &str) -> Option<(&str, &str)> {
-    let (inside, after) = if let Some(rest) = text.strip_prefix("${") {
-        rest.split_once('}')?
-    } else if let Some(rest) = text.strip_prefix("[[") {
-        rest.split_once("]]")?
-    } else {
-        let rest = text.strip_prefix('$')?;
-        let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
-        rest.split_at(end)
-    };
-    let name = inside.split([':', '.']).next().unwrap_or_default();
-    let fits =
-        !name.is_empty() && name.chars().all(is_part) && !name.starts_with(|c: char| c.is_ascii_digit());
-    fits.then_some((name, after))
-}
-
-fn is_part(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
 /// What those stand for that Grafana itself has.
 fn built_in(name: &str) -> Option<&'static str> {
     match name {
@@ -106,6 +87,7 @@ mod tests {
             ("sum by ($by) (up) * $__range_s", "sum by (x) (up) * 300"),
             ("up offset $__interval", "up offset 5m"),
             ("up{a=\"5$\"}", "up{a=\"5$\"}"),
+            ("up{a=\"${x.y}\"}", "up{a=\"${x.y}\"}"),
             (
                 "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)\")",
                 "label_replace(up, \"a\", \"$1\", \"b\", \"(.*)\")",

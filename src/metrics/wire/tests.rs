@@ -115,3 +115,9 @@ fn members_of_a_vector_are_written_as_grafana_does() {
     let told: Told<QueryResult> = data(body.as_bytes(), &[]).unwrap();
     assert_eq!(told.data.lines().unwrap(), [r#"up{a="b\"c"} 7 1500"#, "{} 1 2000"]);
 }
+
+#[test]
+fn values_of_labels_are_written_as_promql_reads_them() {
+    let labels = Labels::from([("a".to_owned(), "zero\u{200b}width, it's".to_owned())]);
+    assert_eq!(selector(&labels), "{a=\"zero\u{200b}width, it's\"}");
+}

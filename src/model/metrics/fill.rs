@@ -69,7 +69,7 @@ pub fn fill(
                 text.chars().for_each(|c| place.step(c));
                 out.push_str(text);
             }
-            Part::Variable { name, format } => out.push_str(&known.put(name, format, &place)?),
+            Part::Variable(Named { name, format }) => out.push_str(&known.put(name, format, &place)?),
         }
         if out.len() > QUERY_MAX_BYTES {
             return Err(too_long());
@@ -78,13 +78,40 @@ pub fn fill(
     Ok(out)
 }
 
+/// A variable as a text names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// Without `$`.
+    pub name: &'a str,
+    /// How its values are to be written; empty where that is left open.
+    pub format: &'a str,
+}
+
+/// The variable with which a text begins, and what is behind it: `$name`, `${name}`, `${name:format}`, `[[name]]`.
+#[must_use]
+pub fn variable(text: &str) -> Option<(Named<'_>, &str)> {
+    let (inner, rest) = if let Some(after) = text.strip_prefix("${") {
+        after.split_once('}')?
+    } else if let Some(after) = text.strip_prefix("[[") {
+        after.split_once("]]")?
+    } else {
+        let after = text.strip_prefix('$')?;
+        let end = after.find(|c: char| !is_word(c)).unwrap_or(after.len());
+        after.split_at(end)
+    };
+    let (name, format) = inner.split_once(':').unwrap_or((inner, ""));
+    // `$1` is a group of a regular expression.
+    let is_name = name.starts_with(|c: char| is_word(c) && !c.is_ascii_digit()) && name.chars().all(is_word);
+    is_name.then_some((Named { name, format }, rest))
+}
+
 /// The variables that a text names, without those of the grid: `$__interval` and the like.
 #[must_use]
 pub fn variables_in(text: &str) -> BTreeSet<String> {
     let parts = Parts { rest: text };
     parts
         .filter_map(|part| match part {
-            Part::Variable { name, .. } if !name.starts_with("__") => Some(name.to_owned()),
+            Part::Variable(Named { name, .. }) if !name.starts_with("__") => Some(name.to_owned()),
             _ => None,
         })
         .collect()
@@ -305,7 +332,7 @@ impl Place {
 #[derive(Debug, PartialEq)]
 enum Part<'a> {
     Text(&'a str),
-    Variable { name: &'a str, format: &'a str },
+    Variable(Named<'a>),
 }
 
 /// A text in pieces.
@@ -320,9 +347,9 @@ impl<'a> Iterator for Parts<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        if let Some((part, rest)) = variable(self.rest) {
+        if let Some((named, rest)) = variable(self.rest) {
             self.rest = rest;
-            return Some(part);
+            return Some(Part::Variable(named));
         }
         let first = self.rest.chars().next().map_or(1, char::len_utf8);
         let end = self.rest[first..].find(['$', '[']).map_or(self.rest.len(), |at| at + first);
@@ -330,23 +357,6 @@ impl<'a> Iterator for Parts<'a> {
         self.rest = rest;
         Some(Part::Text(text))
     }
-}
-
-/// The variable with which a text begins, and what is behind it.
-fn variable(text: &str) -> Option<(Part<'_>, &str)> {
-    let (inner, rest) = if let Some(after) = text.strip_prefix("${") {
-        after.split_once('}')?
-    } else if let Some(after) = text.strip_prefix("[[") {
-        after.split_once("]]")?
-    } else {
-        let after = text.strip_prefix('$')?;
-        let end = after.find(|c: char| !is_word(c)).unwrap_or(after.len());
-        after.split_at(end)
-    };
-    let (name, format) = inner.split_once(':').unwrap_or((inner, ""));
-    // `$1` is a group of a regular expression.
-    let is_name = name.starts_with(|c: char| is_word(c) && !c.is_ascii_digit()) && name.chars().all(is_word);
-    is_name.then_some((Part::Variable { name, format }, rest))
 }
 
 fn is_word(c: char) -> bool {

@@ -327,9 +327,7 @@ pub(super) async fn epoch(store: &dyn ObjectStore) -> Result<Uuid, ServeError> {
         Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {}
         Err(error) => return Err(unusable(error)),
     }
-    let found = bytes(store, &place).await.map_err(unusable)?.ok_or(ServeError::Foreign)?;
-    let found = std::str::from_utf8(&found).ok().and_then(|text| text.parse().ok());
-    found.ok_or(ServeError::Foreign)
+    id(store, &place).await.map_err(unusable)?.ok_or(ServeError::Foreign)
 }
 
 fn unusable(error: StoreError) -> ServeError {

@@ -53,14 +53,15 @@ async fn sweep(desk: &Desk, what: What, now: Timestamp) -> Result<usize, object_
             book.catch_up(store).await?;
             let places = book.deleted_by_their_authors(now, grace_secs);
             book.erase(store, &places).await?;
+            if what == What::Deleted {
+                continue;
+            }
             book.catch_up(store).await?;
             book.record_paths()
         };
-        if what == What::All {
-            match collect(store, &key, &named, (now, limits.orphan_age)).await? {
-                Some(of_space) => collected += of_space,
-                None => tell(desk, "passed over", ("reason", "the log of a space has a hole".into())),
-            }
+        match collect(store, &key, &named, (now, limits.orphan_age)).await? {
+            Some(of_space) => collected += of_space,
+            None => tell(desk, "passed over", ("reason", "the log of a space has a hole".into())),
         }
     }
     Ok(collected)

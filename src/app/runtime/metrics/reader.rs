@@ -173,15 +173,13 @@ impl Reader {
 
 /// What is read is known after the first reading, which is waited for, but not for long.
 async fn first_facts(direct: &Direct) -> Facts {
-    let mut facts = direct.facts();
     for _ in 0..FIRST_LOOKS_MAX {
-        if !facts.names.is_empty() || !facts.remarks.is_empty() {
+        if direct.is_known() {
             break;
         }
         tokio::time::sleep(FIRST_LOOK_EVERY).await;
-        facts = direct.facts();
     }
-    facts
+    direct.facts()
 }
 
 /// The data source that a Grafana uses where none is named.
@@ -305,12 +303,14 @@ impl Readers {
 
     pub(super) async fn let_go_now(&self, run: RunId) {
         self.runs.lock().await.remove(&run);
-        if !self.is_watched.load(Ordering::Relaxed) {
-            self.close_idle().await;
-        }
+        self.close_idle().await;
     }
 
+    /// Unless somebody looks, or looks again by now.
     async fn close_idle(&self) {
+        if self.is_watched.load(Ordering::Relaxed) {
+            return;
+        }
         let needed: BTreeSet<SourceId> = self.runs.lock().await.values().copied().collect();
         let slots = self.slots.lock().await;
         for (_, slot) in slots.iter().filter(|(id, _)| !needed.contains(id)) {
