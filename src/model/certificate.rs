@@ -70,7 +70,7 @@ mod tests {
         for wrong in ["", "words", &own.signing_key.serialize_pem()] {
             assert_eq!(certificates(wrong.as_bytes()).unwrap_err(), "it holds no certificate in PEM form");
         }
-        assert!(certificates(pem[..pem.len() / 2].as_bytes()).is_err());
+        assert!(certificates(&pem.as_bytes()[..pem.len() / 2]).is_err());
         assert!(certificates(pem.replace('M', "!").as_bytes()).is_err());
     }
 }
