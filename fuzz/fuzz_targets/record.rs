@@ -15,9 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
     // What is behind the envelope's proof too: the first byte chooses as what it is sealed.
     let Some((first, rest)) = bytes.split_first() else { return };
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(rest) else { return };
-    let kinds = [Kind::Run, Kind::Annotation, Kind::Tombstone, Kind::PlanRevision];
-    let codec = if first & 4 == 0 { Codec::Plain } else { Codec::Deflate };
-    if let Ok(sealed) = seal(kinds[usize::from(first & 3)], 1, codec, &value) {
+    let kinds = [Kind::Run, Kind::Annotation, Kind::Tombstone, Kind::PlanRevision, Kind::Metrics];
+    let codec = if first & 0x80 == 0 { Codec::Plain } else { Codec::Deflate };
+    if let Ok(sealed) = seal(kinds[usize::from(*first) % kinds.len()], 1, codec, &value) {
         check(&sealed, now);
     }
 });

@@ -17,7 +17,7 @@ use crate::model::adapter::book::{AdapterId, AdapterPlace, KnownAdapter, Reporte
 
 use super::args_adapter::{AdapterArgs, AdapterWhat, OfAdapter};
 use super::interrupt::Interrupts;
-use super::screen::{Screen, plain};
+use super::screen::{Screen, plain, pretty};
 use super::session::Session;
 use super::{Failure, Status};
 
@@ -151,7 +151,7 @@ fn list(session: &mut Session, json: bool, screen: &Screen) -> Result<(), Failur
     let adapters = &session.state().adapters;
     if json {
         let all: Vec<Value> = ids.iter().map(|id| words::adapter_json(adapters, *id)).collect();
-        return screen.print(&words::pretty(&Value::Array(all)));
+        return screen.print(&pretty(&Value::Array(all)));
     }
     screen.print(&words::table(adapters, &ids))
 }
@@ -226,7 +226,7 @@ fn ping(session: &mut Session, of: &OfAdapter, screen: &Screen) -> Result<(), Fa
         if answer.is_ok() {
             value["answered_ms"] = serde_json::json!(took.as_secs_f64() * 1e3);
         }
-        screen.print(&words::pretty(&value))?;
+        screen.print(&pretty(&value))?;
         return answer.map(drop);
     }
     screen.print(&words::answered(&adapters.name(id), &answer?, took))

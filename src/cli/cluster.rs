@@ -14,7 +14,7 @@ use crate::model::mesh::Mesh;
 use crate::model::number;
 
 use super::args::{ClusterArgs, ContextArgs};
-use super::screen::{Screen, plain};
+use super::screen::{Screen, plain, pretty};
 use super::session::Session;
 use super::{Failure, Status, table};
 
@@ -295,10 +295,6 @@ fn seen(session: &mut Session, of: &ContextArgs, screen: &Screen) -> Result<Inve
 
 fn trouble_words(trouble: &Trouble) -> String {
     plain(&format!("{}: {}. {}", trouble.title, trouble.cause, trouble.advice))
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
 }
 
 fn context_json(context: &ClusterContext) -> Value {

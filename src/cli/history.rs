@@ -56,22 +56,10 @@ fn within(session: &mut Session, what: HistoryArgs, screen: &Screen) -> Result<(
 /// Waits for what comes of it, a line each.
 fn mirror(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(), Failure> {
     session.command(Command::Mirror(MirrorCommand::Once(folder)));
-    loop {
-        let news = session.news();
-        for notice in &news {
-            match notice.level {
-                Level::Error => {
-                    return Err(Failure::NotCarriedOut(format!("{}: {}", notice.title, notice.detail)));
-                }
-                Level::Warning => screen.warning(&format!("{}: {}", notice.title, notice.detail)),
-                Level::Info => screen.print(&format!("{}\n", plain(&notice.title)))?,
-            }
-        }
-        if !news.is_empty() {
-            return Ok(());
-        }
+    while !session.tell(screen)? {
         session.wait();
     }
+    Ok(())
 }
 
 /// Keeps a folder in step, and tells what comes in, a line each.

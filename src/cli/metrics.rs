@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::app::metrics::{Keeping, MetricsCommand, Passing, Range, Shown, View};
+use crate::app::state::{Level, StoreState};
 use crate::app::{Command, Keep, Page};
 use crate::model::cluster::ContextKey;
-use crate::model::metrics::board::BOARD_VERSION;
 use crate::model::metrics::{
     Access, Ask, Board, BoardId, Facts, Login, Panel, PanelKind, PanelQuery, Place, Row, RunMetrics, Scope,
     Source, SourceId, SourceKind, TlsFiles, Unit,
@@ -22,7 +22,7 @@ use crate::model::{Run, RunId};
 use super::args_metrics::{BoardArgs, CheckArgs, MetricsArgs, QueryArgs, RunMetricsArgs, SourceArgs};
 use super::interrupt::Interrupts;
 use super::screen::Screen;
-use super::session::Session;
+use super::session::{Session, failed};
 use super::{Failure, Status, cluster};
 
 /// A source is waited for this long at most: its own limits are shorter.
@@ -33,7 +33,7 @@ const METRICS_API: &str = "metrics.k8s.io";
 const RANGE: Duration = Duration::from_secs(900);
 /// How often a source that we read ourselves is read.
 const EVERY_MS: u64 = 1000;
-/// The ways in which a source that is read by us is read long enough to tell rates.
+/// How many readings of a source that is read by us are waited for: a rate needs several.
 const READINGS: u32 = 4;
 
 /// Carries out one of the commands.
@@ -77,11 +77,11 @@ fn query(session: &mut Session, of: &QueryArgs, screen: &Screen) -> Result<(), F
         is_hidden: false,
     });
     let board = Board {
-        version: BOARD_VERSION,
         rows: vec![Row { panels: vec![panel], ..Row::default() }],
         ..Board::new(BoardId("query".to_owned()), "Query")
     };
-    let shown = shown(session, (&of.source, &of.reach), board, of.range, Scope::default(), screen)?;
+    look(session, of.range, Scope::default());
+    let shown = shown(session, (&of.source, &of.reach), board, screen)?;
     screen.print(&if of.json { text::shown_json(&shown) } else { text::shown(&shown) })?;
     refused(&shown)
 }
@@ -91,29 +91,48 @@ fn board(session: &mut Session, of: &BoardArgs, screen: &Screen) -> Result<(), F
         namespace: of.namespace.clone().unwrap_or_default(),
         workload: of.workload.clone().unwrap_or_default(),
     };
-    look(session, of.range, scope.clone());
+    // A ready board is made for what is looked at.
+    look(session, of.range, scope);
     let board = named(session, &of.board)?;
-    let shown = shown(session, (&of.source, &of.reach), (*board).clone(), of.range, scope, screen)?;
+    let shown = shown(session, (&of.source, &of.reach), (*board).clone(), screen)?;
     screen.print(&if of.json { text::shown_json(&shown) } else { text::shown(&shown) })
 }
 
 fn import(session: &mut Session, files: Vec<PathBuf>, screen: &Screen) -> Result<(), Failure> {
-    let (wanted, before) = (files.len(), session.state().metrics.book.boards.len());
+    if let StoreState::Failed { reason } = &session.state().store {
+        return Err(Failure::NotCarriedOut(reason.clone()));
+    }
+    // What opening had to say is not about this.
+    session.news();
+    let mut left = files.len();
     session.command(Command::Metrics(MetricsCommand::ImportBoards(files)));
     let began = Instant::now();
-    while session.state().metrics.book.boards.len() < before + wanted {
-        if let Some(failure) = session.failure() {
-            return Err(failure);
-        }
+    while left > 0 {
         if began.elapsed() > ANSWER_MAX {
             return Err(Failure::NotCarriedOut("the files were not read in time".to_owned()));
         }
         session.wait();
-    }
-    for board in session.state().metrics.book.boards.iter().skip(before) {
-        screen.remark(&text::imported(board));
+        for notice in session.news() {
+            match notice.level {
+                Level::Error => return Err(failed(&notice)),
+                Level::Warning => screen.warning(&format!("{}: {}", notice.title, notice.detail)),
+                // One for each file, whether its board is new or takes the place of itself.
+                Level::Info => {
+                    left = left.saturating_sub(1);
+                    tell_imported(session, screen);
+                }
+            }
+        }
     }
     Ok(())
+}
+
+/// Tells of the board that came last.
+fn tell_imported(session: &Session, screen: &Screen) {
+    let metrics = &session.state().metrics;
+    if let Some(board) = metrics.imported.as_ref().and_then(|id| metrics.board(id)) {
+        screen.remark(&text::imported(&board));
+    }
 }
 
 fn look(session: &mut Session, range: Option<Duration>, scope: Scope) {
@@ -122,18 +141,15 @@ fn look(session: &mut Session, range: Option<Duration>, scope: Scope) {
     session.command(Command::Metrics(MetricsCommand::Look(view)));
 }
 
-/// What a board shows now.
+/// What a board shows of what is looked at.
 fn shown(
     session: &mut Session,
     (source, reach): (&str, &SourceArgs),
     board: Board,
-    range: Option<Duration>,
-    scope: Scope,
     screen: &Screen,
 ) -> Result<Shown, Failure> {
     let id = use_source(session, source, reach, vec![Arc::new(board)], screen)?;
     facts(session, id)?;
-    look(session, range, scope);
     session.command(Command::Go(Page::Metrics));
     let is_direct = session
         .state()
@@ -360,9 +376,9 @@ pub(super) fn kept(
                 screen.progress("");
                 return session.read(id);
             }
-            Some(Keeping::Failed(reason)) => {
+            // Why not is told by a notice.
+            Some(Keeping::Failed(_)) => {
                 screen.progress("");
-                screen.warning(&format!("no metrics are kept with the run: {reason}"));
                 return Ok(run);
             }
             Some(Keeping::Waiting(until)) => {

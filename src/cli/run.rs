@@ -109,8 +109,12 @@ fn carry_out(
     let measured = make(&mut session).and_then(|errand| measure(&mut session, errand, &interrupts, screen));
     screen.progress("");
     let measured = measured.and_then(|run| metrics::kept(&mut session, run, &interrupts, screen));
+    // Why a run failed is told at the end, and only there.
+    if measured.is_ok() {
+        tell_store(&mut session, screen);
+    }
     let kept = match &measured {
-        Ok(run) if !output.no_save => kept(&mut session, run, screen),
+        Ok(run) if !output.no_save => kept(&session, run),
         _ => Kept::NotWanted,
     };
     if let Some(words) = session.end() {
@@ -119,7 +123,8 @@ fn carry_out(
     report(&*measured?, json, kept, screen)
 }
 
-/// What opening the store had to say. A run is worth making even when it cannot be kept as usual.
+/// What opening the store had to say, or keeping what came of the run. A run is worth making even when it cannot be kept
+/// as usual.
 fn tell_store(session: &mut Session, screen: &Screen) {
     for notice in session.news() {
         if notice.level != Level::Info {
@@ -212,8 +217,7 @@ enum Kept {
     Nowhere,
 }
 
-fn kept(session: &mut Session, run: &Run, screen: &Screen) -> Kept {
-    tell_store(session, screen);
+fn kept(session: &Session, run: &Run) -> Kept {
     if session.state().only_in_memory.contains(&run.id) {
         return Kept::Nowhere;
     }

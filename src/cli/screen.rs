@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use serde_json::Value;
+
 use crate::model::number::THIN_SPACE;
 
 use super::Failure;
@@ -134,6 +136,11 @@ pub(super) fn plain(text: &str) -> String {
         c => c,
     };
     text.chars().map(shown).collect()
+}
+
+/// JSON for people and programs, with a line break at its end.
+pub(super) fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 #[cfg(test)]

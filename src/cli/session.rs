@@ -10,6 +10,7 @@ use crate::model::causes::chain;
 use crate::model::{Run, RunId, RunSummary};
 
 use super::Failure;
+use super::screen::{Screen, plain};
 
 /// How long one wait for news takes before interrupts are looked at again.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -64,8 +65,20 @@ impl Session {
     /// The first failure among the notices that were not told yet.
     pub(super) fn failure(&mut self) -> Option<Failure> {
         let news = self.news();
-        let failed = news.iter().find(|notice| notice.level == Level::Error)?;
-        Some(Failure::NotCarriedOut(format!("{}: {}", failed.title, failed.detail)))
+        news.iter().find(|notice| notice.level == Level::Error).map(failed)
+    }
+
+    /// Tells what was not told yet, a line each; whether there was anything. An error ends it.
+    pub(super) fn tell(&mut self, screen: &Screen) -> Result<bool, Failure> {
+        let news = self.news();
+        for notice in &news {
+            match notice.level {
+                Level::Error => return Err(failed(notice)),
+                Level::Warning => screen.warning(&format!("{}: {}", notice.title, notice.detail)),
+                Level::Info => screen.print(&format!("{}\n", plain(&notice.title)))?,
+            }
+        }
+        Ok(!news.is_empty())
     }
 
     /// The one run whose id begins so; hyphens and case do not matter.
@@ -99,6 +112,11 @@ impl Session {
             }
         }
     }
+}
+
+/// What a notice of an error ends a command with.
+pub(super) fn failed(notice: &Notice) -> Failure {
+    Failure::NotCarriedOut(format!("{}: {}", notice.title, notice.detail))
 }
 
 fn found(history: &[RunSummary], beginning: &str) -> Result<RunId, Failure> {

@@ -53,6 +53,8 @@ pub const BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const ROWS_MAX: usize = 200;
 /// The height of the highest panel, in units of about 30 points.
 pub const HEIGHT_MAX: u16 = 60;
+/// Points of one unit of height in Grafana, with the space below it.
+const UNIT_POINTS: f64 = 38.0;
 /// The most notes of a board.
 const NOTES_MAX: usize = 30;
 /// What is called so has no name.
@@ -97,23 +99,6 @@ pub enum ImportError {
     Impossible(String),
 }
 
-/// Whose format a file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Our own.
-    Meshbench,
-    /// Grafana's.
-    Grafana,
-}
-
-/// Reads a board of Grafana: a file, or an answer of its API, of any version. Its id is `new_id`.
-///
-/// # Errors
-/// When it is no board at all. What of it cannot be taken over is in the notes of the board and of its panels.
-pub fn read(bytes: &[u8], new_id: Uuid) -> Result<Board, ImportError> {
-    of_grafana(&parse(bytes)?, new_id)
-}
-
 /// A board as pretty JSON in our own format, with a line break at its end.
 ///
 /// # Panics
@@ -125,29 +110,22 @@ pub fn write_board(board: &Board) -> String {
     text
 }
 
-/// Reads what [`write_board`] wrote, here or elsewhere; nothing in it is trusted.
+/// Reads a board: what [`write_board`] wrote, here or elsewhere, or one of Grafana, a file or an answer of its API, of any
+/// version. One of our own keeps its id where that is a UUID, so that it replaces itself when it is read again; the key of
+/// a ready board is not taken: it becomes `new_id`, as the id of one of Grafana does.
 ///
 /// # Errors
-/// What is wrong.
-pub fn read_board(bytes: &[u8]) -> Result<Board, ImportError> {
-    own(parse(bytes)?)
-}
-
-/// Reads a board of either format and says which it was. One of our own keeps its id where that is a UUID, so that it
-/// replaces itself when it is read again; the key of a ready board is not taken: it becomes `new_id`.
-///
-/// # Errors
-/// When it is neither.
-pub fn read_any(bytes: &[u8], new_id: Uuid) -> Result<(Format, Board), ImportError> {
+/// When it is neither. What of Grafana's cannot be taken over is in the notes of the board and of its panels.
+pub fn read_any(bytes: &[u8], new_id: Uuid) -> Result<Board, ImportError> {
     let value = parse(bytes)?;
     if !is_own(&value) {
-        return Ok((Format::Grafana, of_grafana(&value, new_id)?));
+        return of_grafana(&value, new_id);
     }
     let mut board = own(value)?;
     if Uuid::try_parse(&board.id.0).is_err() {
         board.id = BoardId(new_id.to_string());
     }
-    Ok((Format::Meshbench, board))
+    Ok(board)
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, ImportError> {

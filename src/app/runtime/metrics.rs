@@ -221,7 +221,7 @@ fn read_board(path: &Path, outbox: &Outbox) {
 }
 
 fn board_of(bytes: &[u8]) -> Result<Board, String> {
-    grafana::read_any(bytes, Uuid::now_v7()).map(|(_, board)| board).map_err(|error| chain(&error))
+    grafana::read_any(bytes, Uuid::now_v7()).map_err(|error| chain(&error))
 }
 
 async fn fetched(reach: &Reach, uid: &str, readers: &Readers) -> Event {

@@ -1,7 +1,6 @@
 //! `account delete`.
 
 use crate::app::accounts::{AccountCommand, Deletion};
-use crate::app::state::Level;
 use crate::app::{Command, State};
 use crate::cli::args_account::DeleteArgs;
 use crate::cli::screen::{Screen, plain};
@@ -27,15 +26,7 @@ pub(super) fn delete(
     while session.state().accounts.deleting.is_some() {
         session.wait();
     }
-    for notice in session.news() {
-        match notice.level {
-            Level::Error => {
-                return Err(Failure::NotCarriedOut(format!("{}: {}", notice.title, notice.detail)));
-            }
-            Level::Warning => screen.warning(&format!("{}: {}", notice.title, notice.detail)),
-            Level::Info => screen.print(&format!("{}\n", plain(&notice.title)))?,
-        }
-    }
+    session.tell(screen)?;
     logged_out(session, screen)
 }
 

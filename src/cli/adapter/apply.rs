@@ -10,7 +10,7 @@ use crate::app::{Command, State};
 use crate::cli::args_adapter::ApplyArgs;
 use crate::cli::cluster;
 use crate::cli::interrupt::Interrupts;
-use crate::cli::screen::{Screen, plain};
+use crate::cli::screen::{Screen, plain, pretty};
 use crate::cli::session::Session;
 use crate::cli::{Failure, Status};
 use crate::model::adapter::book::{AdapterId, OperationRecord, OperationState};
@@ -275,7 +275,7 @@ fn report(
         return Err(Failure::NotCarriedOut("the operation is not known any more".to_owned()));
     };
     if json {
-        screen.print(&words::pretty(&words::record_json(record)))?;
+        screen.print(&pretty(&words::record_json(record)))?;
     }
     let last = record.reports.last().map(|report| &report.event);
     match end {

@@ -9,15 +9,11 @@ use crate::model::adapter::book::{AdapterId, OperationRecord, OperationState, Re
 use crate::model::adapter::{AdapterEvent, AdapterFacts, Category, Era, Severity};
 use crate::model::number;
 
-use crate::cli::screen::{Style, plain};
+use crate::cli::screen::{Style, plain, pretty};
 use crate::cli::table;
 
 /// The step at which an address is read, as it is told: what fails there was written wrongly.
 const READING: &str = "reading its address";
-
-pub(super) fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
-}
 
 /// Whether what failed at this step was written wrongly.
 pub(super) fn is_input(step: &str) -> bool {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::app::metrics::{Metrics, PanelState, Shown};
-use crate::cli::screen::plain;
+use crate::cli::screen::{plain, pretty};
 use crate::model::metrics::board::{Panel, PanelKind};
 use crate::model::metrics::feed::fed;
 use crate::model::metrics::legend::legend;
@@ -212,9 +212,9 @@ pub(in crate::cli) fn costs(costs: &[Cost]) -> Vec<String> {
     )];
     for cost in costs {
         let seconds = |value: Option<f64>| value.map_or_else(dash, number::significant);
+        let name = format!("{} ({})", cost.component.words(), cost.of);
         lines.push(format!(
-            "{:<28} {:>14} {:>10} {:>14} {:>14} {:>18}",
-            plain(&format!("{} ({})", cost.component.words(), cost.of)),
+            "{name:<28} {:>14} {:>10} {:>14} {:>14} {:>18}",
             seconds(cost.cpu_s_per_1000()),
             seconds(cost.cpu_s),
             bytes(cost.memory_mean_bytes),
@@ -228,9 +228,4 @@ pub(in crate::cli) fn costs(costs: &[Cost]) -> Vec<String> {
 /// `14:03:22`, in local time.
 pub(super) fn moment(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
-}
-
-fn pretty(value: &Value) -> String {
-    // A value that was made of strings and numbers has a JSON form.
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }

@@ -3,14 +3,12 @@
 use serde_json::Value;
 
 use super::look::{flag, line, list, number, text};
-use super::{HEIGHT_MAX, Import, ROWS_MAX, TITLE_CHARS_MAX, panel, query};
+use super::{HEIGHT_MAX, Import, ROWS_MAX, TITLE_CHARS_MAX, UNIT_POINTS, panel, query};
 use crate::model::metrics::Row;
 use crate::model::metrics::board::COLUMNS;
 
 /// How deep rows may stand inside rows: Grafana allows tabs and rows, of each two levels.
 const DEPTH_MAX: usize = 4;
-/// Points of one unit of height, with the space below it.
-const UNIT_POINTS: f64 = 38.0;
 /// The height of a row of spans that names none, in points.
 const SPANS_POINTS: f64 = 250.0;
 /// How many spans a row has.

@@ -1,5 +1,7 @@
 //! What could not be taken over: each note once, and not without end.
 
+use std::collections::BTreeSet;
+
 use super::look::line;
 
 /// The most characters of a note.
@@ -9,6 +11,8 @@ const NAMES_MAX: usize = 8;
 
 pub(super) struct Notes {
     list: Vec<String>,
+    /// What was noted, and what is beyond.
+    seen: BTreeSet<String>,
     max: usize,
     beyond: usize,
 }
@@ -16,13 +20,13 @@ pub(super) struct Notes {
 impl Notes {
     /// At most so many notes.
     pub(super) fn new(max: usize) -> Self {
-        Self { list: Vec::new(), max, beyond: 0 }
+        Self { list: Vec::new(), seen: BTreeSet::new(), max, beyond: 0 }
     }
 
     /// Notes it, if it was not noted.
     pub(super) fn add(&mut self, note: impl AsRef<str>) {
         let note = line(note.as_ref(), NOTE_CHARS_MAX);
-        if self.list.contains(&note) {
+        if !self.seen.insert(note.clone()) {
             return;
         }
         // One place is kept for what is said of the rest.
@@ -43,16 +47,10 @@ impl Notes {
 
 /// `A, B and 3 more`, each once, in their order.
 pub(super) fn names(names: impl Iterator<Item = String>) -> String {
-    let mut once: Vec<String> = Vec::new();
-    let mut beyond = 0;
-    for name in names {
-        if once.contains(&name) {
-        } else if once.len() < NAMES_MAX {
-            once.push(name);
-        } else {
-            beyond += 1;
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let mut once: Vec<String> = names.filter(|name| seen.insert(name.clone())).collect();
+    let beyond = once.len().saturating_sub(NAMES_MAX);
+    once.truncate(NAMES_MAX);
     let shown = once.join(", ");
     if beyond > 0 { format!("{shown} and {beyond} more") } else { shown }
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::UNIT_POINTS;
 use super::look::{flag, list, number, text};
 
-/// Points of one unit of height, with the space below it.
-const UNIT_POINTS: f64 = 38.0;
 /// How deep layouts may stand inside layouts; Grafana allows three.
 const DEPTH_MAX: usize = 8;
 /// How many panels stand beside each other in a layout that chooses by itself.

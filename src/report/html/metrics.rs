@@ -1,5 +1,7 @@
 //! What a run cost, and what the machine that sent load did, as tables.
 
+use std::collections::BTreeSet;
+
 use crate::model::metrics::{Component, Cost, RunMetrics};
 use crate::model::run::MachineSample;
 use crate::model::{Run, number};
@@ -60,34 +62,31 @@ fn name(cost: &Cost) -> String {
 }
 
 fn cells(cost: &Cost) -> [String; 5] {
-    let dash = || number::UNKNOWN.to_owned();
-    let seconds =
-        |value: Option<f64>| value.map_or_else(dash, |value| format!("{} s", number::significant(value)));
-    let bytes =
-        |value: Option<f64>| value.map_or_else(dash, |value| number::bytes(value.max(0.0).round() as u64));
+    let memory = |value: Option<f64>| value.map_or_else(|| number::UNKNOWN.to_owned(), bytes);
     [
         seconds(cost.cpu_s_per_1000()),
         seconds(cost.cpu_s),
-        bytes(cost.memory_mean_bytes),
-        bytes(cost.memory_max_bytes),
-        bytes(cost.memory_bytes_per_1000_rps()),
+        memory(cost.memory_mean_bytes),
+        memory(cost.memory_max_bytes),
+        memory(cost.memory_bytes_per_1000_rps()),
     ]
+}
+
+fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| number::UNKNOWN.to_owned(), |value| format!("{} s", number::significant(value)))
+}
+
+fn costs(run: &Run) -> &[Cost] {
+    run.metrics.as_ref().map_or(&[], |metrics| metrics.costs.as_slice())
 }
 
 /// What several runs cost, side by side; nothing where none is known.
 pub(super) fn side_by_side(main: &mut Markup, runs: &[&Run]) {
-    let mut rows: Vec<(Component, String)> = Vec::new();
-    let costs = |run: &Run| run.metrics.as_ref().map(|metrics| metrics.costs.clone()).unwrap_or_default();
-    for cost in runs.iter().flat_map(|run| costs(run)) {
-        let row = (cost.component, cost.of);
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
+    let all = runs.iter().flat_map(|run| costs(run));
+    let rows: BTreeSet<(Component, &str)> = all.map(|cost| (cost.component, cost.of.as_str())).collect();
     if rows.is_empty() {
         return;
     }
-    rows.sort();
     section(main, "What they cost, CPU seconds per 1000 requests", |inner| {
         let letters: Vec<String> = (0..runs.len()).map(letter).collect();
         let heads: Vec<&str> = std::iter::once("").chain(letters.iter().map(String::as_str)).collect();
@@ -98,11 +97,9 @@ pub(super) fn side_by_side(main: &mut Markup, runs: &[&Run]) {
                         th.foreign(&format!("{} ({of})", component.words()))
                     });
                     for run in runs {
-                        let costs = costs(run);
-                        let cost = costs.iter().find(|cost| cost.component == *component && cost.of == *of);
-                        let cell =
-                            cost.map_or_else(|| number::UNKNOWN.to_owned(), |cost| cells(cost)[0].clone());
-                        tr.leaf("td", &[("class", "num")], &cell);
+                        let cost =
+                            costs(run).iter().find(|cost| cost.component == *component && cost.of == *of);
+                        tr.leaf("td", &[("class", "num")], &seconds(cost.and_then(Cost::cpu_s_per_1000)));
                     }
                 });
             }

@@ -3,8 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
+use meshbench::load::target::{Target, TargetOptions};
+use meshbench::model::metrics::{Board, BoardId, Panel, PanelKind, Row, Unit};
+use meshbench::report::grafana::write_board;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use crate::cli::until;
 use crate::kube::{Cluster, Kubeconfig, Kubelet, Options, Person};
 
 use super::rig::Rig;
@@ -160,6 +165,62 @@ async fn boards_and_queries_are_printed_and_mistakes_are_told() {
     wrong(&["metrics", "check", "prometheus.example"], 2, "is no source");
     wrong(&["metrics", "check", &format!("http://{}", crate::peer::closed_port())], 3, "refused");
     wrong(&["run", &rig.app("/"), "--metrics", &url], 2, "--board");
+}
+
+/// It costs the run nothing but its metrics, and is told of once, also where nothing is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_gone_when_a_run_ends_is_told_of_once() {
+    let target = Target::start(TargetOptions::default()).unwrap();
+    let url = format!("http://{}/", target.address());
+    for more in [None, Some("--no-save")] {
+        let home = tempfile::tempdir().unwrap();
+        let rig = Rig::start().await;
+        rig.two_scrapes().await;
+        let before = target.served();
+        let going = tokio::task::spawn_blocking({
+            let (home, url, source) = (home.path().to_owned(), url.clone(), rig.prometheus());
+            move || {
+                let mut arguments = vec!["run", &url, "--rate", "50", "--duration", "4s"];
+                arguments.extend(["--metrics", &source, "--board", "envoy"]);
+                arguments.extend(more);
+                meshbench(&home, &arguments)
+            }
+        });
+        until("requests at the target", || target.served() > before);
+        drop(rig);
+        let done = going.await.unwrap();
+        assert_eq!(done.status, Some(0), "{more:?}: {}", done.err);
+        let told = done.err.to_lowercase().matches("no metrics are kept with the run").count();
+        assert_eq!(told, 1, "{more:?}: {}", done.err);
+    }
+}
+
+/// A board that was exported keeps its id: when it comes again, it takes the place of itself.
+#[test]
+fn a_board_that_is_imported_again_replaces_itself_and_is_told_of() {
+    let home = tempfile::tempdir().unwrap();
+    let id = Uuid::from_u128(7).to_string();
+    let mut board = Board::new(BoardId(id.clone()), "Checkout");
+    let panel = Panel::new("Requests", PanelKind::TimeSeries, Unit::None);
+    board.rows.push(Row { panels: vec![panel], ..Row::default() });
+    let (path, broken) = (home.path().join("checkout.board.json"), home.path().join("broken.json"));
+    std::fs::write(&path, write_board(&board)).unwrap();
+    std::fs::write(&broken, "{}").unwrap();
+    let (file, broken) = (path.to_str().unwrap(), broken.to_str().unwrap());
+    let told = format!("Imported “Checkout” ({id}) with 1 panels");
+    for files in [&[file][..], &[file], &[file, file]] {
+        let done = meshbench(home.path(), &[&["metrics", "import"][..], files].concat());
+        assert_eq!(done.status, Some(0), "{}", done.err);
+        let said = done.err.lines().filter(|line| *line == told).count();
+        assert_eq!(said, files.len(), "{}", done.err);
+        let listed = meshbench(home.path(), &["metrics", "boards"]);
+        assert_eq!(listed.status, Some(0), "{}", listed.err);
+        let own = listed.out.lines().filter(|line| line.contains(&id) && line.contains("Checkout"));
+        assert_eq!(own.count(), 1, "{}", listed.out);
+    }
+    let done = meshbench(home.path(), &["metrics", "import", broken]);
+    assert_eq!(done.status, Some(3), "{}", done.err);
+    assert!(done.err.contains("broken.json was not imported"), "{}", done.err);
 }
 
 /// Lays what a Service sends to where the API server looks for it: no address of this machine is a legal one.

@@ -185,6 +185,7 @@ async fn the_program_keeps_records_in_the_other_clouds_by_the_same_words() {
             super::json(told).await["server_epoch"].clone()
         };
         let first = epoch().await;
+        assert!(first.is_string(), "{store}: {first}");
         assert_eq!(epoch().await, first, "{store}: another server over it is the same");
         let paths: Vec<String> = peer.objects.lock().unwrap().keys().cloned().collect();
         assert_eq!(paths, [format!("{root}epoch")]);

@@ -118,7 +118,7 @@ proptest::proptest! {
         let mut value: Value = serde_json::from_slice(&bytes(&names[which.index(names.len())])).expect("JSON");
         change(&mut value, changes);
         match read_any(value.to_string().as_bytes(), ID) {
-            Ok((_, board)) => {
+            Ok(board) => {
                 let again = read_board(write_board(&board).as_bytes()).expect("what was read can be kept");
                 proptest::prop_assert_eq!(again, board);
             }
