@@ -64,6 +64,8 @@ pub struct Shown {
     pub board: Arc<Board>,
     /// The moments that were asked for last; none until the first answer.
     pub grid: Option<Grid>,
+    /// Rounds answered so far. Rounds may be for the same moments.
+    pub answered: u64,
     /// What the panels show.
     pub panels: BTreeMap<PanelPlace, PanelState>,
     /// Whether answers are awaited.

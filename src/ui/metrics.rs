@@ -136,10 +136,11 @@ impl MetricsPage {
     }
 
     fn body(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let metrics = &cx.state.metrics;
-        let Some(shown) = metrics.shown.clone() else { return self.no_board(cx, ui) };
-        let is_own = metrics.own(&shown.board.id).is_some();
-        match self.board.ui(cx, ui, &shown, is_own) {
+        // As long as the state, not as `cx`.
+        let state = cx.state;
+        let Some(shown) = &state.metrics.shown else { return self.no_board(cx, ui) };
+        let is_own = state.metrics.own(&shown.board.id).is_some();
+        match self.board.ui(cx, ui, shown, is_own) {
             Some(Wish::Look(range)) => look(cx, |view| view.range = range),
             Some(Wish::Back) => self.back(cx),
             Some(Wish::Edit(place)) => {

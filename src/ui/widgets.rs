@@ -410,7 +410,7 @@ pub fn stat(ui: &mut Ui, theme: &Theme, name: &str, value: &str) -> Response {
 }
 
 /// `41.2` and ` ms`; a value without digits is all number.
-fn split_unit(value: &str) -> (&str, &str) {
+pub(super) fn split_unit(value: &str) -> (&str, &str) {
     match value.rfind(|character: char| character.is_ascii_digit()) {
         Some(last) => value.split_at(last + 1),
         None => (value, ""),

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::{Role, Toggled};
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotResults};
-use meshbench::app::metrics::{Found, MetricsCommand, PanelState, Range, Shown, Standing, View};
+use meshbench::app::metrics::{Found, MetricsCommand, MetricsNews, PanelState, Range, Shown, Standing, View};
 use meshbench::app::state::{Open, StoreState};
-use meshbench::app::{Command, Page, State};
+use meshbench::app::{Command, Event, Fresh, Page, State};
 use meshbench::model::ThemeChoice;
 use meshbench::model::cluster::{ContextKey, Trouble};
 use meshbench::model::metrics::board::{Grade, PanelPlace};
@@ -340,6 +340,7 @@ fn show_board(
         source: state.metrics.book.sources[0].id,
         board: Arc::new(board),
         grid: Some(GRID),
+        answered: 1,
         panels: places.into_iter().map(panel).collect(),
         is_asking: false,
         is_watched: true,
@@ -800,6 +801,31 @@ fn a_source_is_added_as_it_was_written() {
 }
 
 #[test]
+fn a_source_that_would_be_refused_stays_in_the_form() {
+    let cases = [
+        ("http://127.example.com:9090", "ada"),
+        ("https://p.example", "a:b"),
+        ("https://p.example:x", "ada"),
+    ];
+    for (address, user) in cases {
+        let mut window = dark(opened());
+        window.get_by_label("Add a source…").click();
+        window.run();
+        window.get_by_label("Name and password").click();
+        window.run();
+        for (field, text) in [("Address", address), ("User", user), ("Password", "hunter2")] {
+            write(&mut window, field, text);
+        }
+        window.get_by_label("Add source").click();
+        window.run();
+        assert!(asked(&window).is_empty(), "{address} {user}");
+        assert!(window.query_by_label("Add source").is_some(), "the form is open");
+        let is_open = !labels(&window, "where others can read it").is_empty();
+        assert_eq!(is_open, address.starts_with("http://"), "{address}");
+    }
+}
+
+#[test]
 fn a_source_that_does_not_answer_says_why_and_is_tried_again() {
     let mut window = dark(failed());
     assert!(!labels(&window, "Connection refused").is_empty());
@@ -869,6 +895,60 @@ fn a_drag_on_one_plot_asks_for_that_time_for_all() {
 }
 
 #[test]
+fn a_wheel_asks_for_a_time_once_it_rests() {
+    let mut window = dark(full());
+    let at = window.get_by_label_contains("Requests by workload over time").rect().center();
+    window.hover_at(at);
+    window.run();
+    for _ in 0..4 {
+        // So little is not smoothed: the axis moves with each event, and each has a frame of its own.
+        window.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, 6.0),
+            phase: egui::TouchPhase::Move,
+            modifiers: Modifiers::COMMAND,
+            source: egui::MouseWheelSource::Unknown,
+        });
+    }
+    window.run();
+    let asked = asked(&window);
+    let [MetricsCommand::Look(View { range: Range::Between(from, to), .. })] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert!(GRID.from_ms < *from && from < to && *to < GRID.to_ms, "{from} {to}");
+}
+
+#[test]
+fn an_answer_for_the_same_moments_is_an_answer() {
+    let mut state = full();
+    state.metrics.view.refresh_s = Some(1);
+    let mut window = dark(state);
+    // A frame is a quarter of a second.
+    window.run_steps(20);
+    assert!(!labels(&window, "No answer for").is_empty(), "nothing has answered");
+    let state = &mut window.state_mut().state;
+    let news = MetricsNews::Asked(state.metrics.number, GRID);
+    state.event(Event::Metrics(news), Fresh { id: Uuid::nil() });
+    window.run_steps(2);
+    assert!(labels(&window, "No answer for").is_empty());
+}
+
+#[test]
+fn a_table_stays_sorted_by_no_column_that_is_gone() {
+    let mut state = with_source(&["up"]);
+    show(&mut state, "Tables", vec![(table(), vec![answer(pods(0.31, 0.1)), answer(pods(92e6, 4e6))])]);
+    let mut window = dark(state);
+    window.get_by_label("Sort by Memory").click();
+    window.run();
+    let shown = window.state_mut().state.metrics.shown.as_mut().unwrap();
+    let answers = Some(Arc::new(vec![answer(pods(0.31, 0.1)), answer(Vec::new())]));
+    shown.panels.insert(PanelPlace { row: 0, panel: 0 }, PanelState { answers, grid: Some(GRID) });
+    window.run();
+    assert!(window.query_by_label("Sort by Memory").is_none(), "it has no answer");
+    assert!(window.query_by_label("Sort by Value").is_some());
+}
+
+#[test]
 fn a_part_of_the_time_has_a_way_back() {
     let mut state = full();
     state.metrics.view.range = Range::Between(GRID.from_ms, GRID.to_ms);
@@ -887,11 +967,9 @@ fn a_click_in_a_legend_hides_a_line_of_that_panel_only() {
     assert_eq!(rows(&window).len(), 2, "{:?}", rows(&window));
     window.get_all_by_label_contains("checkout: Last").next().unwrap().click();
     window.run();
-    let is_on = |row: &str| {
-        let node = window.get_all_by_label_contains(row).next().unwrap();
-        node.accesskit_node().toggled()
-    };
-    assert_eq!(is_on("checkout: Last"), Some(egui::accesskit::Toggled::False));
+    let nodes = window.get_all_by_label_contains("checkout: Last");
+    let are_on: Vec<Option<Toggled>> = nodes.map(|node| node.accesskit_node().toggled()).collect();
+    assert_eq!(are_on, [Some(Toggled::False), Some(Toggled::True)]);
 }
 
 #[test]
@@ -906,6 +984,19 @@ fn several_values_of_a_variable_are_chosen_and_searched() {
     let asked = asked(&window);
     let Some(MetricsCommand::Look(view)) = asked.last() else { panic!("{asked:?}") };
     assert_eq!(view.chosen.get("workload"), Some(&vec!["workload-17".to_owned()]));
+}
+
+#[test]
+fn a_text_to_write_shows_what_is_in_force_until_somebody_writes() {
+    let mut window = dark(imported());
+    let text = |window: &Window| window.get_by_label("Filter").value().unwrap_or_default();
+    assert_eq!(text(&window), "http.*");
+    let chosen = &mut window.state_mut().state.metrics.view.chosen;
+    chosen.insert("filter".to_owned(), vec!["grpc.*".to_owned()]);
+    window.run();
+    assert_eq!(text(&window), "grpc.*");
+    write(&mut window, "Filter", "|tcp");
+    assert!(text(&window).contains("|tcp"), "it is being written");
 }
 
 #[test]

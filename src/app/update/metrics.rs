@@ -79,6 +79,7 @@ impl State {
             MetricsNews::Asked(number, grid) => self.round(number, |shown| {
                 shown.is_asking = false;
                 shown.grid = Some(grid);
+                shown.answered += 1;
             }),
             MetricsNews::Lost(number, trouble) => self.source_lost(number, trouble),
             MetricsNews::BoardsPicked(paths) => job(MetricsJob::ReadBoards(paths)),
@@ -292,6 +293,7 @@ impl State {
         self.metrics.number = self.number();
         // What another board or source showed is not this one's.
         let before = self.metrics.shown.take();
+        let answered = before.as_ref().map_or(0, |shown| shown.answered);
         let same = before.filter(|shown| shown.source == source.id && shown.board.id == board.id);
         let is_same = same.as_ref().is_some_and(|shown| shown.board == board);
         let panels = same.map(|shown| shown.panels).filter(|_| is_same).unwrap_or_default();
@@ -302,6 +304,7 @@ impl State {
             source: source.id,
             board: Arc::clone(&board),
             grid: None,
+            answered,
             panels,
             is_asking: true,
             is_watched: true,

@@ -270,9 +270,11 @@ impl Access {
 }
 
 impl Place {
+    /// Whether it is a place: an address without a login in it, or something in a cluster.
+    ///
     /// # Errors
     /// What is wrong with it, in words.
-    fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Url(text) => {
                 let url = url::Url::parse(text).map_err(|error| {

@@ -44,10 +44,20 @@ pub(super) struct BoardView {
     plots: PlotsView,
     /// Rows that were folded or unfolded by hand.
     folded: BTreeMap<usize, bool>,
-    /// The moments of the last answer, and when it was seen, in seconds of the window.
-    answered: Option<(Grid, f64)>,
+    /// The last answer that was seen.
+    answered: Option<Answered>,
     /// The part of the axis that was asked for.
     asked_x: Option<(f64, f64)>,
+}
+
+/// An answer for the whole board.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    grid: Grid,
+    /// How many there were with it. The next one may be for the same moments.
+    count: u64,
+    /// When it was seen, in seconds of the window.
+    seen_s: f64,
 }
 
 /// What a person wants.
@@ -91,7 +101,7 @@ impl BoardView {
             wish = self.rows(cx, ui, shown, is_own, x_full);
         });
         let wish = wish.map(Wish::from);
-        wish.or_else(|| self.zoomed(before))
+        wish.or_else(|| self.zoomed(ui, before))
     }
 
     /// Everything starts anew with another board, and zoom with another answer.
@@ -99,20 +109,30 @@ impl BoardView {
         if self.board.as_ref() != Some(&shown.board.id) {
             *self = Self { board: Some(shown.board.id.clone()), ..Self::default() };
         }
-        let now = ui.input(|input| input.time);
+        let (seen_s, count) = (ui.input(|input| input.time), shown.answered);
         if let Some(grid) = shown.grid
-            && self.answered.is_none_or(|(before, _)| before != grid)
+            && self.answered.is_none_or(|before| (before.grid, before.count) != (grid, count))
         {
-            self.answered = Some((grid, now));
-            if self.asked_x.take().is_some() {
+            self.answered = Some(Answered { grid, count, seen_s });
+            // A part that was chosen since then is still to be asked for.
+            if self.asked_x.take().is_some_and(|asked| self.plots.x == Some(asked)) {
                 self.plots.reset();
             }
         }
     }
 
-    /// A part of the time was chosen in one plot: it is asked for all of them.
-    fn zoomed(&mut self, before: Option<(f64, f64)>) -> Option<Wish> {
-        let x = self.plots.x.filter(|x| Some(*x) != before)?;
+    /// A part of the time was chosen in one plot: it is asked for all of them, once it rests.
+    fn zoomed(&mut self, ui: &Ui, before: Option<(f64, f64)>) -> Option<Wish> {
+        let x = self.plots.x.filter(|x| Some(*x) != self.asked_x)?;
+        if Some(x) != before {
+            // A wheel or a pan may move it in the next frame as well.
+            ui.ctx().request_repaint();
+            return None;
+        }
+        // Whoever lets go of a button causes another frame.
+        if ui.input(|input| input.pointer.any_down()) {
+            return None;
+        }
         self.asked_x = Some(x);
         let (from, to) = ((x.0 * 1e3).round() as i64, (x.1 * 1e3).round() as i64);
         (to > from).then_some(Wish::Look(Range::Between(from, to)))
@@ -120,12 +140,12 @@ impl BoardView {
 
     /// Says how old the answer is when it is older than it should be, and why where that is known.
     fn about_age(&self, cx: &mut Cx<'_>, ui: &mut Ui, shown: &OnShow) {
-        let Some((grid, seen)) = self.answered else { return };
+        let Some(Answered { grid, seen_s, .. }) = self.answered else { return };
         let metrics = &cx.state.metrics;
         let at = axis::moment(grid.to_ms as f64 / 1e3);
         let refresh_s = metrics.view.refresh_s.filter(|_| matches!(metrics.view.range, Range::Last(_)));
         let limit_s = refresh_s.map(|every| (every * STALE_AFTER_REFRESHES) as f64);
-        let age_s = ui.input(|input| input.time) - seen;
+        let age_s = ui.input(|input| input.time) - seen_s;
         let has_trouble = metrics.stands.get(&shown.source).is_some_and(|stands| stands.trouble.is_some());
         let words = match limit_s {
             _ if has_trouble => format!("The source does not answer: what is shown is from {at}"),

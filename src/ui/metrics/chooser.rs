@@ -22,8 +22,8 @@ pub(super) struct Chooser<'a> {
     pub(super) shown: &'a str,
     /// In points.
     pub(super) width: f32,
-    /// The value of each entry and its words.
-    pub(super) options: &'a [(String, String)],
+    /// Makes the value of each entry and its words; asked only while the list is open.
+    pub(super) options: &'a dyn Fn() -> Vec<(String, String)>,
     /// Values that are chosen.
     pub(super) picked: &'a [String],
     /// Whether it stays open, for more than one.
@@ -55,8 +55,9 @@ impl Chooser<'_> {
 
     fn list(&self, ui: &mut Ui, theme: &Theme, query: &mut String) -> Option<String> {
         ui.set_min_width(self.width.max(220.0));
+        let options = (self.options)();
         let mut picked = None;
-        if self.options.len() >= SEARCHED_FROM || self.is_free {
+        if options.len() >= SEARCHED_FROM || self.is_free {
             let hint = if self.is_free { "Search, or write one" } else { "Search" };
             let field = widgets::line(query).hint_text(hint).desired_width(f32::INFINITY);
             let field = widgets::edit(ui, theme, field);
@@ -65,13 +66,13 @@ impl Chooser<'_> {
         }
         let words = query.trim().to_lowercase();
         let fits = |option: &&(String, String)| option.1.to_lowercase().contains(&words);
-        let found: Vec<&(String, String)> = self.options.iter().filter(fits).collect();
+        let found: Vec<&(String, String)> = options.iter().filter(fits).collect();
         let is_new = self.is_free && !words.is_empty() && !found.iter().any(|it| it.0 == query.trim());
         if is_new && ui.selectable_label(false, format!("Use “{}”", query.trim())).clicked() {
             picked = Some(query.trim().to_owned());
         }
         if found.is_empty() && !is_new {
-            let words = if self.options.is_empty() { self.empty } else { "Nothing has these words" };
+            let words = if options.is_empty() { self.empty } else { "Nothing has these words" };
             widgets::caption(ui, theme, words);
         }
         ui.spacing_mut().item_spacing.y = 2.0;

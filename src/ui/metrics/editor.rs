@@ -1,14 +1,16 @@
 //! Boards and panels of a person's own: title, kind, unit, queries; and the list of boards of a Grafana.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use eframe::egui::cache::{ComputerMut, FrameCache};
 use eframe::egui::text::{CCursor, CCursorRange};
-use eframe::egui::{ComboBox, Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
+use eframe::egui::{ComboBox, Context, Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
 use uuid::Uuid;
 
-use crate::app::metrics::{MetricsCommand, check_promql, complete};
+use crate::app::metrics::{Completion, MetricsCommand, check_promql, complete};
 use crate::model::metrics::board::{PANELS_MAX, PanelPlace, QUERIES_MAX};
-use crate::model::metrics::{Ask, Board, BoardId, Panel, PanelKind, PanelQuery, Row, Unit};
+use crate::model::metrics::{Ask, Board, BoardId, Facts, Panel, PanelKind, PanelQuery, Row, Unit};
 use crate::ui::clusters::name;
 use crate::ui::theme::SPACE;
 use crate::ui::widgets::{self, Field};
@@ -44,6 +46,33 @@ struct PanelDraft {
     word: String,
     /// The cursor of the query that is being written, in characters.
     cursor: Option<(usize, usize)>,
+    /// What was last offered there.
+    offered: Option<Offered>,
+}
+
+/// What the word at a cursor may become, and of what that was worked out.
+#[derive(Debug)]
+struct Offered {
+    /// The number of the query, and the cursor in it, in characters.
+    at: (usize, usize),
+    text: String,
+    facts: Arc<Facts>,
+    found: Completion,
+}
+
+/// Holds texts against the language, each once for as long as it is on show.
+#[derive(Debug, Default)]
+struct Checks;
+
+impl ComputerMut<&str, Result<(), String>> for Checks {
+    fn compute(&mut self, text: &str) -> Result<(), String> {
+        check_promql(text)
+    }
+}
+
+/// Whether a text is PromQL, as [`check_promql`] says.
+fn checked(ctx: &Context, text: &str) -> Result<(), String> {
+    ctx.memory_mut(|memory| memory.caches.cache::<FrameCache<Result<(), String>, Checks>>().get(text).clone())
 }
 
 /// A board with nothing on it.
@@ -104,12 +133,14 @@ impl Editor {
 
     /// Begins with a new panel.
     pub(super) fn begin_panel(&mut self) {
-        self.panel = Some(PanelDraft { place: None, panel: new_panel(), word: String::new(), cursor: None });
+        self.panel = Some(PanelDraft::new(None, new_panel(), String::new()));
     }
 
     /// Draws it; whether it is done with.
     pub(super) fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
-        let Some(board) = cx.state.metrics.own(&self.board).cloned() else {
+        // As long as the state, not as `cx`.
+        let state = cx.state;
+        let Some(board) = state.metrics.own(&self.board) else {
             widgets::waiting(ui, cx, "Making the board…");
             return ui.button("Close").clicked();
         };
@@ -131,12 +162,12 @@ impl Editor {
             match &mut self.panel {
                 Some(draft) => match draft.ui(cx, ui) {
                     Some(Outcome::Save) => {
-                        let board = draft.put_into(board);
+                        let board = draft.put_into(board.clone());
                         cx.metrics(MetricsCommand::PutBoard(Box::new(board)));
                         self.panel = None;
                     }
                     Some(Outcome::Remove) => {
-                        let board = draft.taken_out_of(board);
+                        let board = draft.taken_out_of(board.clone());
                         cx.metrics(MetricsCommand::PutBoard(Box::new(board)));
                         self.panel = None;
                     }
@@ -149,7 +180,7 @@ impl Editor {
         is_done
     }
 
-    fn board(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, board: Board) {
+    fn board(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, board: &Board) {
         let reason = self.title.trim().is_empty().then_some("A board has a title");
         let field = Field { name: "Title", reason, ..Field::default() };
         let title = widgets::field(ui, cx.theme, field, &mut self.title);
@@ -165,12 +196,12 @@ impl Editor {
                 let edit = ui.small_button("Edit");
                 name(ui, edit.id, &format!("Edit {title}"));
                 if edit.clicked() {
-                    self.panel = PanelDraft::of(&board, place);
+                    self.panel = PanelDraft::of(board, place);
                 }
                 let up = ui.add_enabled(place.panel > 0, eframe::egui::Button::new("↑").small());
                 name(ui, up.id, &format!("Move {title} up"));
                 if up.clicked() {
-                    changed = Some(moved(&board, place));
+                    changed = Some(moved(board, place));
                 }
                 ui.add(Label::new(title).truncate());
             });
@@ -209,7 +240,11 @@ impl PanelDraft {
     fn of(board: &Board, place: PanelPlace) -> Option<Self> {
         let panel = board.rows.get(place.row)?.panels.get(place.panel)?.clone();
         let word = if let Unit::Other(word) = &panel.unit { word.clone() } else { String::new() };
-        Some(Self { place: Some(place), panel, word, cursor: None })
+        Some(Self::new(Some(place), panel, word))
+    }
+
+    fn new(place: Option<PanelPlace>, panel: Panel, word: String) -> Self {
+        Self { place, panel, word, cursor: None, offered: None }
     }
 
     fn put_into(&self, mut board: Board) -> Board {
@@ -260,7 +295,7 @@ impl PanelDraft {
             self.panel.queries.push(new_query(count));
         }
         ui.separator();
-        let ready = self.ready();
+        let ready = self.ready(ui.ctx());
         ui.horizontal(|ui| {
             let words = if self.place.is_some() { "Save panel" } else { "Add panel" };
             if widgets::primary_if(ui, cx.theme, words, ready.as_ref().map(|_| ()).map_err(String::as_str)) {
@@ -333,8 +368,8 @@ impl PanelDraft {
             ui.add(Label::new(RichText::new(words).small().color(cx.theme.text_muted)).wrap());
             return is_taken;
         };
-        let checked = check_promql(text);
-        let is_wrong = checked.is_err() && !text.trim().is_empty();
+        let told = checked(ui.ctx(), text);
+        let is_wrong = told.is_err() && !text.trim().is_empty();
         let shown = ui
             .scope(|ui| {
                 if is_wrong {
@@ -354,56 +389,68 @@ impl PanelDraft {
         if let Some(cursor) = shown.cursor_range.filter(|_| shown.response.response.has_focus()) {
             self.cursor = Some((at, cursor.primary.index.into()));
         }
-        if let (true, Err(reason)) = (is_wrong, checked) {
+        if let (true, Err(reason)) = (is_wrong, told) {
             ui.add(Label::new(RichText::new(reason).small().color(cx.theme.error)).wrap());
         }
-        completions(cx, ui, text, self.cursor.filter(|(of, _)| *of == at).map(|(_, at)| at), shown);
+        if let Some(cursor) = self.cursor.filter(|(of, _)| *of == at) {
+            completions(cx, ui, text, cursor, shown, &mut self.offered);
+        }
         let field = Field { name: "Legend", hint: "{{pod}}; empty for all labels", ..Field::default() };
         widgets::field(ui, cx.theme, field, &mut query.legend);
         is_taken
     }
 
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self, ctx: &Context) -> Result<(), String> {
         if self.panel.title.trim().is_empty() {
             return Err("Write a title first".to_owned());
         }
         for query in &self.panel.queries {
             if let Ask::PromQl(text) = &query.ask {
-                check_promql(text).map_err(|reason| format!("Query {}: {reason}", query.name))?;
+                checked(ctx, text).map_err(|reason| format!("Query {}: {reason}", query.name))?;
             }
         }
         Ok(())
     }
 }
 
-/// What the word at the cursor may become; a click takes it.
+impl Offered {
+    /// Looks through all names that the source knows.
+    fn of(cx: &Cx<'_>, at: (usize, usize), text: &str, facts: &Arc<Facts>) -> Self {
+        let shown = cx.state.metrics.shown.iter();
+        let variables = shown.flat_map(|shown| &shown.board.variables);
+        let variables: Vec<String> = variables.map(|it| it.name.clone()).collect();
+        let found = complete(text, at.1, facts, &variables);
+        Self { at, text: text.to_owned(), facts: Arc::clone(facts), found }
+    }
+
+    fn is_of(&self, at: (usize, usize), text: &str, facts: &Arc<Facts>) -> bool {
+        self.at == at && self.text == text && Arc::ptr_eq(&self.facts, facts)
+    }
+}
+
+/// What the word at the cursor, a query and a place in it, may become; a click takes it.
 fn completions(
     cx: &Cx<'_>,
     ui: &mut Ui,
     text: &mut String,
-    cursor: Option<usize>,
+    cursor: (usize, usize),
     shown: eframe::egui::text_edit::TextEditOutput,
+    offered: &mut Option<Offered>,
 ) {
-    let (Some(cursor), Some(facts)) = (cursor, cx.state.metrics.facts()) else { return };
-    let variables: Vec<String> = cx
-        .state
-        .metrics
-        .shown
-        .iter()
-        .flat_map(|shown| &shown.board.variables)
-        .map(|it| it.name.clone())
-        .collect();
-    let found = complete(text, cursor, facts, &variables);
+    let Some(facts) = cx.state.metrics.facts() else { return };
+    let before = offered.take().filter(|before| before.is_of(cursor, text, facts));
+    let now = before.unwrap_or_else(|| Offered::of(cx, cursor, text, facts));
+    let found = &offered.insert(now).found;
     if found.words.is_empty() {
         return;
     }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = eframe::egui::vec2(SPACE[0], SPACE[0]);
-        for word in found.words {
-            let button = ui.button(RichText::new(&word).small().monospace());
+        for word in &found.words {
+            let button = ui.button(RichText::new(word).small().monospace());
             name(ui, button.id, &format!("Complete as {word}"));
             if button.clicked() {
-                let end = completed(text, found.replaces.clone(), &word);
+                let end = completed(text, found.replaces.clone(), word);
                 let mut state = shown.state.clone();
                 state.cursor.set_char_range(Some(CCursorRange::one(CCursor::new(end))));
                 state.store(ui.ctx(), shown.response.response.id);

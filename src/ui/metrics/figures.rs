@@ -13,10 +13,10 @@ use super::series::{Line, Prepared};
 use crate::model::metrics::board::Grade;
 use crate::model::number::UNKNOWN;
 use crate::model::ticks;
-use crate::ui::Cx;
 use crate::ui::icon::Icon;
 use crate::ui::plot::lines::unbroken;
 use crate::ui::theme::{self, SIZE_BODY, SIZE_NUMBER, SIZE_SMALL, SPACE, Theme};
+use crate::ui::{Cx, widgets};
 
 /// The most numbers of one panel that are drawn large.
 const LARGE_MAX: usize = 12;
@@ -113,8 +113,7 @@ fn stat(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, line: &Line, (at, name): (usiz
 
 /// A number with its unit small.
 fn number(ui: &Ui, theme: &Theme, at: Pos2, value: &str, size: f32, ink: Color32) -> Rect {
-    let split = value.rfind(|c: char| c.is_ascii_digit()).map_or(value.len(), |at| at + 1);
-    let (digits, unit) = value.split_at(split);
+    let (digits, unit) = widgets::split_unit(value);
     let font = FontId::new(size, theme::semibold());
     let drawn = ui.painter().text(at, Align2::LEFT_TOP, digits, font, ink);
     let unit_at = drawn.right_bottom() - vec2(0.0, size * 0.14);
@@ -311,7 +310,7 @@ pub(super) fn bars(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepared
 fn left_out(cx: &Cx<'_>, ui: &mut Ui, prepared: &Prepared) {
     if prepared.left_out > 0 {
         let words = format!("and {} more series, not shown", prepared.left_out);
-        crate::ui::widgets::caption(ui, cx.theme, &words);
+        widgets::caption(ui, cx.theme, &words);
     }
 }
 
@@ -334,7 +333,8 @@ pub(super) fn table(cx: &Cx<'_>, ui: &mut Ui, it: &Shown<'_>, prepared: &Prepare
         heads.push("Series".to_owned());
     }
     heads.extend(queries.iter().map(|query| value_head(it, *query, queries.len())));
-    sort(&mut entries, view.sorted);
+    // Another answer may have fewer columns than the one that was sorted.
+    sort(&mut entries, view.sorted.filter(|(column, _)| *column < heads.len()));
     let texts = heads.len() - queries.len();
     let room = ui.available_width() - SPACE[1] - queries.len() as f32 * TABLE_CELL;
     let widths = text_widths(&heads[..texts], &entries, room);

@@ -8,6 +8,7 @@ use super::chooser::Chooser;
 use super::editor::{self, Editor};
 use super::source::SourceForm;
 use super::{MetricsPage, Side, keeps, last_words, length_words, look, standing, trouble_words};
+use crate::app::State;
 use crate::app::metrics::{MetricsCommand, Offer, RANGES_S, REFRESHES_S, Range, Standing};
 use crate::model::metrics::board::Chosen;
 use crate::model::metrics::fill::{self, ALL};
@@ -56,15 +57,15 @@ fn data_sources(ui: &mut Ui, chosen: &Source, facts: Option<&Arc<Facts>>) -> Opt
 }
 
 /// Something in the second line.
-enum Cell {
+enum Cell<'a> {
     Board,
     Namespace,
     Workload,
-    Variable(Variable),
+    Variable(&'a Variable),
     Keep,
 }
 
-impl Cell {
+impl Cell<'_> {
     fn width(&self) -> f32 {
         match self {
             Self::Board => BOARD_WIDTH,
@@ -77,7 +78,8 @@ impl Cell {
 
 impl MetricsPage {
     pub(super) fn head(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(source) = cx.state.metrics.source().cloned() else {
+        let state = cx.state;
+        let Some(source) = state.metrics.source() else {
             self.sources(cx, ui, None);
             return;
         };
@@ -92,7 +94,7 @@ impl MetricsPage {
             let layout = Layout::left_to_right(Align::Center);
             ui.allocate_ui_with_layout(vec2(room, BUTTON_SIDE), layout, |ui| {
                 ui.set_min_width(room);
-                self.sources(cx, ui, Some(&source));
+                self.sources(cx, ui, Some(source));
                 about(cx, ui, &stands, fed);
             });
             if is_one_line {
@@ -102,7 +104,7 @@ impl MetricsPage {
         if !is_one_line {
             ui.horizontal(|ui| self.time(cx, ui));
         }
-        trouble(cx, ui, &source, &stands);
+        trouble(cx, ui, source, &stands);
         self.cells(cx, ui);
     }
 
@@ -158,7 +160,8 @@ impl MetricsPage {
 
     /// Which time, how often, now, and what can be done with boards.
     fn time(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let view = cx.state.metrics.view.clone();
+        let state = cx.state;
+        let view = &state.metrics.view;
         if let Range::Between(..) = view.range {
             let words = format!("Back to {}", last_words(self.last_s.unwrap_or(900)).to_lowercase());
             let button = eframe::egui::Button::new(&words).min_size(vec2(BACK_WIDTH, CONTROL_HEIGHT));
@@ -296,13 +299,14 @@ impl MetricsPage {
 
     /// Board, scope, variables: as many in a line as fit.
     fn cells(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let state = cx.state;
         let mut cells = vec![Cell::Board];
-        if let Some(shown) = &cx.state.metrics.shown {
+        if let Some(shown) = &state.metrics.shown {
             let variables = shown.board.variables.iter().filter(|variable| is_offered(variable));
-            if cx.state.metrics.own(&shown.board.id).is_none() {
+            if state.metrics.own(&shown.board.id).is_none() {
                 cells.extend([Cell::Namespace, Cell::Workload]);
             }
-            cells.extend(variables.cloned().map(Cell::Variable));
+            cells.extend(variables.map(Cell::Variable));
             cells.push(Cell::Keep);
         }
         let width = ui.available_width();
@@ -318,13 +322,14 @@ impl MetricsPage {
         }
     }
 
-    fn cell(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, cell: &Cell) {
-        let scope = cx.state.metrics.view.scope.clone();
+    fn cell(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, cell: &Cell<'_>) {
+        let state = cx.state;
+        let scope = &state.metrics.view.scope;
         match cell {
             Cell::Board => self.boards(cx, ui),
             Cell::Namespace => {
-                let options = namespaces(cx);
-                if let Some(namespace) = self.scope(cx, ui, "Namespace", &scope.namespace, options) {
+                let all = || namespaces(state);
+                if let Some(namespace) = self.scope(cx, ui, "Namespace", &scope.namespace, &all) {
                     look(cx, |view| {
                         view.scope.namespace = namespace;
                         view.scope.workload.clear();
@@ -332,8 +337,8 @@ impl MetricsPage {
                 }
             }
             Cell::Workload => {
-                let options = workloads(cx, &scope.namespace);
-                if let Some(workload) = self.scope(cx, ui, "Workload", &scope.workload, options) {
+                let all = || workloads(state, &scope.namespace);
+                if let Some(workload) = self.scope(cx, ui, "Workload", &scope.workload, &all) {
                     look(cx, |view| view.scope.workload = workload);
                 }
             }
@@ -348,10 +353,13 @@ impl MetricsPage {
         ui: &mut Ui,
         caption: &str,
         now: &str,
-        all: Vec<String>,
+        all: &dyn Fn() -> Vec<String>,
     ) -> Option<String> {
-        let mut options = vec![(String::new(), "all".to_owned())];
-        options.extend(all.into_iter().map(|it| (it.clone(), it)));
+        let options = || -> Vec<(String, String)> {
+            let mut options = vec![(String::new(), "all".to_owned())];
+            options.extend(all().into_iter().map(|it| (it.clone(), it)));
+            options
+        };
         let chooser = Chooser {
             caption,
             shown: if now.is_empty() { "all" } else { now },
@@ -366,31 +374,26 @@ impl MetricsPage {
     }
 
     fn variable(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, variable: &Variable) {
-        let chosen = &cx.state.metrics.view.chosen;
-        let known: fill::Values = cx
-            .state
-            .metrics
-            .values
-            .iter()
-            .filter_map(|(name, values)| Some((name.clone(), values.as_ref().ok()?.clone())))
-            .collect();
-        let standing = fill::standing(variable, chosen, &known);
+        let metrics = &cx.state.metrics;
+        let answered = metrics.values.get(&variable.name);
+        // What stands for a variable depends on no other.
+        let own = answered.and_then(|answered| answered.as_ref().ok());
+        let known: fill::Values =
+            own.map(|values| (variable.name.clone(), values.clone())).into_iter().collect();
+        let standing = fill::standing(variable, &metrics.view.chosen, &known);
         let caption = if variable.label.is_empty() { &variable.name } else { &variable.label };
         if let VariableKind::TextBox(_) = variable.kind {
             return self.text_box(cx, ui, variable, caption, standing.first().map_or("", String::as_str));
         }
-        let options = options(variable, &known);
-        let failed = match cx.state.metrics.values.get(&variable.name) {
-            Some(Err(reason)) => Some(reason.clone()),
-            _ => None,
-        };
+        let failed = answered.and_then(|answered| answered.as_ref().err());
         let is_asked = matches!(variable.kind, VariableKind::Query { .. });
-        let empty = match &failed {
+        let empty = match failed {
             Some(reason) => reason.as_str(),
             None if is_asked && !known.contains_key(&variable.name) => "Asking…",
             None => "The source has no values for it",
         };
-        let shown = shown_words(&standing, &options, failed.is_some());
+        let shown = shown_words(variable, &standing, failed.is_some());
+        let options = || options(variable, &known);
         let chooser = Chooser {
             caption,
             shown: &shown,
@@ -422,6 +425,10 @@ impl MetricsPage {
                 if response.lost_focus() && text != now {
                     let value = text.clone();
                     choose(cx, &variable.name, vec![value]);
+                } else if text != now && !response.has_focus() {
+                    // Another board, or another value since.
+                    now.clone_into(text);
+                    ui.ctx().request_repaint();
                 }
             },
         );
@@ -639,10 +646,14 @@ fn options(variable: &Variable, known: &fill::Values) -> Vec<(String, String)> {
     options
 }
 
-fn shown_words(standing: &[String], options: &[(String, String)], is_failed: bool) -> String {
-    let words = |value: &String| {
-        let found = options.iter().find(|(of, _)| of == value).map(|(_, words)| words.as_str());
-        if value == ALL { "All".to_owned() } else { found.unwrap_or(value).to_owned() }
+fn shown_words(variable: &Variable, standing: &[String], is_failed: bool) -> String {
+    let words = |value: &String| match &variable.kind {
+        _ if value == ALL => "All".to_owned(),
+        VariableKind::Custom(pairs) => {
+            let found = pairs.iter().find(|(_, of)| of == value);
+            found.map_or_else(|| value.clone(), |(words, _)| words.clone())
+        }
+        _ => value.clone(),
     };
     match standing {
         [] if is_failed => "not answered".to_owned(),
@@ -676,8 +687,8 @@ fn choose(cx: &mut Cx<'_>, name: &str, values: Vec<String>) {
 }
 
 /// Of the connected clusters.
-fn namespaces(cx: &Cx<'_>) -> Vec<String> {
-    let seen = cx.state.clusters.links.values().filter_map(|link| link.seen.as_ref());
+fn namespaces(state: &State) -> Vec<String> {
+    let seen = state.clusters.links.values().filter_map(|link| link.seen.as_ref());
     let mut names: Vec<String> =
         seen.flat_map(|seen| seen.namespaces.iter()).map(|namespace| namespace.name.clone()).collect();
     names.sort();
@@ -686,8 +697,8 @@ fn namespaces(cx: &Cx<'_>) -> Vec<String> {
 }
 
 /// Of the connected clusters, in a namespace; empty for all.
-fn workloads(cx: &Cx<'_>, namespace: &str) -> Vec<String> {
-    let seen = cx.state.clusters.links.values().filter_map(|link| link.seen.as_ref());
+fn workloads(state: &State, namespace: &str) -> Vec<String> {
+    let seen = state.clusters.links.values().filter_map(|link| link.seen.as_ref());
     let mut names: Vec<String> = seen
         .flat_map(|seen| seen.workloads.iter())
         .filter(|workload| namespace.is_empty() || workload.namespace == namespace)

@@ -307,8 +307,8 @@ pub(super) fn heat(
 ) -> Option<Wish> {
     let theme = cx.theme;
     ui.add_space(TOP);
-    let heat = series::heat_map(&prepared.lines);
-    let map = heat.as_ref().map(|heat| &heat.map);
+    let heat = prepared.heat.as_ref();
+    let map = heat.map(|heat| &heat.map);
     let range = map.and_then(HeatMap::range_ms).unwrap_or((1.0, 10.0));
     let id = it.id();
     let colors = (theme.background, theme.series[0]);
@@ -333,7 +333,7 @@ pub(super) fn heat(
         empty,
     };
     let drawn = chart.show(ui, theme, plots);
-    if let (Some(x), Some((_, y)), Some(heat)) = (plots.crosshair(), drawn.pointer, &heat) {
+    if let (Some(x), Some((_, y)), Some(heat)) = (plots.crosshair(), drawn.pointer, heat) {
         readout(ui, &drawn, |ui| {
             let lines = match heat.map.cell(x, y) {
                 None => vec![(None, "Nothing is known of this moment", String::new())],

@@ -39,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) troubles: Vec<String>,
     /// What the source had to say.
     pub(super) remarks: Vec<String>,
+    /// Of a panel of buckets; none where there are no buckets.
+    pub(super) heat: Option<Heat>,
 }
 
 /// One series.
@@ -150,6 +152,9 @@ pub(super) fn prepare(
         cut(&mut prepared);
     }
     tell_apart(&mut prepared.lines);
+    if panel.kind == PanelKind::Heatmap {
+        prepared.heat = heat_map(&prepared.lines);
+    }
     prepared
 }
 
@@ -228,6 +233,7 @@ pub(super) fn stacked<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<Vec<(f64
 }
 
 /// Buckets over time.
+#[derive(Debug)]
 pub(super) struct Heat {
     pub(super) map: HeatMap,
     /// What one part of a count stands for.
@@ -242,7 +248,7 @@ impl Heat {
 }
 
 /// Buckets by their upper edges over time, as a map to draw; none where there are no buckets.
-pub(super) fn heat_map(lines: &[Line]) -> Option<Heat> {
+fn heat_map(lines: &[Line]) -> Option<Heat> {
     let mut by_edge: BTreeMap<u64, (f64, BTreeMap<i64, f64>)> = BTreeMap::new();
     for line in lines {
         let edge = match line.labels.get(EDGE)?.as_str() {

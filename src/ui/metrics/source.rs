@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use eframe::egui::{CollapsingHeader, ComboBox, Label, RichText, TextEdit, Ui};
+use url::Url;
 use uuid::Uuid;
 
 use crate::app::metrics::{Found, MetricsCommand};
 use crate::model::cluster::ContextKey;
-use crate::model::metrics::source::ENDPOINTS_MAX;
+use crate::model::host::is_safe;
+use crate::model::metrics::source::SOURCES_MAX;
 use crate::model::metrics::{Access, Login, Place, Source, SourceId, SourceKind, TlsFiles};
-use crate::model::plan::TargetKind;
+use crate::model::plan::{ServiceTarget, TargetKind};
 use crate::ui::clusters::name;
 use crate::ui::theme::SPACE;
 use crate::ui::widgets::{self, Field};
@@ -23,6 +25,9 @@ const SHORT: f32 = 200.0;
 const USUAL_PORT: u16 = 9090;
 /// Between two readings of endpoints, in seconds, until somebody says otherwise.
 const USUAL_EVERY_S: u64 = 5;
+/// Why a source would not be asked.
+const OPEN_LOGIN: &str =
+    "A login would go over the network where others can read it: use https://, or an address of this machine";
 
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +77,6 @@ pub(super) struct SourceForm {
     endpoints: String,
     every_s: String,
     api: Option<ContextKey>,
-    /// Whether it was asked for while something was wrong: all reasons are shown then.
-    is_tried: bool,
 }
 
 /// The page before there is a source: what it is for, and what there is to begin with. A form where one is asked for.
@@ -112,16 +115,13 @@ pub(super) fn first(cx: &mut Cx<'_>, ui: &mut Ui) -> Option<SourceForm> {
 
 /// Adds a source that was seen, as it is.
 pub(super) fn add_found(found: &Found) -> MetricsCommand {
-    let name = match &found.place {
-        Place::Cluster { context, name, .. } => format!("{name} in {}", context.name),
-        Place::Url(url) => host(url).to_owned(),
-    };
     let (place, access) = (found.place.clone(), Access::default());
     let kind = match found.is_grafana {
         true => SourceKind::Grafana { place, access, data_source: None },
         false => SourceKind::Prometheus { place, access },
     };
-    MetricsCommand::PutSource(Box::new(Source { id: SourceId(Uuid::now_v7()), name, kind }), None)
+    let (id, name) = (SourceId(Uuid::now_v7()), kind_name(&kind));
+    MetricsCommand::PutSource(Box::new(Source { id, name, kind }), None)
 }
 
 fn host(url: &str) -> &str {
@@ -154,7 +154,6 @@ impl SourceForm {
             endpoints: String::new(),
             every_s: USUAL_EVERY_S.to_string(),
             api: None,
-            is_tried: false,
         }
     }
 
@@ -258,9 +257,6 @@ impl SourceForm {
             self.more(cx, ui);
         }
         let made = self.source(cx);
-        if let (true, Err(reason)) = (self.is_tried, &made) {
-            widgets::warning(ui, cx.theme, reason);
-        }
         ui.horizontal(|ui| {
             let ready = made.as_ref().map(|_| ()).map_err(String::as_str);
             let words = if is_new { "Add source" } else { "Save source" };
@@ -285,7 +281,7 @@ impl SourceForm {
             } else {
                 "http://localhost:9090"
             };
-            let reason = reason_if(!self.url.trim().is_empty(), check_url(&self.url));
+            let reason = reason_if(!self.url.trim().is_empty(), address(&self.url));
             let field = Field { name: "Address", hint, reason: reason.as_deref(), width: FIELD, unit: "" };
             line(ui, cx, field, &mut self.url);
             return;
@@ -332,10 +328,8 @@ impl SourceForm {
         });
         let words = "Kept in this system’s keyring, never in Meshbench’s own files, and not shown again.";
         widgets::caption(ui, cx.theme, words);
-        let is_far = self.url.trim().starts_with("http://") && !is_loopback(host(self.url.trim()));
-        if self.place == Where::Address && is_far {
-            let words = "This address is without TLS: whoever is on the way can read the login and use it.";
-            widgets::warning(ui, cx.theme, words);
+        if self.place == Where::Address && address(&self.url).is_ok_and(|place| is_open(&place)) {
+            ui.label(RichText::new(OPEN_LOGIN).small().color(cx.theme.error));
         }
     }
 
@@ -382,27 +376,46 @@ impl SourceForm {
     /// The source as it is written, or the first thing that is wrong.
     fn source(&self, cx: &Cx<'_>) -> Result<Source, String> {
         let kind = match self.kind {
-            Kind::Prometheus => SourceKind::Prometheus { place: self.place(cx)?, access: self.access()? },
+            Kind::Prometheus => {
+                let (place, access) = self.asked(cx)?;
+                SourceKind::Prometheus { place, access }
+            }
             Kind::Grafana => {
-                let data_source = self.data_source.clone();
-                SourceKind::Grafana { place: self.place(cx)?, access: self.access()?, data_source }
+                let (place, access) = self.asked(cx)?;
+                SourceKind::Grafana { place, access, data_source: self.data_source.clone() }
             }
             Kind::Direct => {
-                let endpoints = self.places()?;
-                if endpoints.is_empty() && self.api.is_none() {
-                    return Err("Write a page to read, or choose a context for the metrics API".to_owned());
-                }
-                SourceKind::Direct { endpoints, api: self.api.clone(), every_ms: every_ms(&self.every_s)? }
+                let (endpoints, api) = (self.places()?, self.api.clone());
+                SourceKind::Direct { endpoints, api, every_ms: every_ms(&self.every_s)? }
             }
         };
         let own = self.name.trim();
         let name = if own.is_empty() { kind_name(&kind) } else { own.to_owned() };
-        Ok(Source { id: self.id.unwrap_or_else(|| SourceId(Uuid::now_v7())), name, kind })
+        let source = Source { id: self.id.unwrap_or_else(|| SourceId(Uuid::now_v7())), name, kind };
+        // What is refused after the form has closed is lost, the secret with it.
+        source.check()?;
+        let kept = &cx.state.metrics.book.sources;
+        if kept.len() >= SOURCES_MAX && kept.iter().all(|kept| kept.id != source.id) {
+            return Err(format!("At most {SOURCES_MAX} sources are kept; remove one first"));
+        }
+        Ok(source)
+    }
+
+    /// Where a server is, and how one logs in there.
+    fn asked(&self, cx: &Cx<'_>) -> Result<(Place, Access), String> {
+        let (place, access) = (self.place(cx)?, self.access()?);
+        if access.login != Login::None && is_open(&place) {
+            return Err(OPEN_LOGIN.to_owned());
+        }
+        Ok((place, access))
     }
 
     fn place(&self, cx: &Cx<'_>) -> Result<Place, String> {
         if self.place == Where::Address {
-            check_url(&self.url)?;
+            if self.url.trim().is_empty() {
+                return Err("Write the address first".to_owned());
+            }
+            address(&self.url)?;
             return Ok(Place::Url(self.url.trim().trim_end_matches('/').to_owned()));
         }
         let context = self.context.clone().or_else(|| cx.state.clusters.chosen().cloned());
@@ -433,48 +446,33 @@ impl SourceForm {
         };
         let [ca, certificate, key] =
             self.tls.each_ref().map(|path| (!path.trim().is_empty()).then(|| PathBuf::from(path.trim())));
-        if certificate.is_some() != key.is_some() {
-            return Err("A certificate of our own needs its key, and a key its certificate".to_owned());
-        }
         let tls = TlsFiles { ca, certificate, key, insecure: self.is_insecure };
         Ok(Access { login, tenant: self.tenant.trim().to_owned(), tls })
     }
 
     /// The pages to read.
     fn places(&self) -> Result<Vec<Place>, String> {
-        let lines: Vec<&str> =
-            self.endpoints.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        if lines.len() > ENDPOINTS_MAX {
-            return Err(format!("At most {ENDPOINTS_MAX} pages are read"));
-        }
-        lines.into_iter().map(|line| endpoint(line, self.context.as_ref())).collect()
+        let lines = self.endpoints.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(|line| endpoint(line, self.context.as_ref())).collect()
     }
 }
 
 /// A page to read from its line.
 fn endpoint(line: &str, context: Option<&ContextKey>) -> Result<Place, String> {
-    let kind = match line.split_once('/') {
-        Some(("svc", _)) => TargetKind::Service,
-        Some(("pod", _)) => TargetKind::Pod,
-        _ => return check_url(line).map(|()| Place::Url(line.to_owned())),
+    let (kind, rest) = match line.split_once('/') {
+        Some(("svc", rest)) => (TargetKind::Service, rest),
+        Some(("pod", rest)) => (TargetKind::Pod, rest),
+        _ => return address(line),
     };
-    let wrong = || format!("“{line}” is not svc/NAMESPACE/NAME:PORT/PATH");
-    let rest = &line[4..];
-    let (namespace, rest) = rest.split_once('/').ok_or_else(wrong)?;
-    let (target, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let (name, number) = target.rsplit_once(':').ok_or_else(wrong)?;
-    if namespace.is_empty() || name.is_empty() {
-        return Err(wrong());
-    }
+    // The first slash is within NAMESPACE/NAME, the second begins the path.
+    let cut = rest.match_indices('/').nth(1).map_or(rest.len(), |(at, _)| at);
+    let (named, path) = rest.split_at(cut);
+    let (namespace, name, port) = ServiceTarget::place(named).ok_or_else(|| {
+        format!("“{line}” is not svc/NAMESPACE/NAME:PORT/PATH, with a port from 1 to 65535")
+    })?;
+    let (namespace, name, path) = (namespace.to_owned(), name.to_owned(), path.to_owned());
     let context = context.cloned().ok_or("Choose the context of svc/ and pod/ first")?;
-    Ok(Place::Cluster {
-        context,
-        kind,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        port: port(number)?,
-        path: path.to_owned(),
-    })
+    Ok(Place::Cluster { context, kind, namespace, name, port, path })
 }
 
 /// As it is written in a line.
@@ -498,24 +496,17 @@ fn kind_name(kind: &SourceKind) -> String {
     }
 }
 
-fn check_url(text: &str) -> Result<(), String> {
-    let text = text.trim();
-    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else {
-        return Err("An address begins with http:// or https://".to_owned());
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() || host.contains(char::is_whitespace) {
-        return Err("The address has no host".to_owned());
-    }
-    if host.contains('@') {
-        return Err("Write the login below, not into the address".to_owned());
-    }
-    Ok(())
+/// A place at an address, as it is written.
+fn address(text: &str) -> Result<Place, String> {
+    let place = Place::Url(text.trim().to_owned());
+    place.check()?;
+    Ok(place)
 }
 
-fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    matches!(name, "localhost" | "[::1]") || name.starts_with("127.")
+/// Whether others could read a login on its way there.
+fn is_open(place: &Place) -> bool {
+    let Place::Url(text) = place else { return false };
+    Url::parse(text).is_ok_and(|url| !is_safe(&url))
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -597,9 +588,20 @@ mod tests {
 
     #[test]
     fn an_address_is_told_what_is_wrong_with_it() {
-        assert_eq!(check_url(" https://p.example/prom "), Ok(()));
+        assert_eq!(address(" https://p.example/prom "), Ok(Place::Url("https://p.example/prom".to_owned())));
         for url in ["", "p.example", "ftp://p", "http://", "http://a b", "http://me:secret@p"] {
-            assert!(check_url(url).is_err(), "{url}");
+            assert!(address(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn others_read_along_without_tls_unless_it_is_this_machine() {
+        let is_open = |url| is_open(&address(url).unwrap());
+        for url in ["http://p.example:9090", "http://127.example.com", "http://localhost.example"] {
+            assert!(is_open(url), "{url}");
+        }
+        for url in ["https://p.example", "http://localhost:9090", "http://127.0.0.1", "http://[::1]:9090"] {
+            assert!(!is_open(url), "{url}");
         }
     }
 }
