@@ -10,6 +10,7 @@
 //!
 //! A worker shares nothing with another: it has its own runtime, connections and histograms.
 
+mod arrival;
 mod collector;
 mod connection;
 mod cookies;

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::arrival::{Arrival, Noting};
 use super::random::Random;
 use super::reasons::{Reasons, Refusal, connect_refusal, tls_words};
 use super::schedule::nanos;
@@ -56,6 +57,8 @@ pub(super) struct Connector {
     pub(super) all_addresses: bool,
     pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
     pub(super) reuse: Option<Reuse>,
+    /// Has the system note when bytes come; none where nobody asks, or it does not.
+    pub(super) noting: Option<Arc<Noting>>,
     /// How many connections were begun.
     pub(super) begun: Arc<AtomicUsize>,
     /// Where the draws of [`Self::lifetime`] come from: all workers' together, each other than the one before.
@@ -176,7 +179,7 @@ impl Connector {
             },
         };
         opening.connect = Some(nanos(began.elapsed()));
-        opened
+        opened.map(|socket| if self.noting.is_some() { socket.noted() } else { socket })
     }
 }
 
@@ -268,6 +271,15 @@ impl Stream {
                 let written = Pin::new(&mut secured.stream).poll_write(cx, bytes);
                 secured.noted(written)
             }
+        }
+    }
+
+    /// When the bytes came that were read last; none where that is not known.
+    #[inline]
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        match self {
+            Self::Plain(stream) => stream.arrival(),
+            Self::Tls(secured) => secured.stream.get_ref().0.arrival(),
         }
     }
 

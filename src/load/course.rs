@@ -16,7 +16,9 @@ pub(super) struct Course {
     pub(super) begun: u64,
     /// When it was first sent, on the run's clock; and until when it may take.
     pub(super) sent: Option<(u64, u64)>,
+    /// When the end of it came, and when we knew.
     pub(super) done: u64,
+    pub(super) known: u64,
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
     pub(super) redirects: u8,
@@ -31,6 +33,7 @@ impl Course {
             begun,
             sent: None,
             done: begun,
+            known: begun,
             sent_bytes: 0,
             received_bytes: 0,
             redirects: 0,
@@ -41,6 +44,11 @@ impl Course {
     /// Until when it may take, which begins when it is first sent; as if that were at `sent_at` where it was not yet.
     pub(super) fn begin(&mut self, sent_at: u64, timeout_nanos: u64) -> u64 {
         self.sent.get_or_insert((sent_at, sent_at.saturating_add(timeout_nanos))).1
+    }
+
+    /// It ended here, as far as anybody knows.
+    pub(super) fn end(&mut self, now: u64) {
+        (self.done, self.known) = (now, now);
     }
 
     /// It is sent again, and as if for the first time unless it is what a redirect led to.
@@ -72,7 +80,7 @@ impl Course {
             return false;
         }
         let Some(hop) = redirect::follow(asked, status, &captured.location) else { return false };
-        self.begun = self.done;
+        self.begun = self.known;
         self.redirects += 1;
         self.hop = Some(hop);
         true
@@ -81,6 +89,7 @@ impl Course {
     /// One request, however often it was redirected: its time covers all, and so do its bytes.
     pub(super) fn outcome(self, end: End, lag: u64) -> Outcome {
         let sent = self.sent.map(|(at, _)| Sent { at, lag, bytes: self.sent_bytes });
-        Outcome { end, done: self.done, sent, received_bytes: self.received_bytes, trace: self.trace }
+        let Self { done, known, received_bytes, trace, .. } = self;
+        Outcome { end, done, known, sent, received_bytes, trace }
     }
 }

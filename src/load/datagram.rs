@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
+use super::arrival::{Arrival, Arrivals};
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Opening, Outcome, Sent, Trace};
 use super::worker::Worker;
@@ -20,7 +21,7 @@ const NUMBER_BYTES: usize = 8;
 /// A slot's socket, once it is open.
 pub(super) struct Lane {
     number: u32,
-    socket: Option<UdpSocket>,
+    socket: Option<(UdpSocket, Arrivals)>,
     /// Where it leads to.
     address: u16,
     /// Of the datagram sent last; a late answer to an earlier one is known by it.
@@ -54,14 +55,16 @@ impl super::lane::Lane for Lane {
 
     async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
         let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
+        let (socket, mut arrivals) = match self.socket.take() {
+            Some(kept) => kept,
             None => match open(worker).await {
                 Ok((socket, address)) => {
                     worker.note_opened();
                     self.address = address;
                     trace.opening = Some(Opening::default());
-                    socket
+                    let is_noted = worker.connectors[0].noting.is_some();
+                    let arrivals = if is_noted { Arrivals::of(&socket) } else { Arrivals::Unknown };
+                    (socket, arrivals)
                 }
                 Err(class) => {
                     return Outcome { trace, ..Outcome::unsent(End::Failed(class), worker.now()) };
@@ -73,19 +76,25 @@ impl super::lane::Lane for Lane {
         let sent_at = if trace.opening.is_some() { worker.now() } else { job.begun };
         cells.arm(sent_at.saturating_add(worker.timeout_nanos));
         let mut progress = Progress::default();
-        let echoed =
-            cells.guard(poll_fn(|cx| poll_echo(cx, &socket, worker, &mut progress, &self.datagram))).await;
-        let done = worker.now();
+        let echoed = cells
+            .guard(poll_fn(|cx| poll_echo(cx, &socket, &mut arrivals, worker, &mut progress, &self.datagram)))
+            .await;
+        let age = arrivals.last().map(Arrival::age);
+        let known = worker.now();
+        let mut done = known;
         let end = match echoed {
-            Ok(Ok(())) => End::Echoed,
+            Ok(Ok(())) => {
+                done = worker.came(age, sent_at, known);
+                End::Echoed
+            }
             Ok(Err(class)) => End::Failed(class),
             Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
             Err(Interrupt::Cancelled) => End::Cancelled,
         };
-        self.socket = Some(socket);
+        self.socket = Some((socket, arrivals));
         trace.first_byte = (progress.received > 0).then_some(done);
         let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.sent });
-        Outcome { end, done, sent, received_bytes: progress.received, trace }
+        Outcome { end, done, known, sent, received_bytes: progress.received, trace }
     }
 
     fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
@@ -118,6 +127,7 @@ async fn bound(to: SocketAddr) -> io::Result<UdpSocket> {
 fn poll_echo(
     cx: &mut Context<'_>,
     socket: &UdpSocket,
+    arrivals: &mut Arrivals,
     worker: &Worker,
     progress: &mut Progress,
     datagram: &[u8],
@@ -132,7 +142,7 @@ fn poll_echo(
     let mut scratch = worker.scratch.borrow_mut();
     loop {
         let mut buffer = ReadBuf::new(&mut scratch);
-        match socket.poll_recv(cx, &mut buffer) {
+        match arrivals.poll_recv(socket, cx, &mut buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(class(&error))),
             Poll::Ready(Ok(())) => {}

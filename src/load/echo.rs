@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
+use super::arrival::Arrival;
 use super::connection::{Connected, Stream, exchange_class};
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Outcome, Sent, Trace};
@@ -69,25 +70,28 @@ impl Lane {
             cells.arm(sent_at.saturating_add(worker.timeout_nanos));
             let mut progress = Progress::default();
             let echoed = cells.guard(poll_fn(|cx| line.poll_echo(cx, worker, &mut progress, payload))).await;
-            let done = worker.now();
+            let age = line.stream.arrival().map(Arrival::age);
+            let known = worker.now();
+            let mut done = known;
             let end = match echoed {
                 Ok(Ok(())) => {
+                    done = worker.came(age, sent_at, known);
                     line.echoes += 1;
                     self.line = (line.echoes < line.echoes_max).then_some(line);
                     End::Echoed
                 }
                 // Closed while it was kept, before any of this came back: an echo may be asked for twice.
                 Ok(Err(_)) if line.echoes > 0 && progress.returned == 0 && trace.opening.is_none() => {
-                    sent_at = done;
+                    sent_at = known;
                     continue;
                 }
                 Ok(Err(class)) => End::Failed(class),
                 Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
                 Err(Interrupt::Cancelled) => End::Cancelled,
             };
-            trace.first_byte = progress.first_byte;
+            trace.first_byte = progress.first_byte.map(|at| at.clamp(sent_at, done));
             let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.written as u64 });
-            return Outcome { end, done, sent, received_bytes: progress.returned as u64, trace };
+            return Outcome { end, done, known, sent, received_bytes: progress.returned as u64, trace };
         }
     }
 
@@ -175,7 +179,10 @@ impl Line {
             if bytes.is_empty() {
                 return Poll::Ready(Err(ErrorClass::ClosedEarly));
             }
-            progress.first_byte.get_or_insert_with(|| worker.now());
+            if progress.first_byte.is_none() {
+                let age = self.stream.arrival().map(Arrival::age);
+                progress.first_byte = Some(worker.came(age, 0, worker.now()));
+            }
             // Only what was sent can come back.
             let expected = &payload[progress.returned..progress.written];
             progress.returned += bytes.len();

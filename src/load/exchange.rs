@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
+use super::arrival::Arrival;
 use super::connection::{Stream, exchange_class};
 use super::response::{Captured, Reader};
 use crate::model::plan::Session;
@@ -24,8 +25,9 @@ pub(super) struct Line {
 pub(super) struct Progress {
     pub(super) written: usize,
     pub(super) received: u64,
-    /// When the first bytes came, if the answer was not whole with them.
-    pub(super) first_byte: Option<Instant>,
+    /// When the first bytes were read, and how many nanoseconds before they had come as far as is noted; only if the
+    /// answer was not whole with them.
+    pub(super) first_byte: Option<(Instant, Option<u64>)>,
     flushed: bool,
     /// Why no more can be written; an answer may still come.
     write_error: Option<ErrorClass>,
@@ -57,6 +59,12 @@ impl Line {
     /// What the last answer asks later requests for.
     pub(super) fn captured(&self) -> Option<&Captured> {
         self.reader.captured()
+    }
+
+    /// How long ago the bytes came that were read last, in nanoseconds; none where that is not known.
+    #[inline]
+    pub(super) fn age(&self) -> Option<u64> {
+        self.stream.arrival().map(Arrival::age)
     }
 
     /// Makes ready for the answer to a request: of one with the method HEAD it has no body.
@@ -103,7 +111,10 @@ impl Line {
             progress.received += bytes.len() as u64;
             match self.reader.feed(bytes) {
                 Ok(None) => {
-                    progress.first_byte.get_or_insert_with(Instant::now);
+                    if progress.first_byte.is_none() {
+                        let age = self.age();
+                        progress.first_byte = Some((Instant::now(), age));
+                    }
                 }
                 Err(_) => return Poll::Ready(Err(Broken::Failed(ErrorClass::Protocol))),
                 Ok(Some(answer)) => {

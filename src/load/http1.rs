@@ -116,10 +116,12 @@ impl Kept {
                     line.poll_exchange(cx, &mut progress, bytes, &mut worker.scratch.borrow_mut())
                 }))
                 .await;
-            let done = worker.now();
-            course.done = done;
+            let age = line.age();
+            let known = worker.now();
+            course.end(known);
             let end = match exchanged {
                 Ok(Ok(Reply { status, reusable })) => {
+                    course.done = worker.came(age, sent_at, known);
                     let session = worker.source.session;
                     let is_followed = asked.zip(line.captured()).is_some_and(|(asked, captured)| {
                         course.is_followed(session, &mut self.jar, asked, captured, status)
@@ -131,7 +133,7 @@ impl Kept {
                 // The connection is new then, and cannot be stale.
                 Ok(Err(Broken::Stale)) if request.is_idempotent => {
                     course.begin_again();
-                    sent_at = done;
+                    sent_at = known;
                     continue;
                 }
                 Ok(Err(Broken::Stale)) => Err(End::Failed(ErrorClass::ClosedEarly)),
@@ -141,7 +143,10 @@ impl Kept {
             };
             if progress.received > 0 {
                 // Often all comes at once: then there is one moment, and one look at the clock.
-                course.trace.first_byte = Some(progress.first_byte.map_or(done, |at| worker.at(at)));
+                let first_byte = progress.first_byte.map_or(course.done, |(at, age)| {
+                    worker.came(age, sent_at, worker.at(at)).min(course.done)
+                });
+                course.trace.first_byte = Some(first_byte);
             }
             course.sent_bytes += progress.written as u64;
             course.received_bytes += progress.received;
@@ -161,7 +166,7 @@ impl Kept {
         cells.arm(deadline);
         let connector = &worker.connectors[usize::from(origin)];
         let connected = cells.guard(connector.connect()).await;
-        course.done = worker.now();
+        course.end(worker.now());
         let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
             // Redirected, and answered until then: it is the whole that takes too long.

@@ -97,7 +97,7 @@ impl Lane {
             let turn = Turn { hop: course.hop.as_ref(), kept: cookies };
             // What is filled in is the same for every redirect of a request.
             let Ok(mut request) = variant.fill_http2(&mut draw.clone(), turn, pen) else {
-                course.done = worker.now();
+                course.end(worker.now());
                 return End::Failed(ErrorClass::Protocol);
             };
             request.is_followed = is_kept;
@@ -205,19 +205,25 @@ impl Kept {
             let line = match self.take_line(worker, cells, job, &mut sent_at, course).await {
                 Ok(line) => line,
                 Err(end) => {
-                    course.done = worker.now();
+                    course.end(worker.now());
                     return end;
                 }
             };
             course.trace.address = Some(line.address);
             cells.arm(course.begin(sent_at, worker.timeout_nanos));
             let attempt = self.attempt(worker, cells, Rc::clone(&line), request, &mut course.trace).await;
-            course.done = worker.now();
+            course.end(worker.now());
             let end = match attempt {
-                Ok(end) => end,
+                Ok((end, came)) => {
+                    // Before it was sent only if somebody has set the clock meanwhile.
+                    course.done = came.filter(|came| *came >= sent_at).unwrap_or(course.known);
+                    let first_byte = &mut course.trace.first_byte;
+                    *first_byte = first_byte.map(|at| at.clamp(sent_at, course.done));
+                    end
+                }
                 Err(broken) if tries.allow(broken.verdict) => {
                     course.begin_again();
-                    sent_at = course.done;
+                    sent_at = course.known;
                     continue;
                 }
                 Err(Broken { verdict, is_sent }) => {
@@ -248,7 +254,7 @@ impl Kept {
         line: Rc<Line>,
         request: &Prebuilt,
         trace: &mut Trace,
-    ) -> Result<End, Broken> {
+    ) -> Result<(End, Option<u64>), Broken> {
         trace.first_byte = None;
         let mut is_sent = false;
         line.begin();
@@ -258,16 +264,17 @@ impl Kept {
         let exchanged = cells.guard(self.exchange(worker, &line, request, &mut is_sent, trace)).await;
         line.end();
         let end = match exchanged {
-            Ok(Ok(end)) => Ok(end),
+            Ok(Ok((end, came))) => Ok((end, Some(came))),
             Ok(Err(verdict)) => Err(Broken { verdict, is_sent }),
             Err(interrupt) => {
                 // What was begun is reset; the connection goes on.
                 trace.first_byte = line.conn.borrow_mut().give_up(self.seat);
                 line.wake_driver();
-                Ok(match interrupt {
+                let end = match interrupt {
                     Interrupt::TimeOver => End::Failed(ErrorClass::ResponseTimeout),
                     Interrupt::Cancelled => End::Cancelled,
-                })
+                };
+                Ok((end, None))
             }
         };
         if line.is_over() {
@@ -278,7 +285,7 @@ impl Kept {
         end
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads its answer to the end; when that came.
     async fn exchange(
         &self,
         worker: &Worker,
@@ -286,7 +293,7 @@ impl Kept {
         request: &Prebuilt,
         is_sent: &mut bool,
         trace: &mut Trace,
-    ) -> Result<End, Verdict> {
+    ) -> Result<(End, u64), Verdict> {
         let mut body_sent = 0;
         poll_fn(|cx| {
             if !*is_sent {
@@ -310,7 +317,7 @@ impl Kept {
                 }
                 if let Some((ended, answer)) = line.conn.borrow_mut().ended(self.seat) {
                     trace.first_byte = answer.first_byte();
-                    return Poll::Ready(ended.map(|()| end(request, answer)));
+                    return Poll::Ready(ended.map(|()| (end(request, answer), answer.last_byte())));
                 }
                 if !line.is_shared {
                     line.drive(worker, cx);

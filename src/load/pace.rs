@@ -32,7 +32,8 @@ pub(super) async fn pace(worker: Rc<Worker>, clock: Clock) {
             Next::Paused => None,
         };
         let turn = worker.next_turn().filter(|turn| planned.is_none_or(|planned| *turn <= planned));
-        let at = turn.or(planned);
+        let ahead = if matches!(next, Next::Due(_)) { timer::ahead(clock.timer) } else { 0 };
+        let at = turn.or(planned.map(|at| at.saturating_sub(ahead)));
         if at.is_none_or(|at| worker.now() < at) {
             at_once = 0;
             clock.until(&worker, at).await;
@@ -63,11 +64,14 @@ impl Clock {
         let pokes = worker.pokes();
         let Some(at) = at else { return worker.unless_poked(pokes, pending()).await };
         loop {
-            match timer::wait(self.timer, worker.now(), at, worker.in_flight()) {
+            let now = worker.now();
+            match timer::wait(self.timer, now, at, worker.in_flight()) {
                 Wait::Over => return,
                 Wait::Sleep(length) => worker.unless_poked(pokes, self.alarm.after(length)).await,
-                Wait::Yield => tokio::task::yield_now().await,
-                Wait::Spin => std::hint::spin_loop(),
+                Wait::Yield => {
+                    tokio::task::yield_now().await;
+                    worker.saw(now);
+                }
             }
             if worker.pokes() != pokes {
                 return;

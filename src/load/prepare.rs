@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use url::{Host, Url};
 
+use super::arrival::Noting;
 use super::connection::{ADDRESSES_MAX, Connector, Place, is_in};
 use super::random::Random;
 use super::reasons::Reasons;
@@ -37,6 +38,9 @@ pub(super) struct Prepared {
     reach: Reach,
     proxy: Option<Url>,
     reuse: Option<Reuse>,
+    /// Whether the system is asked when answers come: that costs a little of each, and in a closed loop alone it is about
+    /// how many there can be.
+    is_noted: bool,
     probe: Duration,
 }
 
@@ -73,6 +77,7 @@ impl Prepared {
             reach: plan.target.reach.clone(),
             proxy,
             reuse: plan.target.reuse,
+            is_noted: plan.pacing.is_open_loop(),
             probe: plan.timeout.min(PROBE_MAX),
         })
     }
@@ -111,6 +116,7 @@ impl Prepared {
             all_addresses: self.reach.all_addresses,
             tls: origin.tls.clone(),
             reuse: self.reuse,
+            noting: if self.is_noted { Noting::begin().map(Arc::new) } else { None },
             begun: Arc::default(),
             seed: Arc::new(Random::fresh_seed().into()),
             reasons,

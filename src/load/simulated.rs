@@ -85,7 +85,7 @@ fn simulate(plan: &Plan, workers: u32, server: Server, log: &Log, stop: u64) -> 
                 let (end, done) = server.end_of(sent, &mut random);
                 slots.push(Reverse((done, true)));
                 let sent = Some(Sent { at: sent, lag: 0, bytes: 1 });
-                Outcome { end, done, sent, received_bytes: 1, trace: Trace::default() }
+                Outcome { end, done, known: done, sent, received_bytes: 1, trace: Trace::default() }
             };
             let outcome = if outcome.done > stop { Outcome::cancelled(stop) } else { outcome };
             seen.tally.note(due, &outcome);

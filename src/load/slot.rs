@@ -44,6 +44,13 @@ pub(super) struct Job {
     pub(super) variant: u16,
 }
 
+impl Job {
+    #[inline]
+    fn new(due: Due, begun: u64, free_at: u64, variant: u16) -> Self {
+        Self { due, begun, lag: begun.saturating_sub(due.at.max(free_at)), variant }
+    }
+}
+
 impl Cells {
     /// Hands a request to an idle slot.
     pub(super) fn give(&self, due: Due) {
@@ -126,7 +133,7 @@ pub(super) async fn serve(worker: Rc<Worker>, at: usize, mut lane: impl Lane) {
         let outcome = lane.carry_out(&worker, cells, job).await;
         cells.disarm();
         worker.note(job.due, &outcome);
-        (free_at, answered) = (outcome.done, true);
+        (free_at, answered) = (outcome.known, true);
         pause = match pause {
             _ if outcome.sent.is_some() => 0,
             0 => PAUSE_FIRST_NANOS,
@@ -168,15 +175,18 @@ async fn next_job(
         let turn =
             worker.take_waiting(free_at).map_or_else(|| worker.take_turn(at, free_at, answered), Turn::Now);
         match turn {
-            Turn::Now(due) => return Some(Job { due, begun: free_at, lag: 0, variant: worker.pick() }),
+            Turn::Now(due) => {
+                // Nothing is lost between the end of one and the beginning of the next, and no look at the clock needed.
+                let begun = if due.at > free_at { worker.now_from(due.at) } else { free_at };
+                return Some(Job::new(due, begun, free_at, worker.pick()));
+            }
             Turn::Later => {}
             Turn::None => worker.note_idle(at),
         }
         match called(worker, cells, lane).await {
             Call::Job(due) => {
-                let begun = worker.now();
-                let lag = begun.saturating_sub(due.at.max(free_at));
-                return Some(Job { due, begun, lag, variant: worker.pick() });
+                let variant = worker.pick();
+                return Some(Job::new(due, worker.now_from(due.at), free_at, variant));
             }
             Call::Look => (free_at, answered) = (worker.now(), false),
             Call::Over => return None,

@@ -9,10 +9,12 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use super::arrival::{Arrival, Arrivals};
+
 /// An open socket.
 #[derive(Debug)]
 pub(super) enum Socket {
-    Tcp(TcpStream),
+    Tcp(TcpStream, Arrivals),
     #[cfg(unix)]
     Unix(UnixStream),
 }
@@ -22,7 +24,29 @@ impl Socket {
     pub(super) fn tcp(stream: TcpStream) -> Self {
         // Only a delay of small requests is lost where the system refuses.
         let _ = stream.set_nodelay(true);
-        Self::Tcp(stream)
+        Self::Tcp(stream, Arrivals::Unknown)
+    }
+
+    /// The same, of which is known when bytes come, where the system can tell.
+    pub(super) fn noted(self) -> Self {
+        match self {
+            Self::Tcp(stream, _) => {
+                let arrivals = Arrivals::of(&stream);
+                Self::Tcp(stream, arrivals)
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => Self::Unix(stream),
+        }
+    }
+
+    /// When the bytes came that were read last; none where that is not known.
+    #[inline]
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        match self {
+            Self::Tcp(_, arrivals) => arrivals.last(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
     }
 
     /// As [`AsyncWrite::poll_write`], with less to ask for while there is room for what is sent.
@@ -30,7 +54,7 @@ impl Socket {
     pub(super) fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let sent = match self {
-                Self::Tcp(stream) => stream.try_write(bytes),
+                Self::Tcp(stream, _) => stream.try_write(bytes),
                 #[cfg(unix)]
                 Self::Unix(stream) => stream.try_write(bytes),
             };
@@ -38,7 +62,7 @@ impl Socket {
                 return Poll::Ready(sent);
             }
             ready!(match self {
-                Self::Tcp(stream) => stream.poll_write_ready(cx),
+                Self::Tcp(stream, _) => stream.poll_write_ready(cx),
                 #[cfg(unix)]
                 Self::Unix(stream) => stream.poll_write_ready(cx),
             })?;
@@ -50,7 +74,7 @@ impl Socket {
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         // What is wrong is told by reading.
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            Self::Tcp(stream, _) => stream.poll_read_ready(cx).map(|_| ()),
             #[cfg(unix)]
             Self::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
         }
@@ -65,7 +89,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tcp(stream, arrivals) => arrivals.poll_read(stream, cx, buffer),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
@@ -76,7 +100,7 @@ impl AsyncWrite for Socket {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
@@ -88,7 +112,7 @@ impl AsyncWrite for Socket {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_write_vectored(cx, pieces),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         }
@@ -96,7 +120,7 @@ impl AsyncWrite for Socket {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tcp(stream, _) => stream.is_write_vectored(),
             #[cfg(unix)]
             Self::Unix(stream) => stream.is_write_vectored(),
         }
@@ -105,7 +129,7 @@ impl AsyncWrite for Socket {
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_flush(cx),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -113,7 +137,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }

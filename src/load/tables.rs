@@ -563,7 +563,7 @@ mod tests {
         let sent = Some(Sent { at, lag: 0, bytes: 1 });
         (
             Due { at, counted: true, stage: 0 },
-            Outcome { end: End::Status(200), done, sent, received_bytes: 1, trace },
+            Outcome { end: End::Status(200), done, known: done, sent, received_bytes: 1, trace },
         )
     }
 
@@ -627,7 +627,14 @@ mod tests {
         let due = Due { at: 100 * MS, counted: true, stage: 0 };
         let trace = Trace { first_byte: Some(150 * MS), opening: Some(opening), ..Trace::default() };
         let sent = Some(Sent { at: 131 * MS, lag: MS, bytes: 1 });
-        let outcome = Outcome { end: End::Status(200), done: 170 * MS, sent, received_bytes: 1, trace };
+        let outcome = Outcome {
+            end: End::Status(200),
+            done: 170 * MS,
+            known: 170 * MS,
+            sent,
+            received_bytes: 1,
+            trace,
+        };
         let detail = merged(&[vec![(due, outcome)]]);
         let slow = &detail.slowest[0];
         let expected = SlowPhases {

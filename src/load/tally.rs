@@ -42,7 +42,10 @@ pub(super) enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) end: End,
+    /// When the end of it came.
     pub(super) done: u64,
+    /// When we knew, which is later by what it takes to wake us.
+    pub(super) known: u64,
     /// When it was sent, and how late work on it began; none when it never was sent.
     pub(super) sent: Option<Sent>,
     pub(super) received_bytes: u64,
@@ -103,7 +106,7 @@ pub(super) struct Tally {
     pub(super) last_due: u64,
     pub(super) last_answer: u64,
     pub(super) in_flight: u64,
-    /// All that had its outcome before this moment, on the run's clock, is in this tally or an earlier one.
+    /// All of whose outcome we knew before this moment, on the run's clock, is in this tally or an earlier one.
     pub(super) until: u64,
     /// Processor time of the worker as a share of its elapsed time.
     pub(super) cpu_share: Option<f64>,
@@ -116,7 +119,7 @@ pub(super) struct Tally {
 impl Outcome {
     /// Of a request that was never sent.
     pub(super) fn unsent(end: End, done: u64) -> Self {
-        Self { end, done, sent: None, received_bytes: 0, trace: Trace::default() }
+        Self { end, done, known: done, sent: None, received_bytes: 0, trace: Trace::default() }
     }
 
     pub(super) fn overflow(done: u64) -> Self {
@@ -321,7 +324,10 @@ mod tests {
         for end in [End::Status(503), End::Failed(ErrorClass::Reset), End::Cancelled] {
             tally.note_due(due, 0);
             let sent = Some(Sent { at: 6, lag: 1, bytes: 10 });
-            tally.note(due, &Outcome { end, done: 900, sent, received_bytes: 3, trace: Trace::default() });
+            tally.note(
+                due,
+                &Outcome { end, done: 900, known: 900, sent, received_bytes: 3, trace: Trace::default() },
+            );
         }
         assert_eq!(tally.counted, Requests { due: 3, answered: 1, failed: 2, cancelled: 1 });
         assert_eq!(tally.errors.named().collect::<Vec<_>>(), [("reset", 1), ("status", 1)]);

@@ -8,8 +8,8 @@ use crate::model::settings::Timer;
 
 /// Before a due time, this much is spent watching the clock where precision is asked for.
 const WATCH_NANOS: u64 = 50_000;
-/// The last of it without a look at anything else.
-const SPIN_NANOS: u64 = 5_000;
+/// So long before it is due is such a request handed to its slot, which then looks at nothing but the clock.
+const AHEAD_NANOS: u64 = 5_000;
 /// Economy wakes at multiples of this.
 const QUANTUM_NANOS: u64 = 500_000;
 
@@ -21,8 +21,14 @@ pub(super) enum Wait {
     Sleep(Duration),
     /// Let others do something, and look at the clock again.
     Yield,
-    /// Look at the clock again.
-    Spin,
+}
+
+/// How long before it is due a request is handed out, in nanoseconds, so that the way to its slot is no part of its lag.
+pub(super) fn ahead(timer: Timer) -> u64 {
+    match timer {
+        Timer::Precise => AHEAD_NANOS,
+        Timer::Balanced | Timer::Economy => 0,
+    }
 }
 
 /// How to wait for `at` while `in_flight` requests await their answers; moments are nanoseconds on the run's clock.
@@ -35,10 +41,10 @@ pub(super) fn wait(timer: Timer, now: u64, at: u64, in_flight: u64) -> Wait {
             Wait::Sleep(Duration::from_nanos(at.next_multiple_of(QUANTUM_NANOS).saturating_sub(now)))
         }
         // A thread that sleeps is woken some 30 µs after an answer came.
-        Timer::Precise if left > SPIN_NANOS && in_flight > 0 => Wait::Yield,
-        Timer::Precise if left > WATCH_NANOS => Wait::Sleep(Duration::from_nanos(left - WATCH_NANOS)),
-        Timer::Precise if left > SPIN_NANOS => Wait::Yield,
-        Timer::Precise => Wait::Spin,
+        Timer::Precise if left > WATCH_NANOS && in_flight == 0 => {
+            Wait::Sleep(Duration::from_nanos(left - WATCH_NANOS))
+        }
+        Timer::Precise => Wait::Yield,
     }
 }
 
@@ -155,14 +161,14 @@ mod tests {
     fn precision_is_watched_for_and_economy_sleeps_on() {
         let sleep = |micros| Wait::Sleep(Duration::from_micros(micros));
         assert_eq!(wait(Timer::Precise, 1_000, 101_000, 1), Wait::Yield, "an answer may come");
-        assert_eq!(wait(Timer::Precise, 1_000, 6_000, 1), Wait::Spin);
+        assert_eq!(wait(Timer::Precise, 6_000, 6_000, 1), Wait::Over);
         for (timer, now, at, expected) in [
             (Timer::Balanced, 10_000, 10_000, Wait::Over),
             (Timer::Balanced, 11_000, 10_000, Wait::Over),
             (Timer::Balanced, 1_000, 11_000, sleep(10)),
             (Timer::Precise, 1_000, 101_000, sleep(50)),
             (Timer::Precise, 1_000, 51_000, Wait::Yield),
-            (Timer::Precise, 1_000, 6_000, Wait::Spin),
+            (Timer::Precise, 1_000, 1_001, Wait::Yield),
             (Timer::Economy, 100_000, 110_000, sleep(400)),
             (Timer::Economy, 100_000, 500_000, sleep(400)),
             (Timer::Economy, 100_000, 500_001, sleep(900)),

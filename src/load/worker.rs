@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::arrival::Sleep;
 use super::connection::Connector;
 use super::http2::Link;
 use super::lane;
@@ -110,6 +111,7 @@ pub(super) struct Worker {
     pub(super) scratch: RefCell<Box<[u8]>>,
     number: u32,
     epoch: Instant,
+    sleep: Arc<Sleep>,
     warmup_nanos: u64,
     control: Control,
     /// What was asked for, as far as this worker has looked.
@@ -152,9 +154,11 @@ pub(super) fn run(orders: Orders) {
         // Nobody listens any more only when the run has failed elsewhere.
         let _ = news.blocking_send(News::Failed(error));
     };
-    match runtime() {
+    let sleep = Arc::new(Sleep::new(orders.epoch));
+    let is_noted = orders.connectors.iter().any(|connector| connector.noting.is_some());
+    match runtime(is_noted.then(|| Arc::clone(&sleep))) {
         Ok(runtime) => {
-            if let Err(error) = runtime.block_on(work(orders)) {
+            if let Err(error) = runtime.block_on(work(orders, sleep)) {
                 failed(error);
             }
         }
@@ -163,20 +167,27 @@ pub(super) fn run(orders: Orders) {
 }
 
 /// Where alarms are the system's own, tokio's clock would only cost: it is looked at on every turn.
-fn runtime() -> io::Result<LocalRuntime> {
+fn runtime(sleep: Option<Arc<Sleep>>) -> io::Result<LocalRuntime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_io();
+    if let Some(sleep) = sleep {
+        builder.on_thread_park({
+            let sleep = Arc::clone(&sleep);
+            move || sleep.begin()
+        });
+        builder.on_thread_unpark(move || sleep.end());
+    }
     if !timer::is_platforms_best() {
         builder.enable_time();
     }
     builder.build_local(LocalOptions::default())
 }
 
-async fn work(orders: Orders) -> io::Result<()> {
+async fn work(orders: Orders, sleep: Arc<Sleep>) -> io::Result<()> {
     let clock = Clock { alarm: Alarm::new(), timer: orders.timer };
     let (mut start, control) = (orders.start.clone(), orders.control.clone());
     let sweep_every = (orders.plan.timeout / SWEEPS_PER_TIMEOUT).clamp(Duration::from_millis(1), SWEEP_MAX);
-    let worker = Rc::new(Worker::new(orders));
+    let worker = Rc::new(Worker::new(orders, sleep));
     tokio::task::spawn_local(sweep(Rc::clone(&worker), sweep_every, Alarm::new()));
     tokio::task::spawn_local({
         let worker = Rc::clone(&worker);
@@ -218,7 +229,9 @@ async fn watch_changes(worker: Rc<Worker>) {
 /// Ends what takes too long, and hands over the tally when there is no outcome to do so.
 async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
     loop {
+        let before = worker.now();
         alarm.after(every).await;
+        worker.saw(before);
         let now = worker.now();
         for slot in &worker.slots {
             slot.sweep(now);
@@ -230,7 +243,7 @@ async fn sweep(worker: Rc<Worker>, every: Duration, alarm: Alarm) {
 }
 
 impl Worker {
-    fn new(orders: Orders) -> Self {
+    fn new(orders: Orders, sleep: Arc<Sleep>) -> Self {
         let (plan, share) = (&orders.plan, orders.share);
         let connections = usize::try_from(share.of(u64::from(plan.connections))).unwrap_or(usize::MAX);
         let protocol = &plan.target.protocol;
@@ -248,6 +261,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             number: share.worker,
             epoch: orders.epoch,
+            sleep,
             warmup_nanos: nanos(plan.warmup),
             control: orders.control,
             log: RefCell::default(),
@@ -291,6 +305,31 @@ impl Worker {
     /// A moment on the run's clock.
     pub(super) fn at(&self, moment: Instant) -> u64 {
         nanos(moment.saturating_duration_since(self.epoch))
+    }
+
+    /// The moment, once it is not before `due`: what is handed out ahead of its time leaves when that has come.
+    #[inline]
+    pub(super) fn now_from(&self, due: u64) -> u64 {
+        loop {
+            let now = self.now();
+            if now >= due {
+                return now;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// When what we know of at `known` came, `age` nanoseconds before as far as is noted, and was asked for at `sent`.
+    #[inline]
+    pub(super) fn came(&self, age: Option<u64>, sent: u64, known: u64) -> u64 {
+        let came = self.sleep.came(age, known);
+        // Before it was asked for only if somebody has set the clock meanwhile.
+        if came >= sent { came } else { known }
+    }
+
+    /// All was seen that had come by `moment`.
+    pub(super) fn saw(&self, moment: u64) {
+        self.sleep.saw(moment);
     }
 
     /// The first due time.
@@ -478,7 +517,12 @@ impl Worker {
             return None;
         }
         self.give_up_waiting(now);
-        self.waiting.borrow_mut().pop_front()
+        let due = self.waiting.borrow_mut().pop_front()?;
+        // What was handed out ahead of its time has not waited if a slot is free by then.
+        if due.at < now {
+            self.note_waited(due);
+        }
+        Some(due)
     }
 
     pub(super) fn note_idle(&self, slot: usize) {
@@ -488,7 +532,7 @@ impl Worker {
     /// A request that was due has its outcome.
     #[inline]
     pub(super) fn note(&self, due: Due, outcome: &Outcome) {
-        self.hand_over_by(outcome.done);
+        self.hand_over_by(outcome.known);
         self.count(due, outcome);
     }
 
@@ -498,7 +542,7 @@ impl Worker {
         self.tally.borrow_mut().note(due, outcome);
     }
 
-    /// A request has to wait, though a slot was free for it.
+    /// A request had to wait for a slot or, though one was free for it, for a connection.
     pub(super) fn note_waited(&self, due: Due) {
         self.tally.borrow_mut().waited += u64::from(due.counted);
     }
@@ -541,15 +585,13 @@ impl Worker {
             self.slots[slot].give(due);
             return;
         }
-        if due.counted {
-            self.tally.borrow_mut().waited += 1;
-        }
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() < WAITING_MAX {
             waiting.push_back(due);
             return;
         }
         drop(waiting);
+        self.note_waited(due);
         // Charged in full: a user would have waited at least that long behind so many others.
         self.count(due, &Outcome::overflow(due.at.saturating_add(self.timeout_nanos).max(self.now())));
     }
@@ -562,6 +604,7 @@ impl Worker {
             let Some(due) = over else { return };
             waiting.pop_front();
             drop(waiting);
+            self.note_waited(due);
             self.note(due, &Outcome::overflow(now));
         }
     }
@@ -580,6 +623,7 @@ impl Worker {
         let now = self.now();
         loop {
             let Some(due) = self.waiting.borrow_mut().pop_front() else { break };
+            self.note_waited(due);
             self.note(due, &Outcome::cancelled(now));
         }
         for slot in &self.slots {

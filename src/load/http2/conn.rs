@@ -67,6 +67,8 @@ pub(in crate::load) struct Conn {
     is_closing: bool,
     has_woken: bool,
     trouble: Option<&'static str>,
+    /// When what is taken in came.
+    now: u64,
 }
 
 /// What came of an answer.
@@ -75,6 +77,8 @@ pub(in crate::load) struct Answer {
     /// 0 before the head.
     pub(in crate::load) status: u16,
     first_byte: Option<u64>,
+    /// When the bytes came with which it was over.
+    last_byte: u64,
     /// Of gRPC.
     pub(in crate::load) code: Option<u8>,
     /// What the target says about it; only where the body is kept.
@@ -190,6 +194,7 @@ impl Conn {
             is_closing: false,
             has_woken: false,
             trouble: None,
+            now: 0,
         };
         // No table of earlier fields, no push, room for answers, and a limit for their heads.
         let settings = [(1, 0), (2, 0), (4, STREAM_WINDOW), (6, HEAD_BYTES_MAX as u32)];
@@ -369,17 +374,18 @@ impl Conn {
 
     /// Takes in what came at `now`.
     pub(in crate::load) fn receive(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Fault> {
+        self.now = now;
         while !bytes.is_empty() {
             bytes = if self.data.left + self.data.padding > 0 {
-                self.take_data(bytes, now)?
+                self.take_data(bytes)?
             } else {
-                self.take_frame(bytes, now)?
+                self.take_frame(bytes)?
             };
         }
         Ok(())
     }
 
-    fn take_frame<'a>(&mut self, bytes: &'a [u8], now: u64) -> Result<&'a [u8], Fault> {
+    fn take_frame<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
         if self.partial.is_empty()
             && let Some((head, rest)) = bytes.split_first_chunk()
         {
@@ -388,14 +394,14 @@ impl Conn {
                 return self.begin_data(head).map(|()| rest);
             }
             if let Some((payload, rest)) = rest.split_at_checked(head.length) {
-                return self.take_whole(head, payload, now).map(|()| rest);
+                return self.take_whole(head, payload).map(|()| rest);
             }
         }
-        self.take_piece(bytes, now)
+        self.take_piece(bytes)
     }
 
     /// The next bytes of a frame that comes in pieces.
-    fn take_piece<'a>(&mut self, bytes: &'a [u8], now: u64) -> Result<&'a [u8], Fault> {
+    fn take_piece<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
         let missing = frame::HEAD_BYTES.saturating_sub(self.partial.len()).min(bytes.len());
         let (piece, rest) = bytes.split_at(missing);
         self.partial.extend_from_slice(piece);
@@ -416,7 +422,7 @@ impl Conn {
         self.partial.extend_from_slice(piece);
         if self.partial.len() == frame::HEAD_BYTES + head.length {
             let mut whole = std::mem::take(&mut self.partial);
-            let taken = self.take_whole(head, &whole[frame::HEAD_BYTES..], now);
+            let taken = self.take_whole(head, &whole[frame::HEAD_BYTES..]);
             whole.clear();
             self.partial = whole;
             taken?;
@@ -444,10 +450,10 @@ impl Conn {
         }
     }
 
-    fn take_whole(&mut self, head: Head, payload: &[u8], now: u64) -> Result<(), Fault> {
+    fn take_whole(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
         match head.kind {
-            Kind::Headers => self.take_headers(head, payload, now),
-            Kind::Continuation => self.take_continuation(head, payload, now),
+            Kind::Headers => self.take_headers(head, payload),
+            Kind::Continuation => self.take_continuation(head, payload),
             Kind::Settings => self.take_settings(head, payload),
             Kind::WindowUpdate => self.take_window(head, frame::number(payload)),
             Kind::Reset => self.take_reset(head, payload),
@@ -524,7 +530,7 @@ impl Conn {
         Ok(())
     }
 
-    fn take_data<'a>(&mut self, bytes: &'a [u8], now: u64) -> Result<&'a [u8], Fault> {
+    fn take_data<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
         let mut rest = bytes;
         if self.data.is_padded {
             let (&padding, after) = bytes.split_first().expect("the caller has some");
@@ -543,7 +549,7 @@ impl Conn {
         if let Some(seat) = seat
             && !piece.is_empty()
         {
-            seat.answer.take_body(piece, seat.is_grpc, now);
+            seat.answer.take_body(piece, seat.is_grpc, self.now);
         }
         let rest = match self.data.left {
             0 => {
@@ -566,7 +572,7 @@ impl Conn {
         }
     }
 
-    fn take_headers(&mut self, head: Head, payload: &[u8], now: u64) -> Result<(), Fault> {
+    fn take_headers(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
         let mut block = payload;
         let unsound = || Fault::protocol("the target sent a head whose padding is larger than its frame");
         if head.has(frame::PADDED) {
@@ -582,7 +588,7 @@ impl Conn {
         self.empty_data = 0;
         let is_last = head.has(frame::END_STREAM);
         if head.has(frame::END_HEADERS) {
-            return self.take_block(head.stream, is_last, block, now);
+            return self.take_block(head.stream, is_last, block);
         }
         self.block_bytes.clear();
         self.block_bytes.extend_from_slice(block);
@@ -590,7 +596,7 @@ impl Conn {
         Ok(())
     }
 
-    fn take_continuation(&mut self, head: Head, payload: &[u8], now: u64) -> Result<(), Fault> {
+    fn take_continuation(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
         let Some(block) = &mut self.block else { return Ok(()) };
         block.pieces += 1;
         let (stream, is_last, pieces) = (block.stream, block.is_last, block.pieces);
@@ -601,12 +607,12 @@ impl Conn {
         if head.has(frame::END_HEADERS) {
             self.block = None;
             let bytes = std::mem::take(&mut self.block_bytes);
-            return self.take_block(stream, is_last, &bytes, now);
+            return self.take_block(stream, is_last, &bytes);
         }
         Ok(())
     }
 
-    fn take_block(&mut self, stream: u32, is_last: bool, block: &[u8], now: u64) -> Result<(), Fault> {
+    fn take_block(&mut self, stream: u32, is_last: bool, block: &[u8]) -> Result<(), Fault> {
         let seat = self.seat(stream);
         if seat.is_none() {
             self.take_late(Head::new(block.len(), Kind::Headers, 0, stream))?;
@@ -621,7 +627,7 @@ impl Conn {
             Fault::of(code::COMPRESSION, "the target sent a head that cannot be read, or is too large")
         })?;
         let Some(at) = seat else { return Ok(()) };
-        match self.seats[at].answer.take_head(fields, is_last, now) {
+        match self.seats[at].answer.take_head(fields, is_last, self.now) {
             Err(why) => self.spoil(at, code::PROTOCOL, why),
             Ok(()) if is_last => self.finish(at),
             Ok(()) => {}
@@ -760,6 +766,7 @@ impl Conn {
             );
         }
         self.has_answered = true;
+        seat.answer.last_byte = self.now;
         if seat.is_sending {
             // It did not wait for the whole request.
             self.reset(at, code::CANCEL);
@@ -822,6 +829,11 @@ impl Answer {
     /// When its first byte came; of gRPC, that of its first message.
     pub(super) fn first_byte(&self) -> Option<u64> {
         self.first_byte
+    }
+
+    /// When it was whole.
+    pub(super) fn last_byte(&self) -> u64 {
+        self.last_byte
     }
 
     /// Makes ready for the next one, of whose body so many bytes are kept.

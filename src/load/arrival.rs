@@ -1,0 +1,428 @@
+//! When bytes came to this machine. The system notes it as they come; a thread of ours is woken some 30 µs later, and
+//! later still when it is busy, which would be taken for the target's time.
+//!
+//! The note is of the piece of a stream that was read last. Where pieces came in the wrong order it is too early: one
+//! that was lost came again after it, and only then was there anything to read. So a note is believed only if it fits
+//! to how the thread slept ([`Sleep`]); else the bytes came when they were read. The end of a stream has no note.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::Noting;
+#[cfg(target_os = "linux")]
+pub(super) use linux::Noting;
+
+use super::schedule::nanos;
+
+/// No sleep goes on for longer than this after something came; 30 µs are usual.
+const WAKING_NANOS_MAX: u64 = 100_000;
+
+/// When bytes came, on the system's wall clock, from 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Arrival(Duration);
+
+/// What is known of when bytes come over a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Arrivals {
+    /// Nothing: they came when they were read, as far as anybody can tell.
+    #[default]
+    Unknown,
+    /// The system notes it; when those did that were read last.
+    #[cfg(target_os = "linux")]
+    Noted(Option<Arrival>),
+}
+
+/// When a worker's thread slept, and when it had seen all that had come until then; nanoseconds on the run's clock.
+#[derive(Debug)]
+pub(super) struct Sleep {
+    epoch: Instant,
+    /// The last sleep.
+    from: AtomicU64,
+    to: AtomicU64,
+    /// All was seen: the last time, and the time before.
+    seen: AtomicU64,
+    seen_before: AtomicU64,
+}
+
+impl Arrival {
+    /// How long ago, in nanoseconds; nothing where the clock was set back since. To be asked before any other clock is:
+    /// what comes between then makes an answer later, and never earlier.
+    #[inline]
+    pub(super) fn age(self) -> u64 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        nanos(now.unwrap_or_default().saturating_sub(self.0))
+    }
+}
+
+impl Sleep {
+    /// Of a worker whose moments are nanoseconds from `epoch`.
+    pub(super) fn new(epoch: Instant) -> Self {
+        let [from, to, seen, seen_before] = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { epoch, from, to, seen, seen_before }
+    }
+
+    fn now(&self) -> u64 {
+        nanos(self.epoch.elapsed())
+    }
+
+    /// The thread falls asleep.
+    pub(super) fn begin(&self) {
+        self.from.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// It is woken, and sees all that has come.
+    pub(super) fn end(&self) {
+        let now = self.now();
+        self.to.store(now, Ordering::Relaxed);
+        self.saw(now);
+    }
+
+    /// All was seen that had come by `moment`.
+    pub(super) fn saw(&self, moment: u64) {
+        let last = self.seen.load(Ordering::Relaxed);
+        if moment > last {
+            self.seen_before.store(last, Ordering::Relaxed);
+            self.seen.store(moment, Ordering::Relaxed);
+        }
+    }
+
+    /// When what we know of at `known` came, `age` nanoseconds before, as far as that is noted and can be: it was there
+    /// to be read neither before all was seen for the time before last, nor while the thread slept on.
+    #[inline]
+    pub(super) fn came(&self, age: Option<u64>, known: u64) -> u64 {
+        let Some(came) = age.and_then(|age| known.checked_sub(age)) else { return known };
+        let [from, to, seen_before] =
+            [&self.from, &self.to, &self.seen_before].map(|moment| moment.load(Ordering::Relaxed));
+        let slept_on = to.saturating_sub(came.max(from));
+        if came >= seen_before && slept_on <= WAKING_NANOS_MAX { came } else { known }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, ReadBuf};
+    use tokio::net::{TcpStream, UdpSocket};
+
+    use super::{Arrival, Arrivals};
+
+    /// Nothing is noted here.
+    #[derive(Debug)]
+    pub(in crate::load) struct Noting;
+
+    impl Noting {
+        /// None.
+        pub(in crate::load) fn begin() -> Option<Self> {
+            None
+        }
+    }
+
+    impl Arrivals {
+        /// What is known of when bytes come over a socket.
+        pub(in crate::load) fn of<S>(_socket: &S) -> Self {
+            Self::Unknown
+        }
+
+        /// When the bytes came that were read last.
+        pub(in crate::load) fn last(self) -> Option<Arrival> {
+            None
+        }
+
+        /// As [`AsyncRead::poll_read`].
+        pub(in crate::load) fn poll_read(
+            &mut self,
+            stream: &mut TcpStream,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(stream).poll_read(cx, buffer)
+        }
+
+        /// As [`UdpSocket::poll_recv`].
+        pub(in crate::load) fn poll_recv(
+            &mut self,
+            socket: &UdpSocket,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            socket.poll_recv(cx, buffer)
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::{self, IoSliceMut};
+    use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use nix::sys::socket::{
+        AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, setsockopt, socket,
+        sockopt,
+    };
+    use tokio::io::{AsyncRead, Interest, ReadBuf};
+    use tokio::net::{TcpStream, UdpSocket};
+
+    use super::{Arrival, Arrivals};
+
+    /// Room for a moment and its head, laid out as the system wants it.
+    #[repr(align(8))]
+    struct Notes([u8; 64]);
+
+    /// As long as there is one, the system notes when bytes come; else it would begin and end with each socket.
+    #[derive(Debug)]
+    pub(in crate::load) struct Noting {
+        _socket: OwnedFd,
+    }
+
+    impl Noting {
+        /// None where the system does not do it.
+        pub(in crate::load) fn begin() -> Option<Self> {
+            let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
+            let socket = socket(kind.0, kind.1, kind.2, None).ok()?;
+            setsockopt(&socket, sockopt::ReceiveTimestampns, &true).ok()?;
+            Some(Self { _socket: socket })
+        }
+    }
+
+    impl Arrivals {
+        /// Has the system note when bytes come over a socket.
+        pub(in crate::load) fn of(socket: &impl AsFd) -> Self {
+            match setsockopt(socket, sockopt::ReceiveTimestampns, &true) {
+                Ok(()) => Self::Noted(None),
+                Err(_) => Self::Unknown,
+            }
+        }
+
+        /// When the bytes came that were read last; none where that is not known.
+        #[inline]
+        pub(in crate::load) fn last(self) -> Option<Arrival> {
+            match self {
+                Self::Unknown => None,
+                Self::Noted(last) => last,
+            }
+        }
+
+        /// As [`AsyncRead::poll_read`].
+        #[inline]
+        pub(in crate::load) fn poll_read(
+            &mut self,
+            stream: &mut TcpStream,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Self::Noted(last) = self else { return Pin::new(stream).poll_read(cx, buffer) };
+            loop {
+                ready!(stream.poll_read_ready(cx))?;
+                let room = buffer.remaining();
+                let mut is_read = false;
+                let tried = stream.try_io(Interest::READABLE, || {
+                    let bytes = receive(stream, buffer, last)?;
+                    is_read = true;
+                    // There is no more than that: then tokio need not try in order to know it.
+                    if (1..room).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                });
+                if is_read {
+                    return Poll::Ready(Ok(()));
+                }
+                if !is_put_off(&tried) {
+                    return Poll::Ready(tried);
+                }
+            }
+        }
+
+        /// As [`UdpSocket::poll_recv`].
+        pub(in crate::load) fn poll_recv(
+            &mut self,
+            socket: &UdpSocket,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Self::Noted(last) = self else { return socket.poll_recv(cx, buffer) };
+            loop {
+                ready!(socket.poll_recv_ready(cx))?;
+                let tried = socket.try_io(Interest::READABLE, || receive(socket, buffer, last).map(|_| ()));
+                if !is_put_off(&tried) {
+                    return Poll::Ready(tried);
+                }
+            }
+        }
+    }
+
+    fn is_put_off(tried: &io::Result<()>) -> bool {
+        tried.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Reads what came, how many bytes, and when the last of them did.
+    #[inline]
+    fn receive(
+        socket: &impl AsRawFd,
+        buffer: &mut ReadBuf<'_>,
+        last: &mut Option<Arrival>,
+    ) -> io::Result<usize> {
+        let mut pieces = [IoSliceMut::new(buffer.initialize_unfilled())];
+        let mut notes = Notes([0; 64]);
+        let received = recvmsg::<()>(socket.as_raw_fd(), &mut pieces, Some(&mut notes.0), MsgFlags::empty())?;
+        // What was read is ours, whatever is to be said of it.
+        *last = received.cmsgs().ok().and_then(|mut notes| {
+            notes.find_map(|note| match note {
+                ControlMessageOwned::ScmTimestampns(at) => Some(Arrival(Duration::from(at))),
+                _ => None,
+            })
+        });
+        let bytes = received.bytes;
+        buffer.advance(bytes);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, UdpSocket as Datagrams};
+    use std::thread::sleep;
+
+    use tokio::io::ReadBuf;
+    use tokio::net::{TcpStream, UdpSocket};
+
+    use super::*;
+
+    /// So long nobody looks at what came.
+    const ASLEEP: Duration = Duration::from_millis(40);
+
+    fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::LocalRuntime::new().expect("a runtime").block_on(work)
+    }
+
+    /// Whether it came before we slept, as it did.
+    fn is_told_right(arrivals: Arrivals) -> bool {
+        let age = Duration::from_nanos(arrivals.last().map_or(0, Arrival::age));
+        assert!(age < ASLEEP * 100, "{age:?}");
+        age >= ASLEEP || cfg!(not(target_os = "linux"))
+    }
+
+    /// A system that was just asked to note when bytes come begins within some milliseconds.
+    const TRIES: usize = 20;
+
+    #[test]
+    fn bytes_came_when_they_came_and_not_when_they_were_read() {
+        in_a_runtime(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let _noting = Noting::begin();
+            let mut arrivals = Arrivals::of(&stream);
+            let mut scratch = [0; 64];
+            let mut told = 0;
+            for word in ["one", "another"].into_iter().cycle().take(TRIES) {
+                peer.write_all(word.as_bytes()).unwrap();
+                sleep(ASLEEP);
+                let mut buffer = ReadBuf::new(&mut scratch);
+                std::future::poll_fn(|cx| arrivals.poll_read(&mut stream, cx, &mut buffer)).await.unwrap();
+                assert_eq!(buffer.filled(), word.as_bytes());
+                told += usize::from(is_told_right(arrivals));
+                if told == 3 {
+                    break;
+                }
+            }
+            assert_eq!(told, 3);
+            // Its end is seen, though the last look found nothing more.
+            drop(peer);
+            let mut buffer = ReadBuf::new(&mut scratch);
+            std::future::poll_fn(|cx| arrivals.poll_read(&mut stream, cx, &mut buffer)).await.unwrap();
+            assert!(buffer.filled().is_empty());
+        });
+    }
+
+    #[test]
+    fn what_fills_the_room_is_read_on() {
+        in_a_runtime(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut arrivals = Arrivals::of(&stream);
+            peer.write_all(b"abcdefgh").unwrap();
+            let (mut read, mut scratch) = (Vec::new(), [0; 3]);
+            while read.len() < 8 {
+                let mut buffer = ReadBuf::new(&mut scratch);
+                std::future::poll_fn(|cx| arrivals.poll_read(&mut stream, cx, &mut buffer)).await.unwrap();
+                read.extend_from_slice(buffer.filled());
+            }
+            assert_eq!(read, b"abcdefgh");
+        });
+    }
+
+    #[test]
+    fn datagrams_came_when_they_came() {
+        in_a_runtime(async {
+            let peer = Datagrams::bind("127.0.0.1:0").unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let mut arrivals = Arrivals::of(&socket);
+            for _ in 0..TRIES {
+                peer.send_to(b"ping", socket.local_addr().unwrap()).unwrap();
+                sleep(ASLEEP);
+                let mut scratch = [0; 64];
+                let mut buffer = ReadBuf::new(&mut scratch);
+                std::future::poll_fn(|cx| arrivals.poll_recv(&socket, cx, &mut buffer)).await.unwrap();
+                assert_eq!(buffer.filled(), b"ping");
+                if is_told_right(arrivals) {
+                    return;
+                }
+            }
+            panic!("no datagram was told right");
+        });
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_older() {
+        let tomorrow = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + ASLEEP * 1000;
+        assert_eq!(Arrival(tomorrow).age(), 0);
+    }
+
+    #[test]
+    fn a_note_is_believed_that_fits_to_how_the_thread_slept() {
+        const US: u64 = 1_000;
+        let sleep = Sleep::new(Instant::now());
+        assert_eq!(sleep.came(Some(30), 100), 70);
+        assert_eq!(sleep.came(None, 100), 100, "nothing is noted");
+        assert_eq!(sleep.came(Some(101), 100), 100, "before there was anything");
+        for moment in [50, 80, 60] {
+            sleep.saw(moment);
+        }
+        // At 80 was seen what had come since 50.
+        assert_eq!(sleep.came(Some(50), 100), 50);
+        assert_eq!(sleep.came(Some(51), 100), 100, "it would have been seen at 50");
+
+        let slept = |from: u64, to: u64| {
+            sleep.from.store(from * US, Ordering::Relaxed);
+            sleep.to.store(to * US, Ordering::Relaxed);
+        };
+        let came = |at: u64, known: u64| sleep.came(Some((known - at) * US), known * US) / US;
+        slept(1_000, 2_000);
+        assert_eq!(came(1_970, 2_005), 1_970, "it woke the thread");
+        assert_eq!(came(1_899, 2_005), 2_005, "nobody was woken for that piece");
+        assert_eq!(came(900, 2_005), 2_005);
+        assert_eq!(came(2_001, 2_900), 2_001, "after it, and others had their turn before");
+        slept(1_000, 1_010);
+        assert_eq!(came(400, 1_015), 400, "the thread was busy then, and hardly slept");
+    }
+
+    #[test]
+    fn sleep_is_told_from_waking() {
+        let sleep = Sleep::new(Instant::now());
+        sleep.begin();
+        std::thread::sleep(Duration::from_millis(2));
+        sleep.end();
+        let known = sleep.now();
+        assert_eq!(sleep.came(Some(1_000_000), known), known);
+        assert_eq!(sleep.came(Some(0), known), known);
+        sleep.end();
+        assert!(sleep.seen_before.load(Ordering::Relaxed) >= 2_000_000);
+    }
+}
