@@ -120,13 +120,18 @@ pub fn line(text: &mut String) -> TextEdit<'_> {
 /// Shows a field with an edge that stands out at rest; in `theme.error` where [`mark_invalid`] was called.
 pub fn edit(ui: &mut Ui, theme: &Theme, field: TextEdit<'_>) -> Response {
     ui.scope(|ui| {
-        let rest = &mut ui.visuals_mut().widgets.inactive.bg_stroke;
-        if rest.color != theme.error {
-            rest.color = theme.control;
-        }
+        outline(ui, theme);
         ui.add(field)
     })
     .inner
+}
+
+/// Fields that follow stand out at rest, unless they are wrong.
+pub fn outline(ui: &mut Ui, theme: &Theme) {
+    let rest = &mut ui.visuals_mut().widgets.inactive.bg_stroke;
+    if rest.color != theme.error {
+        rest.color = theme.control;
+    }
 }
 
 /// A box to tick with its words. Its edge stands out at rest, and what is ticked is filled.

@@ -28,7 +28,7 @@ impl Feed {
     #[must_use]
     pub fn words(&self) -> String {
         match (self.fed(), self.panels) {
-            (_, 0) => "has no panels that ask for metrics".to_owned(),
+            (_, 0) => "no panels to feed yet".to_owned(),
             (fed, 1) => format!("feeds {fed} of 1 panel"),
             (fed, all) => format!("feeds {fed} of {all} panels"),
         }
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(feed.missing[&PanelPlace { row: 0, panel: 1 }], ["x or y"]);
         assert_eq!(feed.missing[&PanelPlace { row: 0, panel: 2 }], ["gone", "y"]);
         assert_eq!(feed.missing_names().len(), 3);
-        assert_eq!(Feed::default().words(), "has no panels that ask for metrics");
+        assert_eq!(Feed::default().words(), "no panels to feed yet");
     }
 
     proptest! {

@@ -84,7 +84,7 @@ impl BoardView {
         imported(cx, ui, &shown.board);
         if shown.board.rows.iter().all(|row| row.panels.is_empty()) {
             let words = if is_own {
-                "Add panels with “Edit board…” in the menu above."
+                "Its panels appear here. Add them with “Edit board…” in the menu above."
             } else {
                 "This source feeds none of its panels."
             };

@@ -375,6 +375,7 @@ impl PanelDraft {
                 if is_wrong {
                     widgets::mark_invalid(ui, cx.theme);
                 }
+                widgets::outline(ui, cx.theme);
                 let edit = TextEdit::multiline(text)
                     .id_salt(("query", at))
                     .hint_text("sum by (pod) (rate(…[$__rate_interval]))")

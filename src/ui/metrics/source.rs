@@ -83,7 +83,7 @@ pub(super) struct SourceForm {
 pub(super) fn first(cx: &mut Cx<'_>, ui: &mut Ui) -> Option<SourceForm> {
     let words = "What meshes and applications tell of themselves while load runs: requests, latencies, CPU and memory of \
         proxies, as ready boards, as boards imported from Grafana, or as your own queries. Meshbench asks a Prometheus or \
-        anything that speaks its language, a Grafana, or reads proxies itself. Nothing is written there.";
+        what speaks its language, a Grafana, or the proxies themselves. It only reads.";
     let mut form = None;
     let is_asked =
         widgets::empty_state(ui, cx.theme, "No source of metrics yet", words, Some("Add a source…"));
