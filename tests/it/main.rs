@@ -17,6 +17,7 @@ mod load_echo;
 mod load_grpc;
 mod load_hostile;
 mod load_http2;
+mod load_lossy;
 mod load_memory;
 mod load_nginx;
 mod load_origins;
