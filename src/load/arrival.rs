@@ -15,7 +15,8 @@ pub(super) use linux::Noting;
 
 use super::schedule::nanos;
 
-/// No sleep goes on for longer than this after something came; 30 µs are usual.
+/// No longer than this after it came, something is there to be read and a thread that slept is awake: the note is made
+/// some 10 µs before the one, and the other takes 30 as a rule.
 const WAKING_NANOS_MAX: u64 = 100_000;
 
 /// When bytes came, on the system's wall clock, from 1970.
@@ -87,15 +88,16 @@ impl Sleep {
         }
     }
 
-    /// When what we know of at `known` came, `age` nanoseconds before, as far as that is noted and can be: it was there
-    /// to be read neither before all was seen for the time before last, nor while the thread slept on.
+    /// When what we know of at `known` came, `age` nanoseconds before, as far as that is noted and can be: neither was
+    /// all seen after it for the time before last, nor did the thread sleep on.
     #[inline]
     pub(super) fn came(&self, age: Option<u64>, known: u64) -> u64 {
         let Some(came) = age.and_then(|age| known.checked_sub(age)) else { return known };
         let [from, to, seen_before] =
             [&self.from, &self.to, &self.seen_before].map(|moment| moment.load(Ordering::Relaxed));
+        let unseen = seen_before.saturating_sub(came);
         let slept_on = to.saturating_sub(came.max(from));
-        if came >= seen_before && slept_on <= WAKING_NANOS_MAX { came } else { known }
+        if unseen.max(slept_on) <= WAKING_NANOS_MAX { came } else { known }
     }
 }
 
@@ -392,12 +394,12 @@ mod tests {
         assert_eq!(sleep.came(Some(30), 100), 70);
         assert_eq!(sleep.came(None, 100), 100, "nothing is noted");
         assert_eq!(sleep.came(Some(101), 100), 100, "before there was anything");
-        for moment in [50, 80, 60] {
+        for moment in [500 * US, 800 * US, 600 * US] {
             sleep.saw(moment);
         }
-        // At 80 was seen what had come since 50.
-        assert_eq!(sleep.came(Some(50), 100), 50);
-        assert_eq!(sleep.came(Some(51), 100), 100, "it would have been seen at 50");
+        // At 800 was seen what had come since 500; what comes takes its time until it is there to be read.
+        assert_eq!(sleep.came(Some(600 * US), 1_000 * US), 400 * US);
+        assert_eq!(sleep.came(Some(601 * US), 1_000 * US), 1_000 * US, "it would have been seen at 500");
 
         let slept = |from: u64, to: u64| {
             sleep.from.store(from * US, Ordering::Relaxed);
@@ -410,7 +412,7 @@ mod tests {
         assert_eq!(came(900, 2_005), 2_005);
         assert_eq!(came(2_001, 2_900), 2_001, "after it, and others had their turn before");
         slept(1_000, 1_010);
-        assert_eq!(came(400, 1_015), 400, "the thread was busy then, and hardly slept");
+        assert_eq!(came(450, 1_015), 450, "the thread was busy then, and hardly slept");
     }
 
     #[test]
