@@ -52,7 +52,7 @@ def run(client, core, interrupt_after=None, limit_s=None):
                 interrupt_after(process)
                 asked = time.monotonic()
                 process.send_signal(signal.SIGINT)
-            used, memory = wait(process, began + limit_s if limit_s else None)
+            used, memory, own = wait(process, began + limit_s if limit_s else None)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -70,29 +70,33 @@ def run(client, core, interrupt_after=None, limit_s=None):
         "user_s": used.ru_utime,
         "sys_s": used.ru_stime,
         "rss_kib": memory,
+        "own_kib": own,
     }
 
 
 def wait(process, deadline):
     """Until it ends, or is ended at the deadline. The most memory is looked up meanwhile, since the system's books
-    have the memory of the process that forked in them."""
-    memory, ending = 0, os.pidfd_open(process.pid)
+    have the memory of the process that forked in them: all that was resident, and what of it is its own, which the
+    pages of its program file are not."""
+    memory, own, ending = 0, 0, os.pidfd_open(process.pid)
     try:
         while True:
-            memory = max(memory, most_memory(process.pid))
+            memory = max(memory, memory_of(process.pid, "VmHWM"))
+            own = max(own, memory_of(process.pid, "RssAnon"))
             if select.select([ending], [], [], LOOK_EVERY_S)[0]:
                 _, status, used = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
-                return used, memory
+                return used, memory, own
             if deadline and time.monotonic() > deadline:
                 process.kill()
     finally:
         os.close(ending)
 
 
-def most_memory(pid):
+def memory_of(pid, kind):
+    """In KiB."""
     try:
-        line = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        line = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return 0
     return int(line.group(1)) if line else 0
