@@ -32,6 +32,7 @@ mod replay;
 mod request;
 mod response;
 mod schedule;
+mod slice;
 mod slot;
 mod socket;
 mod source;
