@@ -32,7 +32,6 @@ mod replay;
 mod request;
 mod response;
 mod schedule;
-mod slice;
 mod slot;
 mod socket;
 mod source;

@@ -18,7 +18,6 @@ use super::http2::Link;
 use super::lane;
 use super::pace::{Clock, pace};
 use super::schedule::{Due, Next, Schedule, Share, nanos};
-use super::slice;
 use super::slot::Cells;
 use super::source::{Picker, Source};
 use super::steer::{Change, Control, Log};
@@ -155,7 +154,6 @@ pub(super) fn run(orders: Orders) {
         // Nobody listens any more only when the run has failed elsewhere.
         let _ = news.blocking_send(News::Failed(error));
     };
-    slice::shorten();
     let sleep = Arc::new(Sleep::new(orders.epoch));
     let is_noted = orders.connectors.iter().any(|connector| connector.noting.is_some());
     match runtime(is_noted.then(|| Arc::clone(&sleep))) {
