@@ -50,8 +50,7 @@ fn from_the_first_click_to_history_and_over_a_restart() {
     window.wait_for("the result", FIRST_RUN_MAX, shows_result);
     window.click(Role::Tab, "History");
     window.wait_for("the run in history", PAGE_MAX, |seen| runs(seen).len() == 1);
-    window.ask_to_close(&display);
-    let ended = window.wait_for_end();
+    let ended = window.close(&display);
     assert!(ended.success(), "closing at rest must not ask, and must end well: {ended}");
 
     let mut window = open(&display, data.path());
@@ -72,7 +71,7 @@ fn closing_during_a_run_asks_and_a_kill_leaves_it_interrupted() {
     window.fill("Duration", "10min");
     window.click(Role::Button, "Run test");
     window.wait_for("a live plot", PAGE_MAX, shows_live_plot);
-    window.ask_to_close(&display);
+    window.ask_to_close(&display, |window| asks_before_closing(&window.look()));
     window.wait_for("a question before the run is lost", PAGE_MAX, asks_before_closing);
     window.click(Role::Button, GO_ON);
     window
@@ -114,8 +113,7 @@ fn the_window_answers_whatever_an_api_server_does() {
     for (state, took) in slowest {
         assert!(took < ANSWER_MAX, "with an API server that is {state} the window took {took:?} to answer");
     }
-    window.ask_to_close(&display);
-    assert!(window.wait_for_end().success());
+    assert!(window.close(&display).success());
 }
 
 /// Goes over the tabs and moves the pointer; the longest wait for a frame.

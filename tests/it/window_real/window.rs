@@ -21,6 +21,10 @@ use super::machine::{Display, END_MAX, LOOK_EVERY, Process, START_MAX, start, un
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Frames after which a window that goes on moving counts as settled all the same.
 const SETTLE_FRAMES_MAX: u64 = 30;
+/// A window that was asked to close asks back, or ends, within this time.
+const CLOSE_TAKEN_MAX: Duration = Duration::from_secs(10);
+/// How often it is asked.
+const CLOSE_TRIES: u32 = 3;
 
 /// The program's window.
 pub(super) struct Window {
@@ -132,8 +136,22 @@ impl Window {
         path
     }
 
-    /// Asks the window manager to close the window, as a person does.
-    pub(super) fn ask_to_close(&self, display: &Display) {
+    /// Asks the window manager to close the window, as a person does, until something came of it: on a busy machine keys
+    /// are lost now and then.
+    pub(super) fn ask_to_close(&mut self, display: &Display, is_taken: impl Fn(&mut Self) -> bool) {
+        for _ in 0..CLOSE_TRIES {
+            self.press_to_close(display);
+            let deadline = Instant::now() + CLOSE_TAKEN_MAX;
+            while Instant::now() < deadline {
+                if is_taken(self) {
+                    return;
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+        }
+    }
+
+    fn press_to_close(&self, display: &Display) {
         let own = self.process.id().to_string();
         until("the window is in front", START_MAX, || {
             let front = display.xdotool(&["getactivewindow", "getwindowpid"])?;
@@ -151,8 +169,9 @@ impl Window {
         });
     }
 
-    /// Waits for the program's end.
-    pub(super) fn wait_for_end(mut self) -> ExitStatus {
+    /// Closes the window, and waits for the program's end.
+    pub(super) fn close(mut self, display: &Display) -> ExitStatus {
+        self.ask_to_close(display, |window| window.process.ended().is_some());
         self.process.wait_for_end(END_MAX)
     }
 
