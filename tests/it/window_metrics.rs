@@ -874,6 +874,15 @@ fn a_part_that_failed_is_told_with_the_words_of_the_source() {
     }
 }
 
+/// Holds that one thing was asked for: a part of the time on show.
+fn assert_asks_for_a_part(window: &Window) {
+    let asked = asked(window);
+    let [MetricsCommand::Look(View { range: Range::Between(from, to), .. })] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert!(GRID.from_ms < *from && from < to && *to < GRID.to_ms, "{from} {to}");
+}
+
 #[test]
 fn a_drag_on_one_plot_asks_for_that_time_for_all() {
     let mut window = dark(full());
@@ -887,11 +896,7 @@ fn a_drag_on_one_plot_asks_for_that_time_for_all() {
     window.run();
     window.drop_at(to);
     window.run();
-    let asked = asked(&window);
-    let [MetricsCommand::Look(View { range: Range::Between(from, to), .. })] = asked.as_slice() else {
-        panic!("{asked:?}")
-    };
-    assert!(GRID.from_ms < *from && from < to && *to < GRID.to_ms, "{from} {to}");
+    assert_asks_for_a_part(&window);
 }
 
 #[test]
@@ -911,11 +916,7 @@ fn a_wheel_asks_for_a_time_once_it_rests() {
         });
     }
     window.run();
-    let asked = asked(&window);
-    let [MetricsCommand::Look(View { range: Range::Between(from, to), .. })] = asked.as_slice() else {
-        panic!("{asked:?}")
-    };
-    assert!(GRID.from_ms < *from && from < to && *to < GRID.to_ms, "{from} {to}");
+    assert_asks_for_a_part(&window);
 }
 
 #[test]
