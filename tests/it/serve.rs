@@ -181,7 +181,7 @@ async fn until<F: Future<Output = bool>>(awaited: &str, mut look: impl FnMut() -
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(60), waiting).await.is_ok(), "not in time: {awaited}");
+    assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "not in time: {awaited}");
 }
 
 /// Every file below a folder in which the words stand, be it in its name.
