@@ -133,7 +133,7 @@ impl Target {
         self.address
     }
 
-    /// Requests answered so far.
+    /// Requests answered so far; counted before the answer leaves, so that whoever has it finds it counted.
     #[must_use]
     pub fn served(&self) -> u64 {
         self.shared.served.load(Ordering::Relaxed)
@@ -417,6 +417,7 @@ impl Server {
             discard(&mut stream, &mut buffer, head.body_bytes).await?;
             let arrived = Instant::now();
             self.hold_back().await;
+            self.shared.served.fetch_add(1, Ordering::Relaxed);
             stream.write_all(self.answer().for_head(&head)).await?;
             self.note(arrived);
             if head.close {
@@ -445,7 +446,6 @@ impl Server {
     }
 
     fn note(&self, arrived: Instant) {
-        self.shared.served.fetch_add(1, Ordering::Relaxed);
         if let Some(log) = &self.shared.log {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             if log.len() < LOG_MAX {
