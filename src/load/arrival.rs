@@ -5,23 +5,21 @@
 //! that was lost came again after it, and only then was there anything to read. So a note is believed only if it fits
 //! to how the thread slept ([`Sleep`]); else the bytes came when they were read. The end of a stream has no note.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::Noting;
-#[cfg(target_os = "linux")]
-pub(super) use linux::Noting;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::schedule::nanos;
+pub(super) use system::{Noting, note};
 
 /// No longer than this after it came, something is there to be read and a thread that slept is awake: the note is made
 /// some 10 µs before the one, and the other takes 30 as a rule.
 const WAKING_NANOS_MAX: u64 = 100_000;
-
-/// When bytes came, on the system's wall clock, from 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrival(Duration);
 
 /// What is known of when bytes come over a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,9 +27,8 @@ pub(super) enum Arrivals {
     /// Nothing: they came when they were read, as far as anybody can tell.
     #[default]
     Unknown,
-    /// The system notes it; when those did that were read last.
-    #[cfg(target_os = "linux")]
-    Noted(Option<Arrival>),
+    /// The system notes it; when those did that were read last, on its wall clock, from 1970.
+    Noted(Option<Duration>),
 }
 
 /// When a worker's thread slept, and when it had seen all that had come until then; nanoseconds on the run's clock.
@@ -44,16 +41,6 @@ pub(super) struct Sleep {
     /// All was seen: the last time, and the time before.
     seen: AtomicU64,
     seen_before: AtomicU64,
-}
-
-impl Arrival {
-    /// How long ago, in nanoseconds; nothing where the clock was set back since. To be asked before any other clock is:
-    /// what comes between then makes an answer later, and never earlier.
-    #[inline]
-    pub(super) fn age(self) -> u64 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        nanos(now.unwrap_or_default().saturating_sub(self.0))
-    }
 }
 
 impl Sleep {
@@ -101,77 +88,90 @@ impl Sleep {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-mod elsewhere {
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
+/// When an answer came to what was sent: before that only if somebody has set the clock meanwhile, so then when we knew.
+#[inline]
+pub(super) fn not_before(sent: u64, came: u64, known: u64) -> u64 {
+    if came >= sent { came } else { known }
+}
 
-    use tokio::io::{AsyncRead, ReadBuf};
-    use tokio::net::{TcpStream, UdpSocket};
+impl Arrivals {
+    /// Of a socket that has just been opened, and of which the system notes it or not.
+    pub(super) fn of(is_noted: bool) -> Self {
+        if is_noted { Self::Noted(None) } else { Self::Unknown }
+    }
 
-    use super::{Arrival, Arrivals};
+    /// How long ago the bytes came that were read last, in nanoseconds: none where that is not known, nothing where the
+    /// clock was set back since. To be asked before any other clock is: what comes between then makes an answer later,
+    /// and never earlier.
+    #[inline]
+    pub(super) fn age(self) -> Option<u64> {
+        let Self::Noted(Some(came)) = self else { return None };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Some(nanos(now.unwrap_or_default().saturating_sub(came)))
+    }
 
-    /// Nothing is noted here.
-    #[derive(Debug)]
-    pub(in crate::load) struct Noting;
-
-    impl Noting {
-        /// None.
-        pub(in crate::load) fn begin() -> Option<Self> {
-            None
+    /// As [`AsyncRead::poll_read`].
+    #[inline]
+    pub(super) fn poll_read(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self::Noted(last) = self else { return Pin::new(stream).poll_read(cx, buffer) };
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            let room = buffer.remaining();
+            let mut is_read = false;
+            let tried = stream.try_io(Interest::READABLE, || {
+                let bytes = system::receive(stream, buffer, last)?;
+                is_read = true;
+                // There is no more than that: then tokio need not try in order to know it.
+                if (1..room).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            if is_read {
+                return Poll::Ready(Ok(()));
+            }
+            if !is_put_off(&tried) {
+                return Poll::Ready(tried);
+            }
         }
     }
 
-    impl Arrivals {
-        /// What is known of when bytes come over a socket.
-        pub(in crate::load) fn of<S>(_socket: &S) -> Self {
-            Self::Unknown
-        }
-
-        /// When the bytes came that were read last.
-        pub(in crate::load) fn last(self) -> Option<Arrival> {
-            None
-        }
-
-        /// As [`AsyncRead::poll_read`].
-        pub(in crate::load) fn poll_read(
-            &mut self,
-            stream: &mut TcpStream,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(stream).poll_read(cx, buffer)
-        }
-
-        /// As [`UdpSocket::poll_recv`].
-        pub(in crate::load) fn poll_recv(
-            &mut self,
-            socket: &UdpSocket,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            socket.poll_recv(cx, buffer)
+    /// As [`UdpSocket::poll_recv`].
+    pub(super) fn poll_recv(
+        &mut self,
+        socket: &UdpSocket,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self::Noted(last) = self else { return socket.poll_recv(cx, buffer) };
+        loop {
+            ready!(socket.poll_recv_ready(cx))?;
+            let tried =
+                socket.try_io(Interest::READABLE, || system::receive(socket, buffer, last).map(|_| ()));
+            if !is_put_off(&tried) {
+                return Poll::Ready(tried);
+            }
         }
     }
 }
 
+fn is_put_off(tried: &io::Result<()>) -> bool {
+    tried.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
 #[cfg(target_os = "linux")]
-mod linux {
+mod system {
     use std::io::{self, IoSliceMut};
     use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-    use std::pin::Pin;
-    use std::task::{Context, Poll, ready};
     use std::time::Duration;
 
     use nix::sys::socket::{
         AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, setsockopt, socket,
         sockopt,
     };
-    use tokio::io::{AsyncRead, Interest, ReadBuf};
-    use tokio::net::{TcpStream, UdpSocket};
-
-    use super::{Arrival, Arrivals};
+    use tokio::io::ReadBuf;
 
     /// Room for a moment and its head, laid out as the system wants it.
     #[repr(align(8))]
@@ -186,87 +186,23 @@ mod linux {
     impl Noting {
         /// None where the system does not do it.
         pub(in crate::load) fn begin() -> Option<Self> {
-            let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
-            let socket = socket(kind.0, kind.1, kind.2, None).ok()?;
-            setsockopt(&socket, sockopt::ReceiveTimestampns, &true).ok()?;
-            Some(Self { _socket: socket })
+            let (family, kind, flags) = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
+            let socket = socket(family, kind, flags, None).ok()?;
+            note(&socket).then_some(Self { _socket: socket })
         }
     }
 
-    impl Arrivals {
-        /// Has the system note when bytes come over a socket.
-        pub(in crate::load) fn of(socket: &impl AsFd) -> Self {
-            match setsockopt(socket, sockopt::ReceiveTimestampns, &true) {
-                Ok(()) => Self::Noted(None),
-                Err(_) => Self::Unknown,
-            }
-        }
-
-        /// When the bytes came that were read last; none where that is not known.
-        #[inline]
-        pub(in crate::load) fn last(self) -> Option<Arrival> {
-            match self {
-                Self::Unknown => None,
-                Self::Noted(last) => last,
-            }
-        }
-
-        /// As [`AsyncRead::poll_read`].
-        #[inline]
-        pub(in crate::load) fn poll_read(
-            &mut self,
-            stream: &mut TcpStream,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let Self::Noted(last) = self else { return Pin::new(stream).poll_read(cx, buffer) };
-            loop {
-                ready!(stream.poll_read_ready(cx))?;
-                let room = buffer.remaining();
-                let mut is_read = false;
-                let tried = stream.try_io(Interest::READABLE, || {
-                    let bytes = receive(stream, buffer, last)?;
-                    is_read = true;
-                    // There is no more than that: then tokio need not try in order to know it.
-                    if (1..room).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-                });
-                if is_read {
-                    return Poll::Ready(Ok(()));
-                }
-                if !is_put_off(&tried) {
-                    return Poll::Ready(tried);
-                }
-            }
-        }
-
-        /// As [`UdpSocket::poll_recv`].
-        pub(in crate::load) fn poll_recv(
-            &mut self,
-            socket: &UdpSocket,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let Self::Noted(last) = self else { return socket.poll_recv(cx, buffer) };
-            loop {
-                ready!(socket.poll_recv_ready(cx))?;
-                let tried = socket.try_io(Interest::READABLE, || receive(socket, buffer, last).map(|_| ()));
-                if !is_put_off(&tried) {
-                    return Poll::Ready(tried);
-                }
-            }
-        }
-    }
-
-    fn is_put_off(tried: &io::Result<()>) -> bool {
-        tried.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    /// Has the system note when bytes come over a socket; whether it does.
+    pub(in crate::load) fn note(socket: &impl AsFd) -> bool {
+        setsockopt(socket, sockopt::ReceiveTimestampns, &true).is_ok()
     }
 
     /// Reads what came, how many bytes, and when the last of them did.
     #[inline]
-    fn receive(
+    pub(super) fn receive(
         socket: &impl AsRawFd,
         buffer: &mut ReadBuf<'_>,
-        last: &mut Option<Arrival>,
+        last: &mut Option<Duration>,
     ) -> io::Result<usize> {
         let mut pieces = [IoSliceMut::new(buffer.initialize_unfilled())];
         let mut notes = Notes([0; 64]);
@@ -274,7 +210,7 @@ mod linux {
         // What was read is ours, whatever is to be said of it.
         *last = received.cmsgs().ok().and_then(|mut notes| {
             notes.find_map(|note| match note {
-                ControlMessageOwned::ScmTimestampns(at) => Some(Arrival(Duration::from(at))),
+                ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
                 _ => None,
             })
         });
@@ -284,14 +220,41 @@ mod linux {
     }
 }
 
+/// Nothing is noted here, so that nothing is read in this way.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::io;
+    use std::time::Duration;
+
+    use tokio::io::ReadBuf;
+
+    #[derive(Debug)]
+    pub(in crate::load) struct Noting;
+
+    impl Noting {
+        pub(in crate::load) fn begin() -> Option<Self> {
+            None
+        }
+    }
+
+    pub(in crate::load) fn note<S>(_socket: &S) -> bool {
+        false
+    }
+
+    pub(super) fn receive<S>(
+        _socket: &S,
+        _buffer: &mut ReadBuf<'_>,
+        _last: &mut Option<Duration>,
+    ) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::net::{TcpListener, UdpSocket as Datagrams};
     use std::thread::sleep;
-
-    use tokio::io::ReadBuf;
-    use tokio::net::{TcpStream, UdpSocket};
 
     use super::*;
 
@@ -304,7 +267,7 @@ mod tests {
 
     /// Whether it came before we slept, as it did.
     fn is_told_right(arrivals: Arrivals) -> bool {
-        let age = Duration::from_nanos(arrivals.last().map_or(0, Arrival::age));
+        let age = Duration::from_nanos(arrivals.age().unwrap_or_default());
         assert!(age < ASLEEP * 100, "{age:?}");
         age >= ASLEEP || cfg!(not(target_os = "linux"))
     }
@@ -319,7 +282,7 @@ mod tests {
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();
             let _noting = Noting::begin();
-            let mut arrivals = Arrivals::of(&stream);
+            let mut arrivals = Arrivals::of(note(&stream));
             let mut scratch = [0; 64];
             let mut told = 0;
             for word in ["one", "another"].into_iter().cycle().take(TRIES) {
@@ -348,7 +311,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (mut peer, _) = listener.accept().unwrap();
-            let mut arrivals = Arrivals::of(&stream);
+            let mut arrivals = Arrivals::of(note(&stream));
             peer.write_all(b"abcdefgh").unwrap();
             let (mut read, mut scratch) = (Vec::new(), [0; 3]);
             while read.len() < 8 {
@@ -365,7 +328,7 @@ mod tests {
         in_a_runtime(async {
             let peer = Datagrams::bind("127.0.0.1:0").unwrap();
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let mut arrivals = Arrivals::of(&socket);
+            let mut arrivals = Arrivals::of(note(&socket));
             for _ in 0..TRIES {
                 peer.send_to(b"ping", socket.local_addr().unwrap()).unwrap();
                 sleep(ASLEEP);
@@ -384,7 +347,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_makes_nothing_older() {
         let tomorrow = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + ASLEEP * 1000;
-        assert_eq!(Arrival(tomorrow).age(), 0);
+        assert_eq!(Arrivals::Noted(Some(tomorrow)).age(), Some(0));
+        assert_eq!((not_before(5, 6, 7), not_before(5, 4, 7)), (6, 7));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::arrival::{Arrival, Noting};
+use super::arrival::Noting;
 use super::random::Random;
 use super::reasons::{Reasons, Refusal, connect_refusal, tls_words};
 use super::schedule::nanos;
@@ -274,12 +274,13 @@ impl Stream {
         }
     }
 
-    /// When the bytes came that were read last; none where that is not known.
+    /// How long ago the bytes came that were read last, in nanoseconds; none where that is not known. To be asked before
+    /// the run's clock is.
     #[inline]
-    pub(super) fn arrival(&self) -> Option<Arrival> {
+    pub(super) fn age(&self) -> Option<u64> {
         match self {
-            Self::Plain(stream) => stream.arrival(),
-            Self::Tls(secured) => secured.stream.get_ref().0.arrival(),
+            Self::Plain(stream) => stream.age(),
+            Self::Tls(secured) => secured.stream.get_ref().0.age(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
-use super::arrival::{Arrival, Arrivals};
+use super::arrival::{Arrivals, not_before, note};
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Opening, Outcome, Sent, Trace};
 use super::worker::Worker;
@@ -62,9 +62,8 @@ impl super::lane::Lane for Lane {
                     worker.note_opened();
                     self.address = address;
                     trace.opening = Some(Opening::default());
-                    let is_noted = worker.connectors[0].noting.is_some();
-                    let arrivals = if is_noted { Arrivals::of(&socket) } else { Arrivals::Unknown };
-                    (socket, arrivals)
+                    let is_noted = worker.connectors[0].noting.is_some() && note(&socket);
+                    (socket, Arrivals::of(is_noted))
                 }
                 Err(class) => {
                     return Outcome { trace, ..Outcome::unsent(End::Failed(class), worker.now()) };
@@ -79,12 +78,12 @@ impl super::lane::Lane for Lane {
         let echoed = cells
             .guard(poll_fn(|cx| poll_echo(cx, &socket, &mut arrivals, worker, &mut progress, &self.datagram)))
             .await;
-        let age = arrivals.last().map(Arrival::age);
+        let age = arrivals.age();
         let known = worker.now();
         let mut done = known;
         let end = match echoed {
             Ok(Ok(())) => {
-                done = worker.came(age, sent_at, known);
+                done = not_before(sent_at, worker.came(age, known), known);
                 End::Echoed
             }
             Ok(Err(class)) => End::Failed(class),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
-use super::arrival::Arrival;
+use super::arrival::not_before;
 use super::connection::{Connected, Stream, exchange_class};
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Outcome, Sent, Trace};
@@ -70,12 +70,12 @@ impl Lane {
             cells.arm(sent_at.saturating_add(worker.timeout_nanos));
             let mut progress = Progress::default();
             let echoed = cells.guard(poll_fn(|cx| line.poll_echo(cx, worker, &mut progress, payload))).await;
-            let age = line.stream.arrival().map(Arrival::age);
+            let age = line.stream.age();
             let known = worker.now();
             let mut done = known;
             let end = match echoed {
                 Ok(Ok(())) => {
-                    done = worker.came(age, sent_at, known);
+                    done = not_before(sent_at, worker.came(age, known), known);
                     line.echoes += 1;
                     self.line = (line.echoes < line.echoes_max).then_some(line);
                     End::Echoed
@@ -179,10 +179,7 @@ impl Line {
             if bytes.is_empty() {
                 return Poll::Ready(Err(ErrorClass::ClosedEarly));
             }
-            if progress.first_byte.is_none() {
-                let age = self.stream.arrival().map(Arrival::age);
-                progress.first_byte = Some(worker.came(age, 0, worker.now()));
-            }
+            progress.first_byte.get_or_insert_with(|| worker.came(self.stream.age(), worker.now()));
             // Only what was sent can come back.
             let expected = &payload[progress.returned..progress.written];
             progress.returned += bytes.len();

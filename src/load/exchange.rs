@@ -2,13 +2,12 @@
 
 use std::io;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
-use super::arrival::Arrival;
 use super::connection::{Stream, exchange_class};
 use super::response::{Captured, Reader};
+use super::worker::Worker;
 use crate::model::plan::Session;
 use crate::model::run::ErrorClass;
 
@@ -25,9 +24,8 @@ pub(super) struct Line {
 pub(super) struct Progress {
     pub(super) written: usize,
     pub(super) received: u64,
-    /// When the first bytes were read, and how many nanoseconds before they had come as far as is noted; only if the
-    /// answer was not whole with them.
-    pub(super) first_byte: Option<(Instant, Option<u64>)>,
+    /// When the first bytes came, on the run's clock, if the answer was not whole with them.
+    pub(super) first_byte: Option<u64>,
     flushed: bool,
     /// Why no more can be written; an answer may still come.
     write_error: Option<ErrorClass>,
@@ -61,10 +59,10 @@ impl Line {
         self.reader.captured()
     }
 
-    /// How long ago the bytes came that were read last, in nanoseconds; none where that is not known.
+    /// As [`Stream::age`].
     #[inline]
     pub(super) fn age(&self) -> Option<u64> {
-        self.stream.arrival().map(Arrival::age)
+        self.stream.age()
     }
 
     /// Makes ready for the answer to a request: of one with the method HEAD it has no body.
@@ -72,19 +70,20 @@ impl Line {
         self.reader.expect(head_request);
     }
 
-    /// Writes what is left of `request` and reads the answer; `scratch` holds bytes only within this call.
+    /// Writes what is left of `request` and reads the answer.
     /// Two system calls when all goes well: tokio knows, after a read that did not fill the buffer, that
     /// there is nothing more, and reads again only when there is.
     pub(super) fn poll_exchange(
         &mut self,
         cx: &mut Context<'_>,
+        worker: &Worker,
         progress: &mut Progress,
         request: &[u8],
-        scratch: &mut [u8],
     ) -> Poll<Result<Reply, Broken>> {
+        let mut scratch = worker.scratch.borrow_mut();
         if !self.reused
             && progress.written == 0
-            && let Poll::Ready(broken) = self.poll_unasked(cx, scratch)
+            && let Poll::Ready(broken) = self.poll_unasked(cx, &mut scratch)
         {
             return Poll::Ready(Err(broken));
         }
@@ -96,7 +95,7 @@ impl Line {
             }
         }
         loop {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch);
             match self.stream.poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
@@ -111,10 +110,7 @@ impl Line {
             progress.received += bytes.len() as u64;
             match self.reader.feed(bytes) {
                 Ok(None) => {
-                    if progress.first_byte.is_none() {
-                        let age = self.age();
-                        progress.first_byte = Some((Instant::now(), age));
-                    }
+                    progress.first_byte.get_or_insert_with(|| worker.came(self.stream.age(), worker.now()));
                 }
                 Err(_) => return Poll::Ready(Err(Broken::Failed(ErrorClass::Protocol))),
                 Ok(Some(answer)) => {

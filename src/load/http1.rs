@@ -6,6 +6,7 @@ use std::task::Context;
 
 use jiff::Timestamp;
 
+use super::arrival::not_before;
 use super::cookies::Jar;
 use super::course::Course;
 use super::exchange::{Broken, Line, Progress, Reply};
@@ -111,17 +112,14 @@ impl Kept {
             cells.arm(course.begin(sent_at, worker.timeout_nanos));
             line.expect(request.is_head);
             let mut progress = Progress::default();
-            let exchanged = cells
-                .guard(poll_fn(|cx| {
-                    line.poll_exchange(cx, &mut progress, bytes, &mut worker.scratch.borrow_mut())
-                }))
-                .await;
+            let exchanged =
+                cells.guard(poll_fn(|cx| line.poll_exchange(cx, worker, &mut progress, bytes))).await;
             let age = line.age();
             let known = worker.now();
             course.end(known);
             let end = match exchanged {
                 Ok(Ok(Reply { status, reusable })) => {
-                    course.done = worker.came(age, sent_at, known);
+                    course.done = not_before(sent_at, worker.came(age, known), known);
                     let session = worker.source.session;
                     let is_followed = asked.zip(line.captured()).is_some_and(|(asked, captured)| {
                         course.is_followed(session, &mut self.jar, asked, captured, status)
@@ -143,9 +141,7 @@ impl Kept {
             };
             if progress.received > 0 {
                 // Often all comes at once: then there is one moment, and one look at the clock.
-                let first_byte = progress.first_byte.map_or(course.done, |(at, age)| {
-                    worker.came(age, sent_at, worker.at(at)).min(course.done)
-                });
+                let first_byte = progress.first_byte.map_or(course.done, |at| at.clamp(sent_at, course.done));
                 course.trace.first_byte = Some(first_byte);
             }
             course.sent_bytes += progress.written as u64;

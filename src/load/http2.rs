@@ -17,6 +17,7 @@ pub(super) use link::Link;
 
 use jiff::Timestamp;
 
+use super::arrival::not_before;
 use super::cookies::Jar;
 use super::course::Course;
 use super::grpc;
@@ -215,8 +216,8 @@ impl Kept {
             course.end(worker.now());
             let end = match attempt {
                 Ok((end, came)) => {
-                    // Before it was sent only if somebody has set the clock meanwhile.
-                    course.done = came.filter(|came| *came >= sent_at).unwrap_or(course.known);
+                    let known = course.known;
+                    course.done = came.map_or(known, |came| not_before(sent_at, came, known));
                     let first_byte = &mut course.trace.first_byte;
                     *first_byte = first_byte.map(|at| at.clamp(sent_at, course.done));
                     end

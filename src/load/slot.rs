@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 
 use super::lane::Lane;
 use super::schedule::Due;
+use super::timer;
 use super::worker::{Stage, Turn, Worker};
 
 /// After a first failure to connect, a closed loop waits this long before the next request is due.
@@ -177,7 +178,7 @@ async fn next_job(
         match turn {
             Turn::Now(due) => {
                 // Nothing is lost between the end of one and the beginning of the next, and no look at the clock needed.
-                let begun = if due.at > free_at { worker.now_from(due.at) } else { free_at };
+                let begun = if due.at > free_at { timer::once_due(due.at, || worker.now()) } else { free_at };
                 return Some(Job::new(due, begun, free_at, worker.pick()));
             }
             Turn::Later => {}
@@ -186,7 +187,8 @@ async fn next_job(
         match called(worker, cells, lane).await {
             Call::Job(due) => {
                 let variant = worker.pick();
-                return Some(Job::new(due, worker.now_from(due.at), free_at, variant));
+                let begun = timer::once_due(due.at, || worker.now());
+                return Some(Job::new(due, begun, free_at, variant));
             }
             Call::Look => (free_at, answered) = (worker.now(), false),
             Call::Over => return None,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::arrival::{Arrival, Arrivals};
+use super::arrival::{self, Arrivals};
 
 /// An open socket.
 #[derive(Debug)]
@@ -31,19 +31,19 @@ impl Socket {
     pub(super) fn noted(self) -> Self {
         match self {
             Self::Tcp(stream, _) => {
-                let arrivals = Arrivals::of(&stream);
-                Self::Tcp(stream, arrivals)
+                let is_noted = arrival::note(&stream);
+                Self::Tcp(stream, Arrivals::of(is_noted))
             }
             #[cfg(unix)]
             Self::Unix(stream) => Self::Unix(stream),
         }
     }
 
-    /// When the bytes came that were read last; none where that is not known.
+    /// As [`Arrivals::age`].
     #[inline]
-    pub(super) fn arrival(&self) -> Option<Arrival> {
+    pub(super) fn age(&self) -> Option<u64> {
         match self {
-            Self::Tcp(_, arrivals) => arrivals.last(),
+            Self::Tcp(_, arrivals) => arrivals.age(),
             #[cfg(unix)]
             Self::Unix(_) => None,
         }

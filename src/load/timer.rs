@@ -31,6 +31,19 @@ pub(super) fn ahead(timer: Timer) -> u64 {
     }
 }
 
+/// The moment that `clock` shows once it is not before `due`: what is handed out ahead of its time leaves when that has
+/// come.
+#[inline]
+pub(super) fn once_due(due: u64, clock: impl Fn() -> u64) -> u64 {
+    loop {
+        let now = clock();
+        if now >= due {
+            return now;
+        }
+        std::hint::spin_loop();
+    }
+}
+
 /// How to wait for `at` while `in_flight` requests await their answers; moments are nanoseconds on the run's clock.
 /// Pure.
 pub(super) fn wait(timer: Timer, now: u64, at: u64, in_flight: u64) -> Wait {
@@ -136,6 +149,7 @@ pub(super) fn thread_cpu_time() -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::time::Instant;
 
     use super::*;
@@ -155,6 +169,14 @@ mod tests {
             #[cfg(target_os = "linux")]
             assert!(matches!(Alarm::new(), Alarm::Fd(_)), "the platform's best can be had");
         });
+    }
+
+    #[test]
+    fn what_is_handed_out_ahead_waits_until_it_is_due() {
+        let shown = Cell::new(1_000);
+        let clock = || shown.replace(shown.get() + 3);
+        assert_eq!(once_due(1_100, clock), 1_102);
+        assert_eq!(once_due(1_100, clock), 1_105, "what is late does not wait");
     }
 
     #[test]

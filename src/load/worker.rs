@@ -302,29 +302,10 @@ impl Worker {
         nanos(self.epoch.elapsed())
     }
 
-    /// A moment on the run's clock.
-    pub(super) fn at(&self, moment: Instant) -> u64 {
-        nanos(moment.saturating_duration_since(self.epoch))
-    }
-
-    /// The moment, once it is not before `due`: what is handed out ahead of its time leaves when that has come.
+    /// When what we know of at `known` came, `age` nanoseconds before as far as is noted.
     #[inline]
-    pub(super) fn now_from(&self, due: u64) -> u64 {
-        loop {
-            let now = self.now();
-            if now >= due {
-                return now;
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    /// When what we know of at `known` came, `age` nanoseconds before as far as is noted, and was asked for at `sent`.
-    #[inline]
-    pub(super) fn came(&self, age: Option<u64>, sent: u64, known: u64) -> u64 {
-        let came = self.sleep.came(age, known);
-        // Before it was asked for only if somebody has set the clock meanwhile.
-        if came >= sent { came } else { known }
+    pub(super) fn came(&self, age: Option<u64>, known: u64) -> u64 {
+        self.sleep.came(age, known)
     }
 
     /// All was seen that had come by `moment`.

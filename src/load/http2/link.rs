@@ -11,7 +11,6 @@ use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
 use super::conn::Conn;
-use crate::load::arrival::Arrival;
 use crate::load::connection::{Connector, Stream, exchange_class};
 use crate::load::tally::Opening;
 use crate::load::timer::Alarm;
@@ -218,8 +217,7 @@ impl Line {
             }
             let bytes = buffer.filled();
             self.received.set(self.received.get() + bytes.len() as u64);
-            let age = stream.arrival().map(Arrival::age);
-            let received = conn.receive(bytes, worker.came(age, 0, worker.now()));
+            let received = conn.receive(bytes, worker.came(stream.age(), worker.now()));
             if let Some(why) = conn.take_trouble() {
                 worker.connectors[0].reasons.note(ErrorClass::Protocol, why);
             }
