@@ -11,6 +11,7 @@ mod toasts;
 
 use eframe::egui::{
     CentralPanel, Context, Event, Frame, Key, KeyboardShortcut, Margin, Modifiers, ThemePreference, Ui,
+    UiBuilder, UiKind, UiStackInfo,
 };
 
 use crate::app::mirroring::MirrorCommand;
@@ -150,17 +151,23 @@ impl Shell {
     }
 
     fn page(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let frame = Frame::new().fill(cx.theme.background).inner_margin(Margin::symmetric(24, 16));
-        CentralPanel::default().frame(frame).show(ui, |ui| match cx.state.page {
-            Page::Home => home::ui(ui, cx),
-            Page::Clusters => self.clusters.ui(cx, ui),
-            Page::Adapters => self.adapters.ui(cx, ui),
-            Page::Load => self.load(ui, cx),
-            Page::History => self.history(ui, cx),
-            Page::Metrics => self.metrics.ui(cx, ui),
-            Page::Account => self.account.ui(cx, ui),
-            Page::Settings => self.settings.ui(ui, cx),
-            Page::About => about::ui(ui, cx, &self.machine),
+        // The window is cleared in this colour, and to fill it again was half of what a processor draws; it is named
+        // for what fades into it.
+        let background = UiStackInfo::new(UiKind::Frame).with_frame(Frame::new().fill(cx.theme.background));
+        let inner = UiBuilder::new().ui_stack_info(background);
+        let outer = Frame::new().inner_margin(Margin::symmetric(24, 16));
+        CentralPanel::default().frame(outer).show(ui, |ui| {
+            ui.scope_builder(inner, |ui| match cx.state.page {
+                Page::Home => home::ui(ui, cx),
+                Page::Clusters => self.clusters.ui(cx, ui),
+                Page::Adapters => self.adapters.ui(cx, ui),
+                Page::Load => self.load(ui, cx),
+                Page::History => self.history(ui, cx),
+                Page::Metrics => self.metrics.ui(cx, ui),
+                Page::Account => self.account.ui(cx, ui),
+                Page::Settings => self.settings.ui(ui, cx),
+                Page::About => about::ui(ui, cx, &self.machine),
+            })
         });
     }
 

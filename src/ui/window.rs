@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod message;
+mod rasterizer;
 mod renderer;
 mod start;
 
@@ -22,6 +23,7 @@ use crate::model::causes::chain;
 use super::shell::Shell;
 use super::theme;
 
+use rasterizer::Rasterizer;
 use start::Session;
 
 /// Exit status when the window cannot be opened.
@@ -51,7 +53,13 @@ pub fn open(data_dir: Option<PathBuf>) -> ExitCode {
     let options = app::Options { data_dir: data_dir.clone(), keep: Keep::Here };
     match Core::start(options, waker(&ctx, &pace), dialogs::native()) {
         Ok(core) => {
-            let app = |opened: Arc<AtomicBool>| Window { core: Some(core), shell: None, pace, opened };
+            let app = |opened: Arc<AtomicBool>| Window {
+                core: Some(core),
+                shell: None,
+                pace,
+                rasterizer: Rasterizer::default(),
+                opened,
+            };
             run(session, ctx, native_options(&data_dir), app)
         }
         Err(error) => {
@@ -72,6 +80,7 @@ struct Window {
     shell: Option<Shell>,
     /// After how many milliseconds news is drawn.
     pace: Arc<AtomicU64>,
+    rasterizer: Rasterizer,
     /// Whether the first frame was reached; failures before it are failures to open.
     opened: Arc<AtomicBool>,
 }
@@ -103,6 +112,7 @@ impl eframe::App for Window {
             (true, true) => RUN_SHOWN_EVERY_SOFTWARE,
         };
         self.pace.store(pace.as_millis() as u64, Ordering::Relaxed);
+        self.rasterizer.make_room(core.state().is_running() && software);
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
@@ -198,6 +208,8 @@ fn native_options(data_dir: &std::path::Path) -> NativeOptions {
     NativeOptions {
         viewport: viewport(SIZE).with_min_inner_size(SIZE_MIN),
         renderer: Renderer::Glow,
+        // For gradients, of which there are none; a tenth of what a processor draws.
+        dithering: false,
         persistence_path: Some(data_dir.join("window.ron")),
         ..NativeOptions::default()
     }

@@ -29,9 +29,14 @@ pub(crate) fn harness<'a>(
         let rect = ui.ctx().content_rect();
         let mut page = ui.new_child(egui::UiBuilder::new().max_rect(rect));
         page.set_clip_rect(rect);
-        page.painter().rect_filled(rect, 0.0, page.visuals().panel_fill);
+        clear(&page);
         draw(&mut page);
     })
+}
+
+/// Clears as our window is cleared before it is drawn; the harness clears to nothing.
+pub(crate) fn clear(ui: &Ui) {
+    ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, ui.visuals().panel_fill);
 }
 
 /// How our harnesses are set up; for those that need a state of their own.

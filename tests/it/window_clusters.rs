@@ -36,6 +36,7 @@ pub(crate) struct Faceless {
 
 impl eframe::App for Faceless {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        picture::clear(ui);
         self.asked.extend(self.shell.ui(ui, &self.state));
     }
 }

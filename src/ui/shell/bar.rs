@@ -71,7 +71,7 @@ pub(super) fn ui(ui: &mut Ui, cx: &mut Cx<'_>, palette: &mut Palette) {
     // Where one works in production, the bar says so on every page.
     let fill = match &chosen {
         Some(chosen) if chosen.is_production => cx.theme.tint(cx.theme.error, 0.18),
-        _ => cx.theme.background,
+        _ => Color32::TRANSPARENT,
     };
     let frame = Frame::new().fill(fill).inner_margin(Margin::symmetric(24, 0));
     Panel::top("bar").exact_size(HEIGHT).resizable(false).frame(frame).show(ui, |ui| {
