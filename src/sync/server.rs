@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::words::LoginHint;
 use crate::model::envelope::ENVELOPE_BYTES_MAX;
@@ -230,9 +231,11 @@ impl Ready {
 
     /// Serves until `stop` is there; then takes no more connections, and requests that are open have [`Limits::stop_time`].
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
-        let sweeping = tokio::spawn(sweep::repeat(Arc::clone(&self.desk)));
+        // A set, because it ends what is in it also where nobody waits for the end of this.
+        let mut sweeping = JoinSet::new();
+        sweeping.spawn(sweep::repeat(Arc::clone(&self.desk)));
         listen::listen(listener, self.tls, &self.desk, stop).await;
-        sweeping.abort();
+        sweeping.shutdown().await;
     }
 }
 
