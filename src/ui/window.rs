@@ -208,7 +208,7 @@ fn native_options(data_dir: &std::path::Path) -> NativeOptions {
     NativeOptions {
         viewport: viewport(SIZE).with_min_inner_size(SIZE_MIN),
         renderer: Renderer::Glow,
-        // For gradients, of which there are none; a tenth of what a processor draws.
+        // For wide gradients: ours are the edges of what scrolls, and shadows. It is a tenth of what a processor draws.
         dithering: false,
         persistence_path: Some(data_dir.join("window.ron")),
         ..NativeOptions::default()
