@@ -39,6 +39,9 @@ use source::SourceForm;
 /// The keys that open the form for a source.
 pub(super) const ADD_SOURCE: KeyboardShortcut =
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::A);
+/// The keys that begin a board of one's own.
+pub(super) const NEW_BOARD: KeyboardShortcut =
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::B);
 /// Width of what is beside the board, in points.
 const SIDE_WIDTH: f32 = 340.0;
 /// Narrower than this, the editor takes the place of the board, in points.
@@ -86,6 +89,9 @@ impl MetricsPage {
         }
         if let Range::Last(seconds) = cx.state.metrics.view.range {
             self.last_s = Some(seconds);
+        }
+        if ui.input_mut(|input| input.consume_shortcut(&NEW_BOARD)) {
+            self.new_board(cx);
         }
         self.head(cx, ui);
         ui.add_space(SPACE[1]);

@@ -755,9 +755,17 @@ fn the_keys_and_the_palette_lead_to_the_page() {
     window.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::A);
     window.run();
     assert!(window.query_by_label("Add source").is_some(), "the form is open");
+    assert!(window.get_by_label("Address").is_focused(), "one begins to write at once");
     window.key_press(Key::Escape);
     window.run();
     assert!(window.query_by_label("Add source").is_none(), "Esc closes it");
+    window.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::B);
+    window.run();
+    let asked = asked(&window);
+    assert!(
+        matches!(asked.as_slice(), [MetricsCommand::PutBoard(_), MetricsCommand::ChooseBoard(_)]),
+        "{asked:?}"
+    );
 }
 
 #[test]

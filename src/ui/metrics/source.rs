@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{CollapsingHeader, ComboBox, Label, RichText, TextEdit, Ui};
+use eframe::egui::{CollapsingHeader, ComboBox, Label, Response, RichText, TextEdit, Ui};
 use url::Url;
 use uuid::Uuid;
 
@@ -77,6 +77,8 @@ pub(super) struct SourceForm {
     endpoints: String,
     every_s: String,
     api: Option<ContextKey>,
+    /// Whether it has just been opened: one begins to write at once.
+    is_fresh: bool,
 }
 
 /// The page before there is a source: what it is for, and what there is to begin with. A form where one is asked for.
@@ -154,6 +156,7 @@ impl SourceForm {
             endpoints: String::new(),
             every_s: USUAL_EVERY_S.to_string(),
             api: None,
+            is_fresh: true,
         }
     }
 
@@ -283,7 +286,10 @@ impl SourceForm {
             };
             let reason = reason_if(!self.url.trim().is_empty(), address(&self.url));
             let field = Field { name: "Address", hint, reason: reason.as_deref(), width: FIELD, unit: "" };
-            line(ui, cx, field, &mut self.url);
+            let response = line(ui, cx, field, &mut self.url);
+            if std::mem::take(&mut self.is_fresh) {
+                response.request_focus();
+            }
             return;
         }
         context_choice(cx, ui, "Context", &mut self.context);
@@ -527,8 +533,8 @@ fn reason_if<T>(is_written: bool, checked: Result<T, String>) -> Option<String> 
     checked.err().filter(|_| is_written)
 }
 
-fn line(ui: &mut Ui, cx: &Cx<'_>, field: Field<'_>, text: &mut String) {
-    widgets::field(ui, cx.theme, field, text);
+fn line(ui: &mut Ui, cx: &Cx<'_>, field: Field<'_>, text: &mut String) -> Response {
+    widgets::field(ui, cx.theme, field, text)
 }
 
 /// A field whose text nobody sees.

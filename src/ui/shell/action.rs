@@ -9,7 +9,7 @@ use crate::app::{Command, ExportFormat, Page, State};
 use crate::model::{RunId, Settings, ThemeChoice};
 use crate::ui::form::FIND;
 use crate::ui::live::{self, MARK, PAUSE, RATE};
-use crate::ui::metrics::ADD_SOURCE;
+use crate::ui::metrics::{ADD_SOURCE, NEW_BOARD};
 
 use super::{ZOOM_MAX, ZOOM_MIN, ZOOM_STEP};
 
@@ -159,6 +159,7 @@ fn metrics(state: &State) -> Vec<Action> {
     let removed = if metrics.removed.is_some() { Ok(()) } else { Err("Nothing was removed") };
     let mut actions = vec![
         press("Add a source of metrics…", Page::Metrics, ADD_SOURCE),
+        press("Make a new board of metrics", Page::Metrics, NEW_BOARD).when(source),
         ask("Ask for metrics now", None, of(MetricsCommand::Refresh)).when(source),
         ask("Import a board of metrics…", None, of(MetricsCommand::PickBoard)),
         ask("Bring back the board or source that was removed", None, of(MetricsCommand::UndoRemove))

@@ -1,8 +1,8 @@
 //! Linkerd.
 
 use super::part::{
-    self, CADVISOR, CPU, MEMORY, PODS, containers, either, latency, legend, lines, rate, requests, row,
-    success, sum, well,
+    self, CPU, MEMORY, PODS, containers, either, latency, legend, lines, rate, requests, row, success, sum,
+    well,
 };
 use crate::model::metrics::board::{Board, Panel, Row};
 use crate::model::metrics::measure::{Op, Selector};
@@ -11,6 +11,8 @@ use crate::model::metrics::unit::Unit;
 
 const PROXIES: &str = "Needs the metrics of Linkerd's proxies: those of linkerd-viz's Prometheus, or port 4191 of each pod \
                        with the labels “namespace” and “pod”.";
+const USE: &str = "Needs the metrics of Linkerd's proxies (those of linkerd-viz's Prometheus, or port 4191 of each pod with \
+                   the labels “namespace” and “pod”), or cAdvisor's of containers (/metrics/cadvisor of each kubelet).";
 const ROUTES: &str = "Needs proxies of Linkerd 2.16 or newer, and callers with a proxy.";
 
 /// Linkerd, whose newer proxies also tell of routes.
@@ -68,7 +70,7 @@ fn proxies(scope: &Scope) -> [Panel; 2] {
         lines("CPU", Unit::Cores, vec![(cpu, legend(&by, "all"))]),
         lines("Memory", Unit::Bytes, vec![(memory, legend(&by, "all"))]),
     ]
-    .map(|panel| Panel { hint: format!("{PROXIES} Or: {CADVISOR}"), ..panel })
+    .map(|panel| Panel { hint: USE.to_owned(), ..panel })
 }
 
 /// What callers' proxies count by route.
