@@ -2,20 +2,24 @@
 //! against the truth.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::random::Random;
+use super::timer::Alarm;
 use crate::model::duration;
 
 /// The largest answer body, in bytes.
@@ -316,10 +320,12 @@ fn serve(
         };
         let _ = ready.send(Ok(()));
         let server = Rc::new(Server::new(options, shared));
+        let alarm = Alarm::new();
         tokio::select! {
             // An error is the sender's drop: that is the signal.
             _ = stopped => {}
-            () = accept(listener, server) => {}
+            () = accept(listener, Rc::clone(&server)) => {}
+            () = server.sleepers.wake(&alarm) => {}
         }
     });
 }
@@ -345,6 +351,7 @@ struct Server {
     delay: Delay,
     stall: Option<Stall>,
     error_share: f64,
+    sleepers: Sleepers,
     random: RefCell<Random>,
     taken: Cell<u64>,
     good: Answer,
@@ -382,6 +389,59 @@ impl Answer {
     }
 }
 
+/// All who wait for a delay to end, with one timer for all of them: tokio's own rounds up to the next millisecond.
+#[derive(Default)]
+struct Sleepers {
+    /// By when they are woken, and in which order they came.
+    due: RefCell<BTreeMap<(Instant, u64), Waker>>,
+    came: Cell<u64>,
+    /// One is to be woken before all others.
+    changed: Notify,
+}
+
+impl Sleepers {
+    /// Waits at least so long.
+    async fn sleep(&self, length: Duration) {
+        let key = (Instant::now() + length, self.came.replace(self.came.get() + 1));
+        poll_fn(|cx| {
+            let mut due = self.due.borrow_mut();
+            if Instant::now() >= key.0 {
+                due.remove(&key);
+                return Poll::Ready(());
+            }
+            due.insert(key, cx.waker().clone());
+            if due.first_key_value().is_some_and(|(first, _)| *first == key) {
+                self.changed.notify_one();
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Wakes them, for ever.
+    async fn wake(&self, alarm: &Alarm) {
+        loop {
+            let first = self.due.borrow().first_key_value().map(|((at, _), _)| *at);
+            let Some(first) = first else {
+                self.changed.notified().await;
+                continue;
+            };
+            let left = first.saturating_duration_since(Instant::now());
+            if left > Duration::ZERO {
+                tokio::select! {
+                    () = alarm.after(left) => {}
+                    () = self.changed.notified() => {}
+                }
+            }
+            let now = Instant::now();
+            let mut due = self.due.borrow_mut();
+            while let Some(entry) = due.first_entry().filter(|entry| entry.key().0 <= now) {
+                entry.remove().wake();
+            }
+        }
+    }
+}
+
 impl Server {
     fn new(options: &TargetOptions, shared: Arc<Shared>) -> Self {
         Self {
@@ -389,6 +449,7 @@ impl Server {
             delay: options.delay,
             stall: options.stall,
             error_share: options.error_share,
+            sleepers: Sleepers::default(),
             random: RefCell::new(Random::seeded(Random::fresh_seed())),
             taken: Cell::new(0),
             good: Answer::new("200 OK", options.body_bytes),
@@ -428,12 +489,12 @@ impl Server {
 
     async fn hold_back(&self) {
         if let Some(delay) = self.delay.draw(&self.random) {
-            tokio::time::sleep(delay).await;
+            self.sleepers.sleep(delay).await;
         }
         let Some(stall) = self.stall else { return };
         // A loop: the sleep may end a little before the stall does.
         while let Some(left) = stall.left(self.started.elapsed()) {
-            tokio::time::sleep(left).await;
+            self.sleepers.sleep(left).await;
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use meshbench::load::Measured;
-use meshbench::load::target::{Stall, Target, TargetOptions};
+use meshbench::load::target::{Delay, Stall, Target, TargetOptions};
 use meshbench::model::plan::{Arrivals, Profile};
 use meshbench::model::{Pacing, Plan, Stop};
 
@@ -18,6 +18,27 @@ const WARMUP: Duration = Duration::from_millis(500);
 fn at(values: &[f64], q: f64) -> f64 {
     let rank = (q * values.len() as f64).ceil() as usize;
     values[rank.clamp(1, values.len()) - 1]
+}
+
+#[test]
+fn the_built_in_target_holds_back_as_long_as_it_was_told() {
+    for micros in [200, 1_700] {
+        let delay = Duration::from_micros(micros);
+        let options = TargetOptions { delay: Delay::Fixed(delay), ..TargetOptions::default() };
+        let target = Target::start_logged(options).expect("loopback");
+        let plan = Plan {
+            connections: 4,
+            pacing: Pacing::Constant { rate_per_sec: 200.0 },
+            stop: Stop::Requests(100),
+            ..Plan::for_url(&format!("http://{}/", target.address()))
+        };
+        assert_balanced(&measure(&plan, 1), "a delay");
+        let log = target.log();
+        let held = |seen: &meshbench::load::target::Seen| seen.answered.duration_since(seen.arrived);
+        let (least, all) = (log.iter().map(held).min().expect("some"), log.len());
+        // The machine may be busy, but hardly for each of them; a clock of milliseconds was late for all.
+        assert!(all == 100 && (delay..delay + Duration::from_micros(500)).contains(&least), "{least:?}");
+    }
 }
 
 #[test]
