@@ -1,10 +1,12 @@
 //! The rows that templates are filled from: read once, kept in one piece, shared by all workers.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::plan::{DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_MAX};
 
@@ -49,11 +51,18 @@ impl Table {
         let header = reader.headers().map_err(|error| csv_words(&error))?;
         let mut table = Self::of(header.iter().map(|name| name.trim().to_owned()).collect())?;
         let mut record = csv::StringRecord::new();
+        let (mut line, mut is_open) = (0, false);
         while reader.read_record(&mut record).map_err(|error| csv_words(&error))? {
+            line = record.position().map_or(0, csv::Position::line);
+            is_open = record.iter().next_back().is_some_and(|value| value.contains('\n'));
             for value in &record {
                 table.add_value(value);
             }
             table.check_rows()?;
+        }
+        // Read on to the end of the file: what stands there then are rows.
+        if is_open && bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
+            return Err(format!("line {line} begins a value with a quotation mark that nothing closes"));
         }
         table.whole()
     }
@@ -63,7 +72,8 @@ impl Table {
         let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim_start().starts_with('[') {
-            let rows: Vec<Value> = serde_json::from_str(text).map_err(|error| json_words(&error, 0))?;
+            let rows: Vec<Box<RawValue>> =
+                serde_json::from_str(text).map_err(|error| json_words(&error, 0))?;
             let rows = rows.into_iter().enumerate();
             return Self::from_objects(rows.map(|(at, row)| Ok((format!("object {}", at + 1), row))));
         }
@@ -75,11 +85,13 @@ impl Table {
     }
 
     /// The first object names the columns; the others have the same ones.
-    fn from_objects(rows: impl Iterator<Item = Result<(String, Value), String>>) -> Result<Self, String> {
+    fn from_objects(
+        rows: impl Iterator<Item = Result<(String, Box<RawValue>), String>>,
+    ) -> Result<Self, String> {
         let mut table: Option<Self> = None;
         for row in rows {
-            let (place, value) = row?;
-            let Value::Object(object) = value else { return Err(format!("{place} is no JSON object")) };
+            let (place, row) = row?;
+            let object = object(&row).ok_or_else(|| format!("{place} is no JSON object"))?;
             let table = match &mut table {
                 Some(table) => table,
                 None => table.insert(Self::of(object.keys().cloned().collect())?),
@@ -91,11 +103,7 @@ impl Table {
                 let Some(value) = object.get(&table.columns[at]) else {
                     return Err(format!("{place} has no “{}”", table.columns[at]));
                 };
-                match value {
-                    Value::Null => table.add_value(""),
-                    Value::String(text) => table.add_value(text),
-                    other => table.add_value(&other.to_string()),
-                }
+                table.add_value(&text_of(value));
             }
             table.check_rows()?;
         }
@@ -175,6 +183,21 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The members of an object; each number stays as it is written, however many digits it has.
+fn object(row: &RawValue) -> Option<BTreeMap<String, Box<RawValue>>> {
+    serde_json::from_str(row.get()).ok()
+}
+
+/// What stands for a value: nothing for null, a string without its quotation marks, a number as it is written.
+fn text_of(value: &RawValue) -> String {
+    match serde_json::from_str(value.get()) {
+        Ok(Value::Null) => String::new(),
+        Ok(Value::String(text)) => text,
+        Ok(Value::Number(_)) | Err(_) => value.get().to_owned(),
+        Ok(other) => other.to_string(),
+    }
+}
+
 fn csv_words(error: &csv::Error) -> String {
     let line = error.position().map_or(1, csv::Position::line);
     match error.kind() {
@@ -221,6 +244,11 @@ mod tests {
         }
         let nested = Table::from_json(b"{\"a\": [1, {\"b\": 2}]}").expect("json");
         assert_eq!(rows(&nested), [["[1,{\"b\":2}]"]]);
+        let numbers = b"{\"a\": 12345678901234567890123, \"b\": 1.10, \"c\": -1.5e3}";
+        let numbers = Table::from_json(numbers).expect("numbers");
+        assert_eq!(rows(&numbers), [["12345678901234567890123", "1.10", "-1.5e3"]]);
+        let inches = Table::from_csv(b"a,b\n1,5\"\n2,x\n").expect("a mark within a value");
+        assert_eq!(rows(&inches), [["1", "5\""], ["2", "x"]]);
     }
 
     #[test]
@@ -231,6 +259,7 @@ mod tests {
             ("a,a\n1,2\n", "“a” twice"),
             ("a,b\n1,2\n3\n", "line 3 has 1 values"),
             ("a,b\n1,2\n3,4,CANARY\n", "line 3 has 3 values"),
+            ("a,b\n1,x\n2,\"CANARY\n3,c\n4,d\n", "line 3 begins a value with a quotation mark"),
         ] {
             let told = Table::from_csv(text.as_bytes()).expect_err(text);
             assert!(told.contains(words) && !told.contains("CANARY"), "{text}: {told}");
