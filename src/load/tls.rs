@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
@@ -21,6 +23,8 @@ use crate::model::plan::{ClientCertificate, Protocol, Target};
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 /// The DER tag of a part with the number 0.
 const CONTEXT_0: u8 = 0xa0;
+/// The DER tag of a time whose year has two digits.
+const UTC_TIME: u8 = 0x17;
 /// The largest file of certificates or keys, in bytes.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -33,9 +37,12 @@ pub(super) fn config(target: &Target) -> Result<Arc<ClientConfig>, LoadError> {
     let builder = if target.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
     } else {
-        let roots = Arc::new(authorities(target)?);
+        let given = given(target)?;
+        let roots = Arc::new(authorities(target, &given)?);
         match WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider).build() {
-            Ok(inner) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Checked(inner))),
+            Ok(inner) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Checked { inner, given }))
+            }
             // Nobody is trusted: the library says so of each certificate.
             Err(_) => builder.with_root_certificates(roots),
         }
@@ -120,19 +127,27 @@ fn bad_client(client: &ClientCertificate, reason: impl Into<String>) -> LoadErro
     LoadError::ClientCertificate { path: path.clone(), reason: reason.into() }
 }
 
-fn authorities(target: &Target) -> Result<RootCertStore, LoadError> {
-    let mut roots = RootCertStore::empty();
-    // What cannot be read of the system's store shows as certificates that are not trusted.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let Some(path) = &target.ca_file else { return Ok(roots) };
+/// Whom the plan trusts, beside whom the system does.
+fn given(target: &Target) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+    let Some(path) = &target.ca_file else { return Ok(Vec::new()) };
     let bad = |reason: String| LoadError::CaFile { path: path.clone(), reason };
     let size = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?.len();
     if size > CA_FILE_BYTES_MAX {
         return Err(bad("it is larger than 16 MiB".to_owned()));
     }
     let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    for certificate in certificates(&pem).map_err(bad)? {
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    certificates(&pem).map_err(bad)
+}
+
+fn authorities(target: &Target, given: &[CertificateDer<'static>]) -> Result<RootCertStore, LoadError> {
+    let mut roots = RootCertStore::empty();
+    // What cannot be read of the system's store shows as certificates that are not trusted.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for certificate in given {
+        roots.add(certificate.clone()).map_err(|error| LoadError::CaFile {
+            path: target.ca_file.clone().unwrap_or_default(),
+            reason: error.to_string(),
+        })?;
     }
     Ok(roots)
 }
@@ -142,9 +157,13 @@ fn authorities(target: &Target) -> Result<RootCertStore, LoadError> {
 #[error("the certificate is self-signed")]
 pub(super) struct SelfSigned;
 
-/// As the library checks; only that what is self-signed is told apart from what nobody known has signed.
+/// As the library checks; only that what is self-signed is told apart from what nobody known has signed, and that a
+/// server may show a certificate that is trusted itself, as those do that are made for development.
 #[derive(Debug)]
-struct Checked(Arc<WebPkiServerVerifier>);
+struct Checked {
+    inner: Arc<WebPkiServerVerifier>,
+    given: Vec<CertificateDer<'static>>,
+}
 
 impl ServerCertVerifier for Checked {
     fn verify_server_cert(
@@ -155,16 +174,20 @@ impl ServerCertVerifier for Checked {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let checked = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        checked.map_err(|error| match error {
+        let checked =
+            self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match checked {
             // The latter is what the library says of an authority's certificate in the place of a server's.
-            rustls::Error::InvalidCertificate(
+            Err(rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::Other(_),
-            ) if is_self_signed(end_entity) => {
-                CertificateError::Other(OtherError(Arc::new(SelfSigned))).into()
+            )) if is_self_signed(end_entity) => {
+                if self.given.iter().any(|given| given == end_entity) {
+                    return verify_given(end_entity, server_name, now);
+                }
+                Err(CertificateError::Other(OtherError(Arc::new(SelfSigned))).into())
             }
-            other => other,
-        })
+            checked => checked,
+        }
     }
 
     fn verify_tls12_signature(
@@ -173,7 +196,7 @@ impl ServerCertVerifier for Checked {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -182,27 +205,74 @@ impl ServerCertVerifier for Checked {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
+}
+
+/// A self-signed certificate that is trusted itself: it must be for this name and this time.
+fn verify_given(
+    certificate: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+    let [not_before, not_after] = parts(certificate)
+        .and_then(|parts| validity(parts.validity))
+        .ok_or(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+    }
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+    }
+    Ok(ServerCertVerified::assertion())
+}
+
+/// Some fields of a certificate, as DER without their tags (RFC 5280, 4.1).
+struct Parts<'a> {
+    issuer: &'a [u8],
+    validity: &'a [u8],
+    subject: &'a [u8],
+}
+
+fn parts(certificate: &[u8]) -> Option<Parts<'_>> {
+    let (_, whole, _) = element(certificate)?;
+    let (_, body, _) = element(whole)?;
+    let (tag, _, after) = element(body)?;
+    // The version comes first, and may be left out; then serial number and kind of signature.
+    let after = if tag == CONTEXT_0 { element(after)?.2 } else { after };
+    let (_, issuer, after) = element(element(after)?.2)?;
+    let (_, validity, after) = element(after)?;
+    let (_, subject, _) = element(after)?;
+    Some(Parts { issuer, validity, subject })
+}
+
+/// From when to when.
+fn validity(der: &[u8]) -> Option<[UnixTime; 2]> {
+    let (tag, from, after) = element(der)?;
+    let (tag_to, to, _) = element(after)?;
+    Some([time(tag, from)?, time(tag_to, to)?])
+}
+
+/// `YYMMDDHHMMSSZ` of 1950 to 2049, or with four digits of the year (RFC 5280, 4.1.2.5).
+fn time(tag: u8, text: &[u8]) -> Option<UnixTime> {
+    let text = std::str::from_utf8(text).ok()?;
+    let text = match (tag, text.get(..2)?) {
+        (UTC_TIME, year) => format!("{}{text}", if year < "50" { "20" } else { "19" }),
+        _ => text.to_owned(),
+    };
+    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
+    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
 }
 
 /// Whether issuer and subject are the same.
 fn is_self_signed(certificate: &[u8]) -> bool {
-    let names = || {
-        let (_, whole, _) = element(certificate)?;
-        let (_, body, _) = element(whole)?;
-        let (tag, _, after) = element(body)?;
-        // The version comes first, and may be left out; then serial number and kind of signature.
-        let after = if tag == CONTEXT_0 { element(after)?.2 } else { after };
-        let (_, issuer, after) = element(element(after)?.2)?;
-        let (_, subject, _) = element(element(after)?.2)?;
-        Some((issuer, subject))
-    };
-    names().is_some_and(|(issuer, subject)| issuer == subject)
+    parts(certificate).is_some_and(|parts| parts.issuer == parts.subject)
 }
 
 /// The tag of the first DER element, what is in it, and what follows it.

@@ -514,18 +514,21 @@ fn tls_peer(config: Arc<ServerConfig>) -> Peer {
     })
 }
 
+/// For this machine, by itself; of one that may be an authority too, as the usual tools make them.
+fn self_signed(is_ca: bool, change: fn(&mut CertificateParams)) -> Identity {
+    let (mut params, key) = (named(&["localhost", "127.0.0.1"]), KeyPair::generate().expect("a key"));
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    change(&mut params);
+    let certificate = params.self_signed(&key).expect("a certificate");
+    Identity { certificate: certificate.der().clone(), pem: certificate.pem(), key }
+}
+
 #[test]
 fn each_kind_of_wrong_certificate_has_its_words() {
     let (authority, other, twin) = (Authority::new(), Authority::called("Another"), Authority::new());
     let names = ["localhost", "127.0.0.1"];
-    let self_signed = |is_ca: bool| {
-        let (mut params, key) = (named(&names), KeyPair::generate().expect("a key"));
-        if is_ca {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        }
-        let certificate = params.self_signed(&key).expect("a certificate");
-        Identity { certificate: certificate.der().clone(), pem: certificate.pem(), key }
-    };
     let wrong = [
         (
             authority.sign(&names, |params| params.not_after = date_time_ymd(2020, 2, 3)),
@@ -541,8 +544,8 @@ fn each_kind_of_wrong_certificate_has_its_words() {
             authority.sign(&["shop.test", "api.shop.test"], |_| {}),
             "the certificate is not for 127.0.0.1 but for shop.test, api.shop.test",
         ),
-        (self_signed(false), "the certificate is self-signed"),
-        (self_signed(true), "the certificate is self-signed"),
+        (self_signed(false, |_| {}), "the certificate is self-signed"),
+        (self_signed(true, |_| {}), "the certificate is self-signed"),
     ];
     for (identity, words) in &wrong {
         let peer = tls_peer(server(identity, None));
@@ -555,6 +558,42 @@ fn each_kind_of_wrong_certificate_has_its_words() {
     let mut renamed = secure(peer.address(), &authority);
     renamed.target.tls.server_name = Some("api.shop.test".to_owned());
     assert_all(&renamed, "200", "asked for by another name");
+}
+
+#[test]
+fn a_certificate_that_is_given_itself_is_trusted_for_its_names_and_its_time() {
+    let authority = Authority::new();
+    for (identity, words) in [
+        (self_signed(false, |_| {}), None),
+        (self_signed(true, |_| {}), None),
+        (
+            self_signed(true, |params| params.not_after = date_time_ymd(2020, 2, 3)),
+            Some("expired on 2020-02-03"),
+        ),
+        (
+            self_signed(true, |params| params.not_before = date_time_ymd(2090, 2, 3)),
+            Some("not valid before 2090"),
+        ),
+        (
+            self_signed(true, |params| params.subject_alt_names = named(&["shop.test"]).subject_alt_names),
+            Some("the certificate is not for 127.0.0.1 but for shop.test"),
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.pem");
+        std::fs::write(&file, &identity.pem).expect("a file");
+        let peer = tls_peer(server(&identity, None));
+        let mut own = secure(peer.address(), &authority);
+        own.target.ca_file = Some(file);
+        match words {
+            None => {
+                assert_all(&own, "200", "its own authority");
+            }
+            Some(words) => {
+                assert_fails(&own, "tls", words);
+            }
+        }
+    }
 }
 
 #[test]
