@@ -164,7 +164,7 @@ fn fit_call(
     } else {
         let method = request.grpc.as_ref().map_or("", |call| call.method.as_str());
         let shape = schema::method(pool, method).map_err(LoadError::Grpc)?.input();
-        let _ = prepared.filler.set(Filler { built, shape });
+        let _ = prepared.filler.set(Filler { built, method: method.into(), shape });
     }
     Ok(())
 }
