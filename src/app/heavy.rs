@@ -51,7 +51,8 @@ fn destinations(plan: &Plan) -> Option<Vec<Host>> {
     }
     let mut found = Vec::new();
     for url in plan.origins() {
-        let host = url.host()?.to_owned();
+        // Of a scheme that the library does not know, it leaves an address a name.
+        let host = Host::parse(url.host_str()?).ok()?;
         let port = url.port_or_known_default().unwrap_or_default();
         match reach.given(&host.to_string(), port) {
             Some(given) => found.extend(given.addresses.iter().map(|address| match address {
@@ -62,7 +63,6 @@ fn destinations(plan: &Plan) -> Option<Vec<Host>> {
         }
     }
     let proxy = reach.proxy.as_deref().and_then(|proxy| Url::parse(proxy).ok());
-    // Of a scheme that the library does not know, it leaves an address a name.
     let proxy = proxy.and_then(|proxy| Host::parse(proxy.host_str()?).ok());
     found.extend(proxy);
     Some(found)

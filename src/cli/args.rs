@@ -404,7 +404,7 @@ pub(super) enum HistoryArgs {
     List {
         /// At most so many
         #[arg(long, value_name = "N")]
-        limit: Option<usize>,
+        limit: Option<std::num::NonZeroUsize>,
         /// As a JSON array instead of a table
         #[arg(long)]
         json: bool,

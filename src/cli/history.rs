@@ -1,5 +1,6 @@
 //! `history`: the runs that are kept.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,9 +83,9 @@ fn watch(session: &mut Session, folder: PathBuf, screen: &Screen) -> Result<(), 
     Ok(())
 }
 
-fn list(session: &Session, limit: Option<usize>, json: bool, screen: &Screen) -> Result<(), Failure> {
+fn list(session: &Session, limit: Option<NonZeroUsize>, json: bool, screen: &Screen) -> Result<(), Failure> {
     let all = &session.state().history;
-    let shown: Vec<&RunSummary> = all.iter().take(limit.unwrap_or(usize::MAX)).collect();
+    let shown: Vec<&RunSummary> = all.iter().take(limit.map_or(usize::MAX, NonZeroUsize::get)).collect();
     if json {
         let text = serde_json::to_string_pretty(&shown).expect("every field of a summary has a JSON form");
         return screen.print(&(text + "\n"));

@@ -19,7 +19,14 @@ const TRIAL_DEFAULT: Duration = Duration::from_secs(10);
 pub(super) fn search(options: &RunArgs, plan: &Plan) -> Result<Option<Search>, Failure> {
     let asked = &options.search;
     if asked.find_max.is_empty() {
-        return Ok(None);
+        // The parser does not ask for what another option forbids.
+        let is_set = asked.up_to.is_some() || asked.resolution.is_some() || asked.repeats.is_some();
+        return match is_set {
+            true => Err(Failure::Input(
+                "--up-to, --resolution and --repeats need --find-max 'p99<20ms'".to_owned(),
+            )),
+            false => Ok(None),
+        };
     }
     let default = Search::default();
     let search = Search {
@@ -110,18 +117,12 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
         plan.target.ca_file = Some(path.clone());
     }
     reach(&options.reach, &mut plan.target)?;
+    let paced_before = plan.pacing.clone();
     plan.pacing = pacing(options, plan.pacing)?;
+    plan.stop = stop(options, plan.stop, &paced_before, &plan.pacing)?;
     plan.connections = options.connections.unwrap_or(plan.connections);
     plan.warmup = options.warmup.unwrap_or(plan.warmup);
     plan.timeout = options.timeout.unwrap_or(plan.timeout);
-    if options.until_stopped || (plan.pacing.ends_by_itself() && options.plan.is_none()) {
-        plan.stop = Stop::Never;
-    }
-    match (options.duration, options.requests) {
-        (Some(length), _) => plan.stop = Stop::Duration(length),
-        (None, Some(count)) => plan.stop = Stop::Requests(count),
-        (None, None) => {}
-    }
     plan.goals.extend(options.goal.iter().chain(&options.search.find_max).cloned());
     plan.give_up |= options.give_up;
     if !options.search.find_max.is_empty() && options.duration.is_none() && options.plan.is_none() {
@@ -133,10 +134,97 @@ fn merged(options: &RunArgs, base: Option<Plan>) -> Result<Plan, String> {
             .ok_or_else(|| format!("--label {text}: write key=value, for example mesh=istio"))?;
         plan.labels.insert(key.trim().to_owned(), value.trim().to_owned());
     }
-    request(options, &mut plan)?;
+    let variants = plan.variants.iter_mut().map(|variant| &mut variant.request);
+    for asked in std::iter::once(&mut plan.request).chain(variants) {
+        request(options, asked)?;
+    }
     protocol(options, &mut plan)?;
     sent(&options.sent, &mut plan)?;
+    without_meaning(options, &plan)?;
     Ok(plan)
+}
+
+/// When the run ends: what is asked for, else where the shape of the load that is asked for does, else as before.
+fn stop(options: &RunArgs, base: Stop, before: &Pacing, pacing: &Pacing) -> Result<Stop, String> {
+    if options.until_stopped && pacing.ends_by_itself() {
+        return Err("--until-stopped: stages and recordings end by themselves".to_owned());
+    }
+    let is_shaped = !options.stage.is_empty() || options.replay.is_some();
+    match (options.duration, options.requests) {
+        (Some(length), _) => Ok(Stop::Duration(length)),
+        (None, Some(count)) => {
+            let has_own_count =
+                pacing.own_length().is_some() && !pacing.is_random() && !pacing.has_closed_loop();
+            if has_own_count && pacing.due(count.saturating_sub(1)).is_none() {
+                return Err(format!("--requests {count}: the stages end before; make them longer"));
+            }
+            Ok(Stop::Requests(count))
+        }
+        (None, None) if options.until_stopped || is_shaped => Ok(Stop::Never),
+        // What ended where its stages did goes on for as long as they would have.
+        (None, None) if base == Stop::Never && before.ends_by_itself() && !pacing.ends_by_itself() => {
+            before.own_length().map(Stop::Duration).ok_or_else(|| {
+                "the plan ends with its recording: say with --duration or --requests how long to go on"
+                    .to_owned()
+            })
+        }
+        (None, None) => Ok(base),
+    }
+}
+
+/// # Errors
+/// Which option would do nothing.
+fn without_meaning(options: &RunArgs, plan: &Plan) -> Result<(), String> {
+    let of_http = [
+        ("--method", options.method.is_some()),
+        ("--content-type", options.content_type.is_some()),
+        ("--header", !options.header.is_empty()),
+        ("--secret-header", !options.secret_header.is_empty()),
+        ("--cookie", !options.cookie.is_empty()),
+        ("--basic-auth", options.basic_auth.is_some()),
+    ];
+    let given = |count: usize| of_http[..count].iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name);
+    if plan.is_echo()
+        && let Some(name) = given(of_http.len())
+    {
+        return Err(format!("{name} has no meaning for an echo over tcp:// or udp://"));
+    }
+    let is_grpc = matches!(plan.target.protocol, Protocol::Grpc { .. });
+    let of_body = options.body.as_ref().map(|_| "--body");
+    if is_grpc && let Some(name) = given(2).or(of_body) {
+        return Err(format!("{name} has no meaning for gRPC: write --grpc-method and --grpc-message"));
+    }
+    Ok(())
+}
+
+/// What of a plan's templates does nothing, in words for a person.
+pub(super) fn templates_in_vain(plan: &Plan) -> Option<&'static str> {
+    let variants = plan.variants.iter().map(|variant| &variant.request);
+    let requests = || std::iter::once(&plan.request).chain(variants.clone());
+    if requests().any(|request| matches!(request.body, Body::File(_))) {
+        // Nobody has looked into it yet.
+        return None;
+    }
+    let urls = plan.variants.iter().filter_map(|variant| variant.url.as_deref());
+    let is_hole = |text: &str| text.contains("{{");
+    let has_hole = is_hole(&plan.target.url)
+        || urls.into_iter().any(is_hole)
+        || requests().any(|request| {
+            let body = match &request.body {
+                Body::Text(text) => is_hole(text),
+                _ => false,
+            };
+            body || request.headers.iter().any(|header| is_hole(&header.value))
+                || request.cookies.iter().any(|cookie| is_hole(&cookie.value))
+                || request.grpc.as_ref().is_some_and(|call| is_hole(&call.message))
+        });
+    match (has_hole, plan.data.is_some(), plan.has_templates()) {
+        (true, _, false) => Some("{{…}} is sent as it is: --data FILE or --templates fills it in."),
+        (false, true, _) => {
+            Some("nothing is filled in from the data file: no {{column}} is in the requests.")
+        }
+        _ => None,
+    }
 }
 
 fn pacing(options: &RunArgs, base: Pacing) -> Result<Pacing, String> {
@@ -171,6 +259,13 @@ fn steady(kind: Option<PacingKind>, rate: Option<f64>, base: Pacing) -> Result<P
             Pacing::Max { .. } => base,
             _ => Pacing::MAX,
         }),
+        (Some(kind), None, Pacing::Profile(profile)) => {
+            let arrivals = match kind {
+                PacingKind::Poisson => Arrivals::Poisson,
+                PacingKind::Constant | PacingKind::Max => Arrivals::Even,
+            };
+            Ok(Pacing::Profile(Profile { arrivals, ..profile }))
+        }
         (Some(PacingKind::Poisson), ..) | (None, Some(_), Pacing::Poisson { .. }) => {
             Ok(Pacing::Poisson { rate_per_sec })
         }
@@ -180,7 +275,7 @@ fn steady(kind: Option<PacingKind>, rate: Option<f64>, base: Pacing) -> Result<P
 }
 
 /// Method, headers, credentials and body. No message here repeats a value: it may be a secret.
-fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
+fn request(options: &RunArgs, request: &mut Request) -> Result<(), String> {
     let given = options.header.iter().map(|text| (text, false));
     let secret = options.secret_header.iter().map(|text| (text, true));
     let mut headers = Vec::new();
@@ -191,34 +286,34 @@ fn request(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
         headers.push(Header { name: name.trim().to_owned(), value: value.trim().to_owned(), secret });
     }
     let is_given = |name: &str| headers.iter().any(|given| given.name.eq_ignore_ascii_case(name));
-    plan.request.headers.retain(|header| !is_given(&header.name));
-    plan.request.headers.append(&mut headers);
+    request.headers.retain(|header| !is_given(&header.name));
+    request.headers.append(&mut headers);
     for text in &options.cookie {
         let (name, value) =
             text.split_once('=').ok_or_else(|| "--cookie: write a name, = and a value".to_owned())?;
-        plan.request.cookies.retain(|cookie| cookie.name != name.trim());
-        plan.request.cookies.push(Cookie { name: name.trim().to_owned(), value: value.trim().to_owned() });
+        request.cookies.retain(|cookie| cookie.name != name.trim());
+        request.cookies.push(Cookie { name: name.trim().to_owned(), value: value.trim().to_owned() });
     }
     if let Some(text) = &options.basic_auth {
         let (user, password) = text
             .split_once(':')
             .ok_or_else(|| "--basic-auth: write a user, a colon and a password".to_owned())?;
-        plan.request.basic_auth = Some(BasicAuth { user: user.to_owned(), password: password.to_owned() });
+        request.basic_auth = Some(BasicAuth { user: user.to_owned(), password: password.to_owned() });
     }
     if let Some(content_type) = &options.content_type {
-        plan.request.content_type = Some(content_type.clone());
+        request.content_type = Some(content_type.clone());
     }
     if let Some(body) = &options.body {
-        plan.request.body = match body.strip_prefix('@') {
+        request.body = match body.strip_prefix('@') {
             Some(path) => Body::File(path.into()),
             None => Body::Text(body.clone()),
         };
-        if options.method.is_none() && plan.request.method == "GET" {
-            "POST".clone_into(&mut plan.request.method);
+        if options.method.is_none() && request.method == "GET" {
+            "POST".clone_into(&mut request.method);
         }
     }
     if let Some(method) = &options.method {
-        plan.request.method.clone_from(method);
+        request.method.clone_from(method);
     }
     Ok(())
 }
@@ -336,7 +431,10 @@ fn protocol(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
         (ProtocolKind::Http1, _) => Protocol::Http1,
         (ProtocolKind::Http2, _) => Protocol::Http2 { streams },
         (ProtocolKind::Grpc, base) => {
-            grpc_call(options, plan)?;
+            grpc_call(options, &mut plan.request)?;
+            for variant in &mut plan.variants {
+                grpc_call(options, &mut variant.request)?;
+            }
             let schema = match (&options.proto, &options.descriptors, base) {
                 (Some(file), ..) => {
                     Schema::Proto { file: file.clone(), include: options.proto_include.clone() }
@@ -351,11 +449,9 @@ fn protocol(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
-fn grpc_call(options: &RunArgs, plan: &mut Plan) -> Result<(), String> {
-    let call = plan
-        .request
-        .grpc
-        .get_or_insert_with(|| Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() });
+fn grpc_call(options: &RunArgs, request: &mut Request) -> Result<(), String> {
+    let call =
+        request.grpc.get_or_insert_with(|| Grpc { method: GRPC_HEALTH.to_owned(), message: "{}".to_owned() });
     if let Some(method) = &options.grpc_method {
         call.method.clone_from(method);
     }
@@ -392,7 +488,7 @@ fn flag(field: &Field) -> &'static str {
         Field::Variant(_) => "--request",
         Field::Data => "--data",
         Field::Session => "--follow-redirects, --keep-cookies",
-        Field::Rate => "--rate",
+        Field::Rate => "--rate or --stage",
         Field::Connections => "--connections",
         Field::Stop => "--duration or --requests",
         Field::Warmup => "--warmup",
@@ -453,6 +549,82 @@ mod tests {
         assert!(matches!(&shaped.pacing, Pacing::Profile(profile) if profile.stages.len() == 3));
         assert!(shaped.pacing.has_closed_loop() && shaped.pacing.is_open_loop());
         assert_eq!(shaped.stop, Stop::Never, "it ends where its stages end");
+    }
+
+    #[test]
+    fn a_run_ends_where_what_is_asked_for_does() {
+        let staged = |stop| {
+            let base = plan("http://x/").expect("a plan");
+            let hold = |rate: &str| format!("hold {rate} 1s").parse().expect("a stage");
+            let stages = vec![hold("20"), hold("50")];
+            Plan { pacing: Pacing::Profile(Profile { arrivals: Arrivals::Even, stages }), stop, ..base }
+        };
+        let with = |line: &str, base: Plan| merged(&options(line), Some(base));
+        let two = Stop::Duration(Duration::from_secs(2));
+        // What ended with its stages ends no later without them.
+        let steady = with("--rate 20", staged(Stop::Never)).expect("a plan");
+        assert_eq!((steady.pacing, steady.stop), (Pacing::Constant { rate_per_sec: 20.0 }, two));
+        assert_eq!(with("--pacing max", staged(Stop::Never)).expect("a plan").stop, two);
+        let random = with("--pacing poisson", staged(Stop::Never)).expect("a plan");
+        assert!(matches!(&random.pacing, Pacing::Profile(profile) if profile.arrivals == Arrivals::Poisson));
+        assert_eq!((random.stop, random.pacing.own_length()), (Stop::Never, Some(Duration::from_secs(2))));
+        // Of a plan that ends after so many, the shape that is asked for is carried out to its end.
+        let ten = Plan { stop: Stop::Requests(10), ..Plan::for_url("http://x/") };
+        assert_eq!(with("--replay r", ten.clone()).expect("a plan").stop, Stop::Never);
+        let words = ["meshbench", "run", "--stage", "hold 50 2s"];
+        let Some(What::Run(stage)) = Arguments::try_parse_from(words).expect("options").what else {
+            panic!("another command");
+        };
+        assert_eq!(merged(&stage, Some(ten)).expect("a plan").stop, Stop::Never);
+        assert_eq!(with("--requests 70", staged(Stop::Never)).expect("a plan").stop, Stop::Requests(70));
+        for (line, words) in
+            [("--requests 71", "the stages end before"), ("--until-stopped", "end by themselves")]
+        {
+            let told = with(line, staged(Stop::Never)).expect_err(line);
+            assert!(told.contains(words), "{line}: {told}");
+        }
+        let replay = Plan { pacing: Pacing::Replay { file: "r".into() }, ..staged(Stop::Never) };
+        assert!(with("--rate 5", replay).expect_err("no length is known").contains("how long"));
+    }
+
+    #[test]
+    fn options_for_requests_go_for_every_request_of_the_plan() {
+        let mut base = plan("http://x/").expect("a plan");
+        base.variants = vec![variant("GET /a", &Request::default()).expect("a request")];
+        let line = "--header X-A:1 --cookie a=b --basic-auth a:b --method PUT";
+        let changed = merged(&options(line), Some(base)).expect("a plan");
+        let (all, one) = (&changed.request, &changed.variants[0].request);
+        assert_eq!(
+            (&all.headers, &all.cookies, &all.basic_auth),
+            (&one.headers, &one.cookies, &one.basic_auth)
+        );
+        assert_eq!((one.headers.len(), one.method.as_str()), (1, "PUT"));
+    }
+
+    #[test]
+    fn what_would_do_nothing_is_told() {
+        for line in [
+            "tcp://x:7 --header A:b",
+            "udp://x:7 --method PUT",
+            "http://x/ --protocol grpc --body x",
+            "http://x/ --protocol grpc --method GET",
+        ] {
+            assert!(plan(line).expect_err(line).contains("has no meaning"), "{line}");
+        }
+        let search =
+            search(&options("http://x/ --up-to 5 --requests 1"), &plan("http://x/").expect("a plan"));
+        assert!(matches!(search, Err(Failure::Input(words)) if words.contains("--find-max")));
+        let vain = |line: &str| templates_in_vain(&plan(line).expect(line)).is_some();
+        for (line, expected) in [
+            ("http://x/{{id}}", true),
+            ("http://x/ --data a.csv", true),
+            ("http://x/{{id}} --data a.csv", false),
+            ("http://x/{{$n}} --templates", false),
+            ("http://x/ --data a.csv --body @file", false),
+            ("http://x/", false),
+        ] {
+            assert_eq!(vain(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::app::clusters::{Aim, ClusterCommand};
 use crate::app::state::{Level, Open, Phase, Question, StoreState};
 use crate::app::{Command, Keep, Page, document};
-use crate::model::{Plan, Run, Search, Timer};
+use crate::model::{Ended, Plan, Run, Search, Timer};
 
 use super::args::{OutputArgs, RunArgs, TryArgs};
 use super::interrupt::Interrupts;
@@ -40,6 +40,9 @@ fn with_metrics(session: &mut Session, options: &RunArgs, screen: &Screen) -> Re
 fn errand(options: &RunArgs, plan: Plan, screen: &Screen) -> Result<Errand, Failure> {
     if plan.target.insecure {
         screen.warning("certificates are not checked (--insecure): whoever answers is measured.");
+    }
+    if let Some(words) = plan::templates_in_vain(&plan) {
+        screen.warning(words);
     }
     let consent = if options.yes { Consent::Given } else { Consent::Ask };
     let search = plan::search(options, &plan)?;
@@ -275,6 +278,9 @@ fn report(run: &Run, json: Option<Destination>, kept: Kept, screen: &Screen) -> 
 /// What a script learns from the result.
 fn status(run: &Run, kept: &Kept) -> Result<Status, Failure> {
     let failed = |words: &str| Err(Failure::NotCarriedOut(words.to_owned()));
+    if run.requests.due == 0 && run.ended != Ended::Completed {
+        return failed("the run ended before anything was counted");
+    }
     if run.requests.answered == 0 {
         return failed("nothing at all was answered");
     }

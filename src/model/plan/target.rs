@@ -434,8 +434,10 @@ impl Reach {
     /// What was given by hand for a host and port; the first that fits, and `*` fits every host.
     #[must_use]
     pub fn given(&self, host: &str, port: u16) -> Option<&Resolve> {
+        // URLs write a name like “bücher.test” in ASCII.
+        let in_ascii = |name: &str| url::Host::parse(name).is_ok_and(|name| name.to_string() == host);
         self.resolve.iter().find(|given| {
-            (given.host == "*" || given.host.eq_ignore_ascii_case(host))
+            (given.host == "*" || given.host.eq_ignore_ascii_case(host) || in_ascii(&given.host))
                 && given.port.is_none_or(|given| given == port)
         })
     }
