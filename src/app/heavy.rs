@@ -146,6 +146,8 @@ mod tests {
         let fast = Pacing::Constant { rate_per_sec: 1001.0 };
         for url in [
             "http://127.0.0.1/",
+            "udp://127.0.0.1:7",
+            "tcp://10.0.0.1:7",
             "http://10.1.2.3/",
             "http://[::1]/",
             "http://localhost:80/",
