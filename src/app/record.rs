@@ -6,7 +6,7 @@ use crate::model::plan::{Route, TargetKind};
 use crate::model::run::{
     Environment, Histograms, MarkKind, RUN_VERSION, Rate, Run, RunId, STATUS_ERROR, Warning, WarningKind,
 };
-use crate::model::{Ended, Plan, Stop};
+use crate::model::{Ended, Plan};
 
 /// Lag is too large when its 99th percentile is more than this share of the response time's. Of few requests a
 /// lower quantile is looked at: a single late one is no reason to throw a run away.
@@ -268,7 +268,7 @@ fn rate_missed(run: &Run) -> Option<Warning> {
     let asked = run.rate.asked.filter(|_| run.requests.due > 0)?;
     let failed: u64 =
         run.errors.iter().filter(|(class, _)| *class != STATUS_ERROR).map(|(_, count)| count).sum();
-    let steady = steady_rate(run, asked, failed);
+    let steady = run.steady_rate();
     if steady >= asked * RATE_SHARE_MIN {
         return None;
     }
@@ -282,23 +282,6 @@ fn rate_missed(run: &Run) -> Option<Warning> {
         WarningKind::RateMissed,
         format!("{} of {} achieved", number::rate(run.rate.achieved), number::rate(asked)),
     ))
-}
-
-/// Answers per second without what the end of a run takes away: the last answers come after the last due
-/// time, which is no backlog up to the longest service time, and what was in flight at a stop had no time.
-fn steady_rate(run: &Run, asked: f64, failed: u64) -> f64 {
-    let planned_s = match run.plan.stop {
-        Stop::Duration(_) | Stop::Never => {
-            run.plan.counted_length().map_or(run.elapsed_s, |length| length.as_secs_f64())
-        }
-        Stop::Requests(count) => count as f64 / asked,
-    };
-    let active_s = run.elapsed_s - run.paused_s;
-    let tail_s = (active_s - planned_s).max(0.0);
-    let length_s = active_s - tail_s.min(run.service_ms.max / 1e3);
-    let open = run.requests.due.saturating_sub(run.requests.answered + failed);
-    let counted = run.requests.answered + open.min(u64::from(run.plan.connections));
-    counted as f64 / length_s.max(f64::MIN_POSITIVE)
 }
 
 fn few_samples(run: &Run) -> Option<Warning> {
@@ -342,9 +325,32 @@ mod tests {
     use std::time::Duration;
 
     use crate::model::run::{Quantiles, Requests};
-    use crate::model::{Labels, Pacing};
+    use crate::model::{Labels, Pacing, Stop};
 
     use super::*;
+
+    #[test]
+    fn a_rate_that_was_met_is_not_missed_for_the_last_answers() {
+        let mut run = run();
+        run.elapsed_s = 10.04;
+        run.rate.achieved = 1000.0 / run.elapsed_s;
+        let goal: crate::model::Goal = "rate>=100".parse().expect("a goal");
+        assert!(goal.judge(&run).met, "{:?}", goal.judge(&run));
+        // A backlog beyond what one answer takes is no such thing.
+        run.elapsed_s = 11.0;
+        assert!(!goal.judge(&run).met);
+    }
+
+    #[test]
+    fn streams_under_way_at_a_stop_are_no_missed_rate() {
+        let mut run = run();
+        run.plan.connections = 1;
+        run.requests.answered = 950;
+        run.requests.cancelled = 50;
+        assert!(run.steady_rate() < 96.0);
+        run.plan.target.protocol = crate::model::plan::Protocol::Http2 { streams: 50 };
+        assert!((run.steady_rate() - 100.0).abs() < 0.01);
+    }
 
     /// A run at 100/s for 10 s.
     fn run() -> Run {

@@ -5,7 +5,7 @@ mod detail;
 use jiff::tz::TimeZone;
 
 use crate::model::goal::Metric;
-use crate::model::run::{QUANTILES, error_words};
+use crate::model::run::{Connections, QUANTILES, error_words};
 use crate::model::{Ended, Goal, Quantiles, Run, RunSummary, number};
 
 use super::screen::{Style, plain};
@@ -176,14 +176,7 @@ fn facts(run: &Run, style: Style) -> Vec<String> {
             "bytes",
             format!("{} sent, {} received", number::bytes(run.bytes.sent), number::bytes(run.bytes.received)),
         ),
-        (
-            "connections",
-            format!(
-                "{} opened; {} requests waited for one",
-                number::count(run.connections.opened),
-                number::count(run.connections.waited)
-            ),
-        ),
+        ("connections", connections(run.connections)),
     ];
     let rows = rows.into_iter().chain(reasons(run));
     rows.map(|(name, value)| format!("{}  {}", style.quiet(&format!("{name:<13}")), plain(&value))).collect()
@@ -324,13 +317,21 @@ fn aligned_left(rows: &[Vec<String>], left: &[usize]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+fn connections(connections: Connections) -> String {
+    let Connections { opened, waited, resent } = connections;
+    let (opened, waited) = (number::count(opened), number::count(waited));
+    let resent = match resent {
+        0 => String::new(),
+        resent => format!("; {} were sent again", number::count(resent)),
+    };
+    format!("{opened} opened; {waited} requests waited for one{resent}")
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use std::collections::BTreeMap;
 
-    use crate::model::run::{
-        Bytes, Connections, Environment, Histograms, Rate, Requests, Warning, WarningKind,
-    };
+    use crate::model::run::{Bytes, Environment, Histograms, Rate, Requests, Warning, WarningKind};
     use crate::model::{GoalResult, Labels, Plan};
 
     use super::*;
@@ -376,7 +377,7 @@ pub(super) mod tests {
             ],
             warnings: Vec::new(),
             bytes: Bytes { sent: 1536, received: 2048 },
-            connections: Connections { opened: 16, waited: 0 },
+            connections: Connections { opened: 16, waited: 0, resent: 2 },
             environment: Environment::default(),
             histograms: Histograms::default(),
             capacity: None,
@@ -402,7 +403,7 @@ rate           49.9/s achieved, asked for 50/s
 status         200: 499
 errors         Connection reset: 1
 bytes          1.50 KiB sent, 2.00 KiB received
-connections    16 opened; 0 requests waited for one
+connections    16 opened; 0 requests waited for one; 2 were sent again
 
 goal missed  p99<20ms   22.6 ms
 goal met     errors<1%  0.200 %

@@ -370,6 +370,7 @@ impl<'a> Collector<'a> {
         measured.bytes.received += tally.received_bytes;
         measured.connections.opened += tally.opened;
         measured.connections.waited += tally.waited;
+        measured.connections.resent += tally.resent;
         self.timeline.add(tally, self.in_flight.iter().sum());
     }
 

@@ -31,6 +31,10 @@ use crate::model::run::ErrorClass;
 /// The most addresses of one name that a connection tries.
 pub(super) const ADDRESSES_MAX: usize = 8;
 
+/// How long the end of a kept connection may be under way to us beside the time that connecting took, and at most, in
+/// nanoseconds.
+const CROSSING_NANOS: [u64; 2] = [10_000_000, 250_000_000];
+
 /// Where a connection leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -72,6 +76,16 @@ pub(super) struct Connected {
     /// Which of the target's addresses it leads to.
     pub(super) address: u16,
     pub(super) opening: Opening,
+}
+
+impl Connected {
+    /// For how long after a request was sent the end of this connection may be one that the target began before it knew
+    /// of the request, in nanoseconds: a round trip, as long as it took to connect, and what a target may take to notice
+    /// what has come.
+    pub(super) fn crossing_nanos(&self) -> u64 {
+        let [least, most] = CROSSING_NANOS;
+        self.opening.connect.unwrap_or(0).saturating_add(least).min(most)
+    }
 }
 
 /// An open connection.

@@ -4,10 +4,12 @@
 use jiff::Timestamp;
 
 use super::cookies::{Jar, Site};
+use super::grpc::status;
 use super::redirect::{self, Asked, Hop};
 use super::response::Captured;
 use super::tally::{End, Outcome, Sent, Trace};
 use crate::model::plan::Session;
+use crate::model::run::ErrorClass;
 
 /// How far a request is.
 pub(super) struct Course {
@@ -51,9 +53,15 @@ impl Course {
         (self.done, self.known) = (now, now);
     }
 
-    /// It is sent again, and as if for the first time unless it is what a redirect led to.
-    pub(super) fn begin_again(&mut self) {
-        if self.redirects == 0 {
+    /// It is sent again, as the target did not touch it; its time goes on, and what was `written` of it in vain counts.
+    pub(super) fn send_again(&mut self, written: u64) {
+        self.trace.resent = self.trace.resent.saturating_add(1);
+        self.sent_bytes += written;
+    }
+
+    /// It was not sent after all, unless what led here was.
+    pub(super) fn take_back(&mut self) {
+        if self.redirects == 0 && self.trace.resent == 0 {
             self.sent = None;
         }
     }
@@ -88,6 +96,14 @@ impl Course {
 
     /// One request, however often it was redirected: its time covers all, and so do its bytes.
     pub(super) fn outcome(self, end: End, lag: u64) -> Outcome {
+        let is_late = self.sent.is_some_and(|(_, deadline)| self.done > deadline);
+        // Deadlines are looked at now and then: an answer that came since is too late all the same.
+        let end = match end {
+            End::Status(_) | End::Echoed | End::Grpc(status::OK) if is_late => {
+                End::Failed(ErrorClass::ResponseTimeout)
+            }
+            end => end,
+        };
         let sent = self.sent.map(|(at, _)| Sent { at, lag, bytes: self.sent_bytes });
         let Self { done, known, received_bytes, trace, .. } = self;
         Outcome { end, done, known, sent, received_bytes, trace }

@@ -3,9 +3,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -55,17 +58,25 @@ impl super::lane::Lane for Lane {
 
     async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
         let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        cells.arm(job.begun.saturating_add(worker.timeout_nanos));
         let (socket, mut arrivals) = match self.socket.take() {
             Some(kept) => kept,
-            None => match open(worker).await {
-                Ok((socket, address)) => {
+            None => match cells.guard(open(worker)).await {
+                Err(Interrupt::TimeOver) => {
+                    let end = End::Failed(ErrorClass::ConnectTimeout);
+                    return Outcome { trace, ..Outcome::unsent(end, worker.now()) };
+                }
+                Err(Interrupt::Cancelled) => {
+                    return Outcome { trace, ..Outcome::cancelled(worker.now()) };
+                }
+                Ok(Ok((socket, address))) => {
                     worker.note_opened();
                     self.address = address;
                     trace.opening = Some(Opening::default());
                     let is_noted = worker.connectors[0].noting.is_some() && note(&socket);
                     (socket, Arrivals::of(is_noted))
                 }
-                Err(class) => {
+                Ok(Err(class)) => {
                     return Outcome { trace, ..Outcome::unsent(End::Failed(class), worker.now()) };
                 }
             },
@@ -75,16 +86,28 @@ impl super::lane::Lane for Lane {
         let sent_at = if trace.opening.is_some() { worker.now() } else { job.begun };
         cells.arm(sent_at.saturating_add(worker.timeout_nanos));
         let mut progress = Progress::default();
-        let echoed = cells
-            .guard(poll_fn(|cx| poll_echo(cx, &socket, &mut arrivals, worker, &mut progress, &self.datagram)))
-            .await;
+        let echoed = {
+            let mut refusal = pin!(refusal(&socket));
+            cells
+                .guard(poll_fn(|cx| {
+                    match poll_echo(cx, &socket, &mut arrivals, worker, &mut progress, &self.datagram) {
+                        Poll::Pending => refusal.as_mut().poll(cx).map(|error| Err(class(&error))),
+                        ready => ready,
+                    }
+                }))
+                .await
+        };
         let age = arrivals.age();
         let known = worker.now();
         let mut done = known;
         let end = match echoed {
             Ok(Ok(())) => {
                 done = not_before(sent_at, worker.came(age, known), known);
-                End::Echoed
+                // Deadlines are looked at now and then: an echo that came since is too late all the same.
+                match done.saturating_sub(sent_at) > worker.timeout_nanos {
+                    true => End::Failed(ErrorClass::ResponseTimeout),
+                    false => End::Echoed,
+                }
             }
             Ok(Err(class)) => End::Failed(class),
             Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
@@ -99,11 +122,36 @@ impl super::lane::Lane for Lane {
     fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
 }
 
-/// How far one echo is, in bytes.
+/// How far one echo is.
 #[derive(Debug, Default)]
 struct Progress {
+    /// In bytes.
     sent: u64,
     received: u64,
+    /// Whether it could not be sent at first.
+    has_failed: bool,
+}
+
+/// What the other host says of what was sent, when nobody listens there: Linux tells it apart from what can be read.
+#[cfg(target_os = "linux")]
+async fn refusal(socket: &UdpSocket) -> io::Error {
+    loop {
+        let is_told = socket.ready(Interest::ERROR).await.is_ok();
+        if let Ok(Some(error)) = socket.take_error() {
+            return error;
+        }
+        if !is_told {
+            return std::future::pending().await;
+        }
+        // Somebody else was told: another may come.
+        let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+}
+
+/// Elsewhere whoever reads is told.
+#[cfg(not(target_os = "linux"))]
+fn refusal(_socket: &UdpSocket) -> std::future::Pending<io::Error> {
+    std::future::pending()
 }
 
 async fn open(worker: &Worker) -> Result<(UdpSocket, u16), ErrorClass> {
@@ -135,6 +183,8 @@ fn poll_echo(
         match socket.poll_send(cx, datagram) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(sent)) => progress.sent = sent as u64,
+            // What came back for an earlier one, too late; nothing was sent.
+            Poll::Ready(Err(_)) if !std::mem::replace(&mut progress.has_failed, true) => {}
             Poll::Ready(Err(error)) => return Poll::Ready(Err(class(&error))),
         }
     }

@@ -8,8 +8,9 @@ use tokio::io::ReadBuf;
 
 use super::arrival::not_before;
 use super::connection::{Connected, Stream, exchange_class};
+use super::course::Course;
 use super::slot::{Cells, Interrupt, Job};
-use super::tally::{End, Outcome, Sent, Trace};
+use super::tally::{End, Outcome, Trace};
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
 
@@ -28,6 +29,8 @@ struct Line {
     echoes: u64,
     /// After so many it is closed.
     echoes_max: u64,
+    /// As [`Connected::crossing_nanos`].
+    crossing_nanos: u64,
 }
 
 /// How far one echo is.
@@ -49,39 +52,45 @@ impl Lane {
     fn line(&mut self, worker: &Worker, connected: Connected) -> Line {
         worker.note_opened();
         self.address = connected.address;
-        Line { stream: connected.stream, echoes: 0, echoes_max: worker.connectors[0].lifetime() }
+        let crossing_nanos = connected.crossing_nanos();
+        let echoes_max = worker.connectors[0].lifetime();
+        Line { stream: connected.stream, echoes: 0, echoes_max, crossing_nanos }
     }
 
-    async fn echo(&mut self, worker: &Worker, cells: &Cells, job: Job, payload: &[u8]) -> Outcome {
-        let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
-        let mut sent_at = job.begun;
+    async fn echo(&mut self, worker: &Worker, cells: &Cells, payload: &[u8], course: &mut Course) -> End {
+        let mut sent_at = course.begun;
         loop {
             let mut line = match self.line.take() {
                 Some(line) => line,
-                None => match self.connect(worker, cells, sent_at, &mut trace).await {
-                    Ok(line) => line,
-                    Err(end) => return Outcome { trace, ..Outcome::unsent(end, worker.now()) },
+                None => match self.connect(worker, cells, sent_at, course).await {
+                    Ok(line) => {
+                        sent_at = worker.now();
+                        line
+                    }
+                    Err(end) => {
+                        course.end(worker.now());
+                        return end;
+                    }
                 },
             };
-            if trace.opening.is_some() {
-                sent_at = worker.now();
-            }
-            trace.address = Some(self.address);
-            cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+            course.trace.address = Some(self.address);
+            cells.arm(course.begin(sent_at, worker.timeout_nanos));
             let mut progress = Progress::default();
             let echoed = cells.guard(poll_fn(|cx| line.poll_echo(cx, worker, &mut progress, payload))).await;
             let age = line.stream.age();
             let known = worker.now();
-            let mut done = known;
+            course.end(known);
+            let is_stale = line.echoes > 0 && progress.returned == 0;
             let end = match echoed {
                 Ok(Ok(())) => {
-                    done = not_before(sent_at, worker.came(age, known), known);
+                    course.done = not_before(sent_at, worker.came(age, known), known);
                     line.echoes += 1;
                     self.line = (line.echoes < line.echoes_max).then_some(line);
                     End::Echoed
                 }
-                // Closed while it was kept, before any of this came back: an echo may be asked for twice.
-                Ok(Err(_)) if line.echoes > 0 && progress.returned == 0 && trace.opening.is_none() => {
+                // Closed while it was kept, before the target knew of this: an echo may be asked for twice.
+                Ok(Err(_)) if is_stale && known.saturating_sub(sent_at) <= line.crossing_nanos => {
+                    course.send_again(progress.written as u64);
                     sent_at = known;
                     continue;
                 }
@@ -89,9 +98,10 @@ impl Lane {
                 Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
                 Err(Interrupt::Cancelled) => End::Cancelled,
             };
-            trace.first_byte = progress.first_byte.map(|at| at.clamp(sent_at, done));
-            let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.written as u64 });
-            return Outcome { end, done, known, sent, received_bytes: progress.returned as u64, trace };
+            course.trace.first_byte = progress.first_byte.map(|at| at.clamp(sent_at, course.done));
+            course.sent_bytes += progress.written as u64;
+            course.received_bytes += progress.returned as u64;
+            return end;
         }
     }
 
@@ -100,15 +110,20 @@ impl Lane {
         worker: &Worker,
         cells: &Cells,
         now: u64,
-        trace: &mut Trace,
+        course: &mut Course,
     ) -> Result<Line, End> {
-        cells.arm(now.saturating_add(worker.timeout_nanos));
+        let deadline = course.sent.map(|(_, deadline)| deadline);
+        cells.arm(deadline.unwrap_or(now.saturating_add(worker.timeout_nanos)));
         let connected = match cells.guard(worker.connectors[0].connect()).await {
             Ok(connected) => connected.map_err(End::Failed)?,
+            // Sent before: it is the whole that takes too long.
+            Err(Interrupt::TimeOver) if deadline.is_some() => {
+                return Err(End::Failed(ErrorClass::ResponseTimeout));
+            }
             Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
-        trace.opening = Some(connected.opening);
+        course.trace.opening = Some(connected.opening);
         Ok(self.line(worker, connected))
     }
 }
@@ -144,9 +159,11 @@ impl super::lane::Lane for Lane {
             request.form.body.fill(&mut worker.draw(), &mut payload);
         }
         let bytes = if request.is_fixed { &request.bytes[..] } else { &payload };
-        let outcome = self.echo(worker, cells, job, bytes).await;
+        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let mut course = Course::new(job.begun, trace);
+        let end = self.echo(worker, cells, bytes, &mut course).await;
         self.payload = payload;
-        outcome
+        course.outcome(end, job.lag)
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
-use super::connection::{Stream, exchange_class};
+use super::connection::{Connected, Stream, exchange_class};
 use super::response::{Captured, Reader};
 use super::worker::Worker;
 use crate::model::plan::Session;
@@ -17,6 +17,8 @@ pub(super) struct Line {
     reader: Reader,
     /// Whether an answer came over it already.
     reused: bool,
+    /// As [`Connected::crossing_nanos`].
+    crossing_nanos: u64,
 }
 
 /// How far one exchange is.
@@ -42,16 +44,22 @@ pub(super) struct Reply {
 /// Why there is no whole answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Broken {
-    /// The server had closed a connection that was kept for reuse, before any byte of this answer.
-    Stale,
+    /// A connection that was kept for reuse is over, before any byte of this answer.
+    Stale(ErrorClass),
     Failed(ErrorClass),
 }
 
 impl Line {
     /// `session`: what is remembered of answers; where that is nothing, their headers are not looked at.
-    pub(super) fn new(stream: Stream, session: Session) -> Self {
+    pub(super) fn new(connected: Connected, session: Session) -> Self {
         let reader = if session.is_kept() { Reader::capturing() } else { Reader::new(false) };
-        Self { stream, reader, reused: false }
+        let crossing_nanos = connected.crossing_nanos();
+        Self { stream: connected.stream, reader, reused: false, crossing_nanos }
+    }
+
+    /// Whether its end, `nanos` after a request was sent, may have been under way before the target knew of that.
+    pub(super) fn crossed(&self, nanos: u64) -> bool {
+        nanos <= self.crossing_nanos
     }
 
     /// What the last answer asks later requests for.
@@ -173,9 +181,7 @@ impl Line {
     }
 
     fn broken(&self, progress: &Progress, class: ErrorClass) -> Broken {
-        if self.reused && progress.received == 0 {
-            return Broken::Stale;
-        }
-        Broken::Failed(progress.write_error.unwrap_or(class))
+        let class = progress.write_error.unwrap_or(class);
+        if self.reused && progress.received == 0 { Broken::Stale(class) } else { Broken::Failed(class) }
     }
 }

@@ -86,7 +86,7 @@ impl Kept {
     }
 
     /// One request and its answer's status, and whether it redirects to what is sent next if it is `asked`. Sent again
-    /// where the connection proves to have been closed before.
+    /// where the connection may have been closed before the target knew of it.
     async fn send(
         &mut self,
         worker: &Worker,
@@ -129,13 +129,14 @@ impl Kept {
                     Ok((status, is_followed))
                 }
                 // The connection is new then, and cannot be stale.
-                Ok(Err(Broken::Stale)) if request.is_idempotent => {
-                    course.begin_again();
+                Ok(Err(Broken::Stale(_)))
+                    if request.is_idempotent && line.crossed(known.saturating_sub(sent_at)) =>
+                {
+                    course.send_again(progress.written as u64);
                     sent_at = known;
                     continue;
                 }
-                Ok(Err(Broken::Stale)) => Err(End::Failed(ErrorClass::ClosedEarly)),
-                Ok(Err(Broken::Failed(class))) => Err(End::Failed(class)),
+                Ok(Err(Broken::Stale(class) | Broken::Failed(class))) => Err(End::Failed(class)),
                 Err(Interrupt::TimeOver) => Err(End::Failed(ErrorClass::ResponseTimeout)),
                 Err(Interrupt::Cancelled) => Err(End::Cancelled),
             };
@@ -165,7 +166,7 @@ impl Kept {
         course.end(worker.now());
         let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
-            // Redirected, and answered until then: it is the whole that takes too long.
+            // Redirected, and answered until then, or sent again: it is the whole that takes too long.
             Err(Interrupt::TimeOver) if course.sent.is_some() => {
                 return Err(End::Failed(ErrorClass::ResponseTimeout));
             }
@@ -175,7 +176,8 @@ impl Kept {
         worker.note_opened();
         self.address = connected.address;
         self.left = connector.lifetime();
-        Ok((Box::new(Line::new(connected.stream, worker.source.session)), connected.opening))
+        let opening = connected.opening;
+        Ok((Box::new(Line::new(connected, worker.source.session)), opening))
     }
 }
 
@@ -194,7 +196,7 @@ impl super::lane::Lane for Lane {
                 worker.note_opening(kept.number, &connected.opening);
                 kept.address = connected.address;
                 kept.left = connector.lifetime();
-                kept.line = Some(Box::new(Line::new(connected.stream, worker.source.session)));
+                kept.line = Some(Box::new(Line::new(connected, worker.source.session)));
             }
         }
         cells.disarm();

@@ -34,7 +34,7 @@ use crate::model::run::ErrorClass;
 const UNTOUCHED_MAX: u32 = 8;
 /// How often a request waits for a connection that is over before it could be used.
 const OVER_MAX: u32 = 1000;
-/// How often a request is sent again that the target refused, or whose connection had gone stale.
+/// How often a request is sent again that the target refused, or whose connection was over before it came there.
 const REFUSED_MAX: u32 = 1;
 
 /// A slot's share of connections.
@@ -127,7 +127,7 @@ impl Kept {
         sent_at: &mut u64,
         course: &mut Course,
     ) -> Result<Rc<Line>, End> {
-        let mut has_waited = false;
+        let mut has_waited = job.has_waited;
         loop {
             let line = match self.line.take().filter(|line| !line.is_over()) {
                 Some(line) => line,
@@ -148,7 +148,7 @@ impl Kept {
             cells.arm(deadline.unwrap_or(job.due.at.saturating_add(worker.timeout_nanos)));
             match cells.guard(line.room(worker)).await {
                 Ok(()) => {}
-                // Redirected, and answered until then: it is the whole that takes too long.
+                // Redirected, and answered until then, or sent again: it is the whole that takes too long.
                 Err(Interrupt::TimeOver) if deadline.is_some() => {
                     return Err(End::Failed(ErrorClass::ResponseTimeout));
                 }
@@ -212,8 +212,10 @@ impl Kept {
             };
             course.trace.address = Some(line.address);
             cells.arm(course.begin(sent_at, worker.timeout_nanos));
-            let attempt = self.attempt(worker, cells, Rc::clone(&line), request, &mut course.trace).await;
+            let attempt =
+                self.attempt(worker, cells, Rc::clone(&line), request, sent_at, &mut course.trace).await;
             course.end(worker.now());
+            let is_over_before = request.is_idempotent && line.crossed(course.known.saturating_sub(sent_at));
             let end = match attempt {
                 Ok((end, came)) => {
                     let known = course.known;
@@ -222,14 +224,18 @@ impl Kept {
                     *first_byte = first_byte.map(|at| at.clamp(sent_at, course.done));
                     end
                 }
-                Err(broken) if tries.allow(broken.verdict) => {
-                    course.begin_again();
+                Err(Broken { verdict, is_sent }) if tries.allow(verdict, is_over_before) => {
+                    if is_sent {
+                        course.send_again(line.take_sent());
+                    } else {
+                        course.take_back();
+                    }
                     sent_at = course.known;
                     continue;
                 }
                 Err(Broken { verdict, is_sent }) => {
                     if !is_sent {
-                        course.begin_again();
+                        course.take_back();
                     }
                     End::Failed(verdict.class())
                 }
@@ -254,6 +260,7 @@ impl Kept {
         cells: &Cells,
         line: Rc<Line>,
         request: &Prebuilt,
+        sent_at: u64,
         trace: &mut Trace,
     ) -> Result<(End, Option<u64>), Broken> {
         trace.first_byte = None;
@@ -268,9 +275,12 @@ impl Kept {
             Ok(Ok((end, came))) => Ok((end, Some(came))),
             Ok(Err(verdict)) => Err(Broken { verdict, is_sent }),
             Err(interrupt) => {
-                // What was begun is reset; the connection goes on.
+                // What was begun is reset. The connection goes on, unless nobody seems to be at its other end.
                 trace.first_byte = line.conn.borrow_mut().give_up(self.seat);
                 line.wake_driver();
+                if interrupt == Interrupt::TimeOver && line.is_silent_since(sent_at) {
+                    worker.links[self.link].retire(&line);
+                }
                 let end = match interrupt {
                     Interrupt::TimeOver => End::Failed(ErrorClass::ResponseTimeout),
                     Interrupt::Cancelled => End::Cancelled,
@@ -384,14 +394,15 @@ fn is_dead(line: &Line, worker: &Worker, cx: &mut Context<'_>) -> bool {
 }
 
 impl Tries {
-    /// Whether the request is sent again.
-    fn allow(&mut self, verdict: Verdict) -> bool {
+    /// Whether the request is sent again; `is_over_before` is whether one may be whose connection was lost.
+    fn allow(&mut self, verdict: Verdict, is_over_before: bool) -> bool {
         match verdict {
             Verdict::Untouched(_) => {
                 self.untouched += 1;
                 self.untouched <= UNTOUCHED_MAX
             }
-            Verdict::Refused(_) => {
+            Verdict::Lost(_) if !is_over_before => false,
+            Verdict::Refused(_) | Verdict::Lost(_) => {
                 self.refused += 1;
                 self.refused <= REFUSED_MAX
             }

@@ -43,12 +43,14 @@ pub(super) struct Job {
     pub(super) lag: u64,
     /// Which of the plan's requests it is.
     pub(super) variant: u16,
+    /// Whether it is counted among those that waited.
+    pub(super) has_waited: bool,
 }
 
 impl Job {
     #[inline]
     fn new(due: Due, begun: u64, free_at: u64, variant: u16) -> Self {
-        Self { due, begun, lag: begun.saturating_sub(due.at.max(free_at)), variant }
+        Self { due, begun, lag: begun.saturating_sub(due.at.max(free_at)), variant, has_waited: false }
     }
 }
 
@@ -173,13 +175,14 @@ async fn next_job(
         if cells.is_cancelled() {
             return None;
         }
-        let turn =
-            worker.take_waiting(free_at).map_or_else(|| worker.take_turn(at, free_at, answered), Turn::Now);
+        let waiting = worker.take_waiting(free_at);
+        let has_waited = waiting.is_some_and(|due| due.at < free_at);
+        let turn = waiting.map_or_else(|| worker.take_turn(at, free_at, answered), Turn::Now);
         match turn {
             Turn::Now(due) => {
                 // Nothing is lost between the end of one and the beginning of the next, and no look at the clock needed.
                 let begun = if due.at > free_at { timer::once_due(due.at, || worker.now()) } else { free_at };
-                return Some(Job::new(due, begun, free_at, worker.pick()));
+                return Some(Job { has_waited, ..Job::new(due, begun, free_at, worker.pick()) });
             }
             Turn::Later => {}
             Turn::None => worker.note_idle(at),

@@ -452,8 +452,10 @@ impl Entry {
             names.get(usize::from(at)).cloned().unwrap_or_else(|| format!("{noun} {}", at + 1))
         };
         let due = Due { at: self.due, counted: true, stage: 0 };
-        let opening = trace.opening.unwrap_or_default();
-        let first_byte = sent.and_then(|sent| Some(trace.first_byte?.saturating_sub(sent.at)));
+        let opening = trace.opened_before_sent().unwrap_or_default();
+        // Where none came, all of the time since it was sent was spent on waiting for it.
+        let first_byte =
+            sent.map(|sent| trace.first_byte.unwrap_or(self.outcome.done).saturating_sub(sent.at));
         let variant = sent.map(|_| named(&names.variants, trace.variant, "request"));
         let address = trace.address.map(|at| named(&names.addresses, at, "address"));
         let connection = trace.connection.filter(|_| sent.is_some());
@@ -510,7 +512,7 @@ impl Eq for Entry {}
 fn waited(due: Due, outcome: &Outcome) -> Option<u64> {
     let sent = outcome.sent?;
     let wait = sent.at.saturating_sub(due.at).saturating_sub(sent.lag);
-    let Some(Opening { dns, connect, tls }) = outcome.trace.opening else {
+    let Some(Opening { dns, connect, tls }) = outcome.trace.opened_before_sent() else {
         return (wait > 0).then_some(wait);
     };
     let opening: u64 = [dns, connect, tls].into_iter().flatten().sum();
@@ -558,7 +560,7 @@ mod tests {
             address: Some(address),
             connection: Some(connection),
             first_byte: Some(done),
-            opening: None,
+            ..Trace::default()
         };
         let sent = Some(Sent { at, lag: 0, bytes: 1 });
         (

@@ -65,6 +65,8 @@ pub(super) struct Trace {
     pub(super) first_byte: Option<u64>,
     /// How long opening a connection for it took; none where one was open.
     pub(super) opening: Option<Opening>,
+    /// How often it was sent in vain before, to a connection that was over or a target that did not touch it.
+    pub(super) resent: u8,
 }
 
 /// How long the steps of opening a connection took, in nanoseconds; none of a step that was not taken.
@@ -100,6 +102,7 @@ pub(super) struct Tally {
     pub(super) received_bytes: u64,
     pub(super) opened: u64,
     pub(super) waited: u64,
+    pub(super) resent: u64,
     /// Interval and number of counted requests due in it, ascending.
     pub(super) due: Vec<(u64, u64)>,
     /// Last counted due time and answer, on the run's clock; 0 for none.
@@ -114,6 +117,14 @@ pub(super) struct Tally {
     pub(super) all_due: bool,
     /// Whether the run was stopped.
     pub(super) stopped: bool,
+}
+
+impl Trace {
+    /// How long opening a connection took before the request was sent. What was opened to send it again is part of the
+    /// time since it was sent first.
+    pub(super) fn opened_before_sent(&self) -> Option<Opening> {
+        self.opening.filter(|_| self.resent == 0)
+    }
 }
 
 impl Outcome {
@@ -196,6 +207,7 @@ impl Tally {
             received_bytes: 0,
             opened: 0,
             waited: 0,
+            resent: 0,
             due: Vec::with_capacity(DUE_INTERVALS),
             last_due: 0,
             last_answer: 0,
@@ -225,7 +237,8 @@ impl Tally {
         self.counted = Requests::default();
         self.warmup = Requests::default();
         self.errors = Errors::default();
-        (self.sent_bytes, self.received_bytes, self.opened, self.waited) = (0, 0, 0, 0);
+        (self.sent_bytes, self.received_bytes) = (0, 0);
+        (self.opened, self.waited, self.resent) = (0, 0, 0);
         (self.last_due, self.last_answer, self.in_flight, self.until) = (0, 0, 0, 0);
         self.cpu_share = None;
         (self.all_due, self.stopped) = (false, false);
@@ -271,6 +284,7 @@ impl Tally {
             return;
         }
         self.received_bytes += outcome.received_bytes;
+        self.resent += u64::from(outcome.trace.resent > 0);
         if let Some(sent) = outcome.sent {
             self.sent_bytes += sent.bytes;
         }

@@ -161,6 +161,8 @@ pub(super) fn run(orders: Orders) {
             if let Err(error) = runtime.block_on(work(orders, sleep)) {
                 failed(error);
             }
+            // A resolver that does not answer is not waited for.
+            runtime.shutdown_background();
         }
         Err(error) => failed(error),
     }
@@ -669,7 +671,8 @@ impl Worker {
         tally.stopped = self.stage() == Stage::Cancelled;
         let elapsed = now.saturating_sub(self.start.get());
         tally.cpu_share = thread_cpu_time()
-            .filter(|_| elapsed > 0)
+            // To begin takes a share of its own, which says nothing where the run was over at once.
+            .filter(|_| elapsed > INTERVAL_NANOS)
             .map(|time| nanos(time.saturating_sub(self.cpu_before.get())) as f64 / elapsed as f64);
         tally
     }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::metrics::RunMetrics;
-use super::{GoalResult, Labels, Plan};
+use super::{GoalResult, Labels, Plan, Stop};
 
 /// The version of the run format that this program writes.
 pub const RUN_VERSION: u32 = 1;
@@ -233,6 +233,10 @@ pub struct Connections {
     /// Requests that were due while every connection was busy, and so had to wait. Their waiting is part of
     /// their response time.
     pub waited: u64,
+    /// Requests that were sent more than once, since the target did not touch what was sent first: its end of a kept
+    /// connection crossed it on the way, or it said so. The time of all of it is part of their service time.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub resent: u64,
 }
 
 /// Where a run was carried out.
@@ -411,6 +415,11 @@ pub enum RunEdit {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+/// Whether there were none: what is seldom there is left out.
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -421,6 +430,29 @@ impl Run {
     pub fn counted_from_ms(&self) -> i64 {
         let warmup_ms = i64::try_from(self.plan.warmup.as_millis()).unwrap_or(i64::MAX);
         self.started.as_millisecond().saturating_add(warmup_ms)
+    }
+
+    /// Answers per second while requests were due: without what the end of a run takes away. The last answers come after
+    /// the last due time, which is no backlog up to the longest service time, and what was in flight at a stop had no
+    /// time. As [`Rate::achieved`] where answers or chance decide how long requests are due.
+    #[must_use]
+    pub fn steady_rate(&self) -> f64 {
+        let by_count = || match (self.plan.stop, self.rate.asked) {
+            (Stop::Requests(count), Some(asked)) => Some(count as f64 / asked),
+            _ => None,
+        };
+        let by_plan = self.plan.counted_length().map(|length| length.as_secs_f64());
+        let planned_s = by_plan.or_else(by_count).filter(|_| !self.plan.pacing.has_closed_loop());
+        let Some(planned_s) = planned_s else { return self.rate.achieved };
+        let active_s = self.elapsed_s - self.paused_s;
+        let tail_s = (active_s - planned_s).max(0.0);
+        let length_s = active_s - tail_s.min(self.service_ms.max / 1e3);
+        let unanswered = self.errors.iter().filter(|(class, _)| *class != STATUS_ERROR);
+        let unanswered: u64 = unanswered.map(|(_, count)| count).sum();
+        let open = self.requests.due.saturating_sub(self.requests.answered + unanswered);
+        let room = u64::from(self.plan.connections) * u64::from(self.plan.target.protocol.streams());
+        let counted = self.requests.answered + open.min(room);
+        counted as f64 / length_s.max(f64::MIN_POSITIVE)
     }
 
     /// What lists show of this run.

@@ -275,5 +275,9 @@ fn a_port_without_anybody_refuses_datagrams_as_far_as_the_system_says_so() {
         assert!(count("connect_refused") > 0, "{what}: {:?}", measured.errors);
         let told = count("connect_refused") + count("response_timeout") + count("overflow");
         assert_eq!(told, REQUESTS, "{what}: {:?}", measured.errors);
+        // Nothing that came back for one is taken for the next one's: each was sent.
+        let sent = REQUESTS - count("overflow");
+        // Eight bytes of a number, and the usual text.
+        assert_eq!(measured.bytes.sent, sent * 32, "{what}: {:?}", measured.errors);
     });
 }

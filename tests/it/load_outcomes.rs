@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meshbench::load::target::{Target, TargetOptions};
+use meshbench::load::target::{Delay, Target, TargetOptions};
 use meshbench::load::{self, Control, LoadError, Measured, Options, Phase};
 use meshbench::model::plan::Body;
 use meshbench::model::run::MarkKind;
@@ -17,6 +17,8 @@ use crate::peer::{Peer, assert_balanced, closed_port, finish, measure, read_requ
 
 /// Requests of each run.
 const REQUESTS: u64 = 24;
+/// For how long a target has a request that it then resets.
+const RESET_AFTER: Duration = Duration::from_millis(60);
 
 /// The loops in which each fault is tried.
 fn pacings() -> [Pacing; 3] {
@@ -111,7 +113,43 @@ fn answers_that_end_their_connection_are_answers() {
 fn a_kept_connection_that_was_closed_is_no_failure() {
     // Says that it keeps the connection, and does not.
     let peer = Peer::answering_once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let mut resent = 0;
     in_every_loop("closed when idle", &peer.url(), unchanged, all_answered("200"));
+    for _ in 0..20 {
+        let measured = measure(&plan(&peer.url(), Pacing::MAX), 1);
+        resent += measured.connections.resent;
+    }
+    assert!(resent > 0, "some cross on the way, and that is told");
+}
+
+/// Answers the first request on each connection; takes the second, keeps it for a while and then resets.
+fn resetting() -> Peer {
+    Peer::start(move |mut stream, _| {
+        if !read_request(&mut stream) {
+            return;
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        // Closed with something unread in it, a connection is reset.
+        if stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+            std::thread::sleep(RESET_AFTER);
+        }
+    })
+}
+
+#[test]
+fn a_request_that_the_target_had_and_then_reset_is_a_failure_with_its_class_and_time() {
+    for method in ["GET", "POST"] {
+        let peer = resetting();
+        let mut plan = plan(&peer.url(), Pacing::MAX);
+        method.clone_into(&mut plan.request.method);
+        let measured = measure(&plan, 1);
+        assert_balanced(&measured, method);
+        let half = REQUESTS / 2;
+        assert_eq!(measured.errors.get("reset"), Some(&half), "{method}: {:?}", measured.errors);
+        assert_eq!((measured.status.get("200"), measured.connections.resent), (Some(&half), 0), "{method}");
+        let longest_ms = measured.service.quantiles().max;
+        assert!(longest_ms >= RESET_AFTER.as_secs_f64() * 1e3, "{method}: {longest_ms} ms");
+    }
 }
 
 #[test]
@@ -177,6 +215,23 @@ fn no_answer_in_time_is_a_timeout() {
         assert!(measured.service.quantile_ms(0.0) >= 79.9, "{what}");
         assert!(measured.service.max_ms() < 2000.0, "{what}");
     });
+}
+
+#[test]
+fn an_answer_just_after_its_time_is_too_late_and_its_wait_is_told() {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+    // Later than the timeout, and sooner than it is noticed.
+    let delay = Delay::Fixed(TIMEOUT + Duration::from_millis(2));
+    let target = Target::start(TargetOptions { delay, ..TargetOptions::default() }).expect("loopback");
+    let mut plan = plan(&format!("http://{}/", target.address()), Pacing::MAX);
+    plan.timeout = TIMEOUT;
+    let measured = measure(&plan, 1);
+    assert_balanced(&measured, "too late");
+    all_failed("response_timeout")(&measured, "too late");
+    for slow in &measured.detail.slowest {
+        let waited_ms = slow.phases.first_byte.unwrap_or(0.0);
+        assert!(waited_ms >= TIMEOUT.as_secs_f64() * 1e3, "{slow:?}");
+    }
 }
 
 fn finish_after_client(stream: &mut std::net::TcpStream) {

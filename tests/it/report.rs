@@ -88,7 +88,7 @@ fn measured(number: u8, name: &str, seconds: u32, median_ms: f64) -> Run {
     run.errors = BTreeMap::from([("reset".to_owned(), reset)]);
     run.status = BTreeMap::from([("200".to_owned(), answered)]);
     run.bytes = Bytes { sent: answered * 112, received: answered * 1270 };
-    run.connections = Connections { opened: 53, waited: 120 };
+    run.connections = Connections { opened: 53, waited: 120, resent: 0 };
     run.histograms = Histograms { response: response.encode(), service: service.encode(), lag: lag.encode() };
     run.intervals = intervals;
     run.plan.goals =

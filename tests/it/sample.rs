@@ -361,7 +361,7 @@ fn measured(number: u64, name: &str, behaviour: &Behaviour) -> Run {
                 .to_owned(),
         }],
         bytes: Bytes { sent: tally.requests.due * 118, received: tally.requests.answered * 1340 },
-        connections: Connections { opened: 50, waited: 212 },
+        connections: Connections { opened: 50, waited: 212, resent: 0 },
         environment: Environment {
             meshbench: "0.1.0".to_owned(),
             system: "linux x86_64".to_owned(),

@@ -101,7 +101,7 @@ pub(crate) fn run(number: u64) -> Run {
         goals: Vec::new(),
         warnings: vec![Warning { kind: WarningKind::SharedMachine, text: "same machine".to_owned() }],
         bytes: meshbench::model::run::Bytes { sent: 1, received: number },
-        connections: meshbench::model::run::Connections { opened: 10, waited: 0 },
+        connections: meshbench::model::run::Connections { opened: 10, waited: 0, resent: 0 },
         environment: meshbench::model::run::Environment::default(),
         detail: Default::default(),
         histograms: Histograms {

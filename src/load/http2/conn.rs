@@ -103,8 +103,10 @@ pub(in crate::load) struct Answer {
 pub(in crate::load) enum Verdict {
     /// The target says that it did not process it, nor will process anything on this connection.
     Untouched(ErrorClass),
-    /// The target did not take it, or the connection had gone stale.
+    /// The target says that it did not process it.
     Refused(ErrorClass),
+    /// A connection that had carried answers is over before this one began.
+    Lost(ErrorClass),
     Failed(ErrorClass),
 }
 
@@ -163,7 +165,7 @@ struct Wanted {
 impl Verdict {
     pub(in crate::load) fn class(self) -> ErrorClass {
         match self {
-            Self::Untouched(class) | Self::Refused(class) | Self::Failed(class) => class,
+            Self::Untouched(class) | Self::Refused(class) | Self::Lost(class) | Self::Failed(class) => class,
         }
     }
 }
@@ -336,6 +338,11 @@ impl Conn {
     pub(in crate::load) fn note_sent(&mut self, bytes: usize) {
         let was_full = self.unsent().len() >= UNSENT_BYTES_MAX || !self.may_read();
         self.left += bytes;
+        if self.left >= UNSENT_BYTES_MAX {
+            // Or what has left is kept for as long as others lay out more.
+            self.out.drain(..std::mem::take(&mut self.left));
+            self.control_bytes = self.control_bytes.min(self.out.len());
+        }
         if self.left == self.out.len() {
             self.out.clear();
             self.left = 0;
@@ -348,13 +355,13 @@ impl Conn {
         }
     }
 
-    /// The connection is over; requests that it could have swallowed unseen count as refused.
+    /// The connection is over; requests that it could have swallowed unseen are lost.
     pub(in crate::load) fn end(&mut self, class: ErrorClass) {
         self.is_closing = true;
         for at in 0..self.seats.len() {
             if self.seats[at].stream != 0 {
                 let is_stale = self.has_answered && self.seats[at].answer.status == 0;
-                self.close(at, Err(if is_stale { Verdict::Refused(class) } else { Verdict::Failed(class) }));
+                self.close(at, Err(if is_stale { Verdict::Lost(class) } else { Verdict::Failed(class) }));
             }
         }
     }
@@ -636,7 +643,10 @@ impl Conn {
     }
 
     fn take_settings(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
-        self.is_agreed = true;
+        if !std::mem::replace(&mut self.is_agreed, true) {
+            // Unless it says otherwise now, the target allows any number (RFC 9113, 6.5.2).
+            self.streams_max = u32::MAX;
+        }
         if head.has(frame::ACK) {
             return Ok(());
         }
@@ -944,8 +954,14 @@ pub(in crate::load) fn statuses(
 ) -> (Vec<Option<u16>>, bool) {
     let mut conn = Conn::new(requests);
     let head = Head::new(0, Kind::Headers, frame::END_HEADERS | frame::END_STREAM, 0).bytes();
-    let request =
-        Prebuilt { head: head.into(), body: Vec::new(), is_grpc: true, is_head: false, is_followed: false };
+    let request = Prebuilt {
+        head: head.into(),
+        body: Vec::new(),
+        is_grpc: true,
+        is_head: false,
+        is_idempotent: false,
+        is_followed: false,
+    };
     for at in 0..requests {
         conn.begin(at, &request, None, 0);
     }
@@ -987,6 +1003,7 @@ mod tests {
             body: body.to_vec(),
             is_grpc: false,
             is_head: false,
+            is_idempotent: true,
             is_followed: false,
         }
     }
@@ -1049,6 +1066,22 @@ mod tests {
         // What the whole connection has room for: 65 535, of which 50 010 are used.
         conn.receive(&frame(Kind::WindowUpdate, 0, 3, &[0, 1, 0, 0]), 0).expect("room");
         assert_eq!(conn.send_body(1, &body, 10), 65_535 - 50_010);
+    }
+
+    #[test]
+    fn what_has_left_is_let_go_of_though_more_is_always_laid_out() {
+        let body = vec![7; 64 * UNSENT_BYTES_MAX];
+        let window = [0, 4, 0x7f, 0xff, 0xff, 0xff];
+        let mut conn = agreed(1, &window, &body);
+        conn.receive(&frame(Kind::WindowUpdate, 0, 0, &[0x7f, 0, 0, 0]), 0).expect("room");
+        let mut sent = 0;
+        while sent < body.len() {
+            sent += conn.send_body(0, &body, sent);
+            assert!(!conn.unsent().is_empty());
+            // A socket that takes a part each time, never all.
+            conn.note_sent(conn.unsent().len().min(50_000));
+            assert!(conn.out.len() <= 2 * UNSENT_BYTES_MAX + 2 * PAYLOAD_BYTES_MAX, "{}", conn.out.len());
+        }
     }
 
     #[test]

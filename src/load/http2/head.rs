@@ -17,6 +17,8 @@ pub(in crate::load) struct Prebuilt {
     pub(super) is_grpc: bool,
     /// Whether its answer has no body, whatever its head says.
     pub(super) is_head: bool,
+    /// Whether it may be sent again where nobody knows if it was carried out: by its method (RFC 9110, 9.2.2).
+    pub(super) is_idempotent: bool,
     /// Whether cookies and redirects of its answer matter.
     pub(in crate::load) is_followed: bool,
 }
@@ -68,6 +70,7 @@ impl From<Draft> for Prebuilt {
             body,
             is_grpc: draft.is_grpc,
             is_head: head.method() == Method::HEAD,
+            is_idempotent: head.method().is_idempotent(),
             is_followed: false,
         }
     }

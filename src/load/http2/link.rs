@@ -39,6 +39,10 @@ pub(super) struct Line {
     stream: RefCell<Stream>,
     /// Why no more can be written; answers may still come.
     write_error: Cell<Option<ErrorClass>>,
+    /// When bytes came last, on the run's clock.
+    heard_at: Cell<u64>,
+    /// As [`Connected::crossing_nanos`](crate::load::connection::Connected::crossing_nanos).
+    crossing_nanos: u64,
     /// Bytes that nobody has counted yet.
     received: Cell<u64>,
     sent: Cell<u64>,
@@ -114,6 +118,16 @@ impl Line {
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over.get()
+    }
+
+    /// Whether its end, `nanos` after a request was sent, may have been under way before the target knew of that.
+    pub(super) fn crossed(&self, nanos: u64) -> bool {
+        nanos <= self.crossing_nanos
+    }
+
+    /// Whether nothing at all came since then.
+    pub(super) fn is_silent_since(&self, moment: u64) -> bool {
+        self.heard_at.get() < moment
     }
 
     /// Whether the target allows one more stream.
@@ -217,7 +231,9 @@ impl Line {
             }
             let bytes = buffer.filled();
             self.received.set(self.received.get() + bytes.len() as u64);
-            let received = conn.receive(bytes, worker.came(stream.age(), worker.now()));
+            let (age, now) = (stream.age(), worker.now());
+            self.heard_at.set(now);
+            let received = conn.receive(bytes, worker.came(age, now));
             if let Some(why) = conn.take_trouble() {
                 worker.connectors[0].reasons.note(ErrorClass::Protocol, why);
             }
@@ -332,6 +348,7 @@ async fn establish(connector: &Connector, seats: usize, attempt: u64) -> Result<
     if !connected.stream.is_for_http2() {
         return Err(ErrorClass::WrongProtocol);
     }
+    let crossing_nanos = connected.crossing_nanos();
     Ok(Rc::new(Line {
         attempt,
         address: connected.address,
@@ -339,6 +356,8 @@ async fn establish(connector: &Connector, seats: usize, attempt: u64) -> Result<
         conn: RefCell::new(Conn::new(seats)),
         stream: RefCell::new(connected.stream),
         write_error: Cell::new(None),
+        heard_at: Cell::new(0),
+        crossing_nanos,
         received: Cell::new(0),
         sent: Cell::new(0),
         is_shared: seats > 1,

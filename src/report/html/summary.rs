@@ -189,12 +189,16 @@ fn counted(counts: impl Iterator<Item = (String, u64)>, due: u64) -> Vec<(String
 }
 
 fn traffic_rows(run: &Run) -> Vec<(String, String)> {
-    vec![
+    let mut pairs = vec![
         pair("Sent", number::bytes(run.bytes.sent)),
         pair("Received", number::bytes(run.bytes.received)),
         pair("Connections opened", number::count(run.connections.opened)),
         pair("Waited for a connection", number::count(run.connections.waited)),
-    ]
+    ];
+    if run.connections.resent > 0 {
+        pairs.push(pair("Sent again", number::count(run.connections.resent)));
+    }
+    pairs
 }
 
 fn samples(count: u64) -> String {

@@ -106,12 +106,15 @@ fn requests(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
 }
 
 fn traffic(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
-    let lines = [
+    let mut lines = vec![
         ("Received", number::bytes(run.bytes.received)),
         ("Sent", number::bytes(run.bytes.sent)),
         ("Connections opened", number::count(run.connections.opened)),
         ("Requests that waited for one", number::count(run.connections.waited)),
     ];
+    if run.connections.resent > 0 {
+        lines.push(("Requests sent again", number::count(run.connections.resent)));
+    }
     block(cx, ui, "Traffic", 110.0, &lines);
 }
 
