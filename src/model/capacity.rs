@@ -156,7 +156,11 @@ impl Capacity {
     #[must_use]
     pub fn words(&self) -> String {
         let Some(rate) = self.rate else {
-            return match self.fails_at {
+            return match self.fails_at.or(self.tried_at()) {
+                Some(lowest) if self.bound == Bound::Generator => format!(
+                    "This machine could not send even {}: nothing is known of the target",
+                    number::rate(lowest)
+                ),
                 Some(lowest) => format!("The goals were missed even at {}", number::rate(lowest)),
                 None => "Nothing was found out".to_owned(),
             };
@@ -184,6 +188,11 @@ impl Capacity {
     #[must_use]
     pub fn zone(&self) -> (Option<f64>, Option<f64>) {
         (self.passes_at, self.fails_at)
+    }
+
+    /// The lowest rate that was tried.
+    fn tried_at(&self) -> Option<f64> {
+        self.trials.iter().map(|trial| trial.rate).min_by(f64::total_cmp)
     }
 
     /// `3 of 4 trials passed`.
@@ -220,6 +229,13 @@ mod tests {
         capacity.bound = Bound::Generator;
         assert!(capacity.words().contains("the target may carry more"));
         capacity.rate = None;
+        assert_eq!(
+            capacity.words(),
+            "This machine could not send even 420/s: nothing is known of the target"
+        );
+        capacity.fails_at = None;
+        assert!(capacity.words().starts_with("This machine could not send even 400/s"));
+        (capacity.bound, capacity.fails_at) = (Bound::Target, Some(420.0));
         assert_eq!(capacity.words(), "The goals were missed even at 420/s");
     }
 

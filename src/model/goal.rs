@@ -61,10 +61,10 @@ pub struct GoalResult {
 
 /// What is known of a run while it goes: enough to see that a goal is out of reach.
 pub struct SoFar<'a> {
-    /// Counted requests that will have been due at the end.
-    pub planned: u64,
-    /// Length of the counted part in seconds, as planned.
-    pub length_s: f64,
+    /// Counted requests that will have been due at the end, at most; none where nobody knows.
+    pub planned: Option<u64>,
+    /// Length of the counted part in seconds, as planned; none where nobody knows.
+    pub length_s: Option<f64>,
     /// Failures.
     pub failed: u64,
     /// Requests that ended without a whole answer.
@@ -82,22 +82,27 @@ impl Goal {
     /// that the goal can be met.
     #[must_use]
     pub fn is_hopeless(&self, so_far: &SoFar<'_>) -> bool {
-        if matches!(self.comparison, Comparison::More | Comparison::AtLeast) {
-            let most = so_far.planned.saturating_sub(so_far.unanswered) as f64;
-            return self.metric == Metric::Rate
-                && !self.comparison.holds(most / so_far.length_s.max(f64::MIN_POSITIVE), self.limit);
+        let is_least = matches!(self.comparison, Comparison::More | Comparison::AtLeast);
+        if self.metric == Metric::ResponseMax && !is_least {
+            return (so_far.longer_than)(self.limit) > 0;
         }
-        let planned = so_far.planned as f64;
+        let Some(most) = so_far.planned else { return false };
+        if is_least {
+            let answered = most.saturating_sub(so_far.unanswered) as f64;
+            let rate = so_far.length_s.map(|length_s| answered / length_s.max(f64::MIN_POSITIVE));
+            return self.metric == Metric::Rate
+                && rate.is_some_and(|rate| !self.comparison.holds(rate, self.limit));
+        }
+        let planned = most as f64;
         match self.metric {
             // The quantile is above the limit when fewer than q of all values are not.
             Metric::Response(q) => {
-                let may_be_longer = so_far.planned.saturating_sub((q * planned).ceil() as u64);
+                let may_be_longer = most.saturating_sub((q * planned).ceil() as u64);
                 (so_far.longer_than)(self.limit) > may_be_longer
             }
-            Metric::ResponseMax => (so_far.longer_than)(self.limit) > 0,
             Metric::ResponseMean => so_far.mean_ms * so_far.count as f64 > self.limit * planned,
             Metric::Errors => so_far.failed as f64 > self.limit * planned,
-            Metric::Rate => false,
+            Metric::Rate | Metric::ResponseMax => false,
         }
     }
 
@@ -129,7 +134,7 @@ impl Metric {
                 Some(run.requests.failed as f64 / run.requests.due as f64)
             }
             Self::Errors => None,
-            Self::Rate => Some(run.rate.achieved),
+            Self::Rate => Some(run.steady_rate()),
         }
     }
 }
@@ -262,8 +267,8 @@ mod tests {
         let longer = |count: u64| move |_: f64| count;
         let hopeless = |goal: &str, slow: u64, failed: u64| {
             let so_far = SoFar {
-                planned: 1000,
-                length_s: 10.0,
+                planned: Some(1000),
+                length_s: Some(10.0),
                 failed,
                 unanswered: failed,
                 count: 100,
@@ -287,6 +292,21 @@ mod tests {
             ("p99>20ms", 1000, 0, false),
         ] {
             assert_eq!(hopeless(goal, slow, failed), expected, "{goal} {slow} {failed}");
+        }
+        // Where nobody knows how many there will be, nothing but the longest time is decided before the end.
+        for (goal, expected) in
+            [("max<1ns", true), ("errors<1%", false), ("p99<1ms", false), ("rate>=1", false)]
+        {
+            let so_far = SoFar {
+                planned: None,
+                length_s: None,
+                failed: 100,
+                unanswered: 100,
+                count: 100,
+                mean_ms: 50.0,
+                longer_than: &longer(100),
+            };
+            assert_eq!(goal.parse::<Goal>().expect(goal).is_hopeless(&so_far), expected, "{goal}");
         }
     }
 

@@ -208,10 +208,17 @@ fn edge(rates: &[Rate], settled: bool) -> Edge {
     Edge {
         rate: best.map(|rate| rate.rate),
         passes_at: rates.iter().take_while(|rate| rate.all_passed()).last().map(|rate| rate.rate),
-        fails_at: rates.iter().rev().take_while(|rate| rate.passed == 0).last().map(|rate| rate.rate),
+        fails_at: failed_from(rates),
         bound,
         settled,
     }
+}
+
+/// The lowest rate at which the target failed, and from which on nothing passed. Where only this machine failed, nothing
+/// is known of the target.
+fn failed_from(rates: &[Rate]) -> Option<f64> {
+    let above = rates.iter().rev().take_while(|rate| rate.passed == 0);
+    above.filter(|rate| rate.failed > 0).last().map(|rate| rate.rate)
 }
 
 /// To [`DIGITS`] significant digits.
