@@ -156,8 +156,9 @@ impl Capacity {
     #[must_use]
     pub fn words(&self) -> String {
         let Some(rate) = self.rate else {
-            return match self.fails_at.or(self.tried_at()) {
-                Some(lowest) if self.bound == Bound::Generator => format!(
+            let is_ours = self.bound == Bound::Generator;
+            return match self.fails_at.or(self.tried_at().filter(|_| is_ours)) {
+                Some(lowest) if self.fails_at.is_none() => format!(
                     "This machine could not send even {}: nothing is known of the target",
                     number::rate(lowest)
                 ),
@@ -229,12 +230,14 @@ mod tests {
         capacity.bound = Bound::Generator;
         assert!(capacity.words().contains("the target may carry more"));
         capacity.rate = None;
+        assert_eq!(capacity.words(), "The goals were missed even at 420/s");
+        capacity.fails_at = None;
         assert_eq!(
             capacity.words(),
-            "This machine could not send even 420/s: nothing is known of the target"
+            "This machine could not send even 400/s: nothing is known of the target"
         );
-        capacity.fails_at = None;
-        assert!(capacity.words().starts_with("This machine could not send even 400/s"));
+        capacity.bound = Bound::Asked;
+        assert_eq!(capacity.words(), "Nothing was found out");
         (capacity.bound, capacity.fails_at) = (Bound::Target, Some(420.0));
         assert_eq!(capacity.words(), "The goals were missed even at 420/s");
     }

@@ -186,9 +186,10 @@ fn widened(rule: &Rule, rates: &[Rate]) -> Option<f64> {
             return Some(rate);
         }
     }
-    if !sure(edge.fails_at) {
+    let nothing_from = none_passed(rates).last().map(|rate| rate.rate);
+    if !sure(nothing_from) {
         let mixed = rates.iter().rfind(|rate| rate.passed > 0).map(|rate| rounded(rate.rate * step));
-        let rate = mixed.unwrap_or(rule.highest).min(edge.fails_at.unwrap_or(f64::INFINITY));
+        let rate = mixed.unwrap_or(rule.highest).min(nothing_from.unwrap_or(f64::INFINITY));
         if rate <= rule.highest && !sure(Some(rate)) {
             return Some(rate);
         }
@@ -208,17 +209,16 @@ fn edge(rates: &[Rate], settled: bool) -> Edge {
     Edge {
         rate: best.map(|rate| rate.rate),
         passes_at: rates.iter().take_while(|rate| rate.all_passed()).last().map(|rate| rate.rate),
-        fails_at: failed_from(rates),
+        // Where only this machine failed, nothing is known of the target.
+        fails_at: none_passed(rates).filter(|rate| rate.failed > 0).last().map(|rate| rate.rate),
         bound,
         settled,
     }
 }
 
-/// The lowest rate at which the target failed, and from which on nothing passed. Where only this machine failed, nothing
-/// is known of the target.
-fn failed_from(rates: &[Rate]) -> Option<f64> {
-    let above = rates.iter().rev().take_while(|rate| rate.passed == 0);
-    above.filter(|rate| rate.failed > 0).last().map(|rate| rate.rate)
+/// The rates from the highest down at which nothing passed.
+fn none_passed(rates: &[Rate]) -> impl Iterator<Item = &Rate> {
+    rates.iter().rev().take_while(|rate| rate.passed == 0)
 }
 
 /// To [`DIGITS`] significant digits.
