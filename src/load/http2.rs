@@ -146,7 +146,12 @@ impl Kept {
             }
             let deadline = course.sent.map(|(_, deadline)| deadline);
             cells.arm(deadline.unwrap_or(job.due.at.saturating_add(worker.timeout_nanos)));
-            match cells.guard(line.room(worker)).await {
+            let room = cells.guard(line.room(worker)).await;
+            if room == Err(Interrupt::TimeOver) && line.is_silent_since(*sent_at) {
+                // What was sent last fills all buffers on the way to somebody who is gone.
+                worker.links[self.link].retire(&line);
+            }
+            match room {
                 Ok(()) => {}
                 // Redirected, and answered until then, or sent again: it is the whole that takes too long.
                 Err(Interrupt::TimeOver) if deadline.is_some() => {
@@ -212,8 +217,9 @@ impl Kept {
             };
             course.trace.address = Some(line.address);
             cells.arm(course.begin(sent_at, worker.timeout_nanos));
+            let sent_first = course.sent.map_or(sent_at, |(at, _)| at);
             let attempt =
-                self.attempt(worker, cells, Rc::clone(&line), request, sent_at, &mut course.trace).await;
+                self.attempt(worker, cells, Rc::clone(&line), request, sent_first, &mut course.trace).await;
             course.end(worker.now());
             let is_over_before = request.is_idempotent && line.crossed(course.known.saturating_sub(sent_at));
             let end = match attempt {
@@ -260,7 +266,7 @@ impl Kept {
         cells: &Cells,
         line: Rc<Line>,
         request: &Prebuilt,
-        sent_at: u64,
+        sent_first: u64,
         trace: &mut Trace,
     ) -> Result<(End, Option<u64>), Broken> {
         trace.first_byte = None;
@@ -278,7 +284,7 @@ impl Kept {
                 // What was begun is reset. The connection goes on, unless nobody seems to be at its other end.
                 trace.first_byte = line.conn.borrow_mut().give_up(self.seat);
                 line.wake_driver();
-                if interrupt == Interrupt::TimeOver && line.is_silent_since(sent_at) {
+                if interrupt == Interrupt::TimeOver && line.is_silent_since(sent_first) {
                     worker.links[self.link].retire(&line);
                 }
                 let end = match interrupt {

@@ -52,6 +52,8 @@ pub(in crate::load) struct Conn {
     out: Vec<u8>,
     /// How much of `out` has left.
     left: usize,
+    /// How many bytes have left, of all.
+    left_of_all: u64,
     /// Bytes in `out` that the target's own frames made us send.
     control_bytes: usize,
     is_agreed: bool,
@@ -114,6 +116,8 @@ pub(in crate::load) enum Verdict {
 struct Seat {
     /// 0 for none.
     stream: u32,
+    /// How many bytes have left when its head begins to.
+    begins_at: u64,
     waker: Option<Waker>,
     /// Whether some of the request's body is not laid out.
     is_sending: bool,
@@ -184,6 +188,7 @@ impl Conn {
             decoder: Decoder::default(),
             out: frame::PREFACE.to_vec(),
             left: 0,
+            left_of_all: 0,
             control_bytes: 0,
             is_agreed: false,
             streams_max: STREAMS_FIRST,
@@ -226,12 +231,14 @@ impl Conn {
         self.next_stream += 2;
         self.late_bytes += LATE_ANSWERED_BYTES;
         let from = self.out.len();
+        let begins_at = self.left_of_all + self.unsent().len() as u64;
         self.out.extend_from_slice(&request.head);
         for piece in self.out[from..].chunks_mut(frame::HEAD_BYTES + PAYLOAD_BYTES_MAX) {
             piece[5..frame::HEAD_BYTES].copy_from_slice(&stream.to_be_bytes());
         }
         let seat = &mut self.seats[at];
         seat.stream = stream;
+        seat.begins_at = begins_at;
         seat.is_sending = !request.body.is_empty();
         (seat.is_head, seat.is_grpc) = (request.is_head, request.is_grpc);
         seat.send_window = self.first_window;
@@ -338,6 +345,7 @@ impl Conn {
     pub(in crate::load) fn note_sent(&mut self, bytes: usize) {
         let was_full = self.unsent().len() >= UNSENT_BYTES_MAX || !self.may_read();
         self.left += bytes;
+        self.left_of_all += bytes as u64;
         if self.left >= UNSENT_BYTES_MAX {
             // Or what has left is kept for as long as others lay out more.
             self.out.drain(..std::mem::take(&mut self.left));
@@ -355,13 +363,18 @@ impl Conn {
         }
     }
 
-    /// The connection is over; requests that it could have swallowed unseen are lost.
+    /// The connection is over; requests that it could have swallowed unseen are lost, and some have not left at all.
     pub(in crate::load) fn end(&mut self, class: ErrorClass) {
         self.is_closing = true;
         for at in 0..self.seats.len() {
-            if self.seats[at].stream != 0 {
-                let is_stale = self.has_answered && self.seats[at].answer.status == 0;
-                self.close(at, Err(if is_stale { Verdict::Lost(class) } else { Verdict::Failed(class) }));
+            let seat = &self.seats[at];
+            if seat.stream != 0 {
+                let verdict = match self.has_answered && seat.answer.status == 0 {
+                    true if seat.begins_at >= self.left_of_all => Verdict::Untouched(class),
+                    true => Verdict::Lost(class),
+                    false => Verdict::Failed(class),
+                };
+                self.close(at, Err(verdict));
             }
         }
     }
