@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::model::plan::{DATA_BYTES_MAX, DATA_COLUMNS_MAX, DATA_ROWS_MAX};
@@ -61,6 +60,7 @@ impl Table {
             table.check_rows()?;
         }
         // Read on to the end of the file: what stands there then are rows.
+        let is_open = is_open && !bytes.trim_ascii_end().ends_with(b"\"");
         if is_open && bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
             return Err(format!("line {line} begins a value with a quotation mark that nothing closes"));
         }
@@ -103,7 +103,8 @@ impl Table {
                 let Some(value) = object.get(&table.columns[at]) else {
                     return Err(format!("{place} has no “{}”", table.columns[at]));
                 };
-                table.add_value(&text_of(value));
+                let text = text_of(value).ok_or_else(|| format!("{place} has a text that is no Unicode"))?;
+                table.add_value(&text);
             }
             table.check_rows()?;
         }
@@ -183,18 +184,18 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The members of an object; each number stays as it is written, however many digits it has.
+/// The members of an object, as they are written.
 fn object(row: &RawValue) -> Option<BTreeMap<String, Box<RawValue>>> {
     serde_json::from_str(row.get()).ok()
 }
 
-/// What stands for a value: nothing for null, a string without its quotation marks, a number as it is written.
-fn text_of(value: &RawValue) -> String {
-    match serde_json::from_str(value.get()) {
-        Ok(Value::Null) => String::new(),
-        Ok(Value::String(text)) => text,
-        Ok(Value::Number(_)) | Err(_) => value.get().to_owned(),
-        Ok(other) => other.to_string(),
+/// What stands for a value: nothing for null, a string without its quotation marks, all else as it is written, so that
+/// numbers keep their digits. None for a string that stands for no text.
+fn text_of(value: &RawValue) -> Option<String> {
+    match value.get() {
+        "null" => Some(String::new()),
+        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        text => Some(text.to_owned()),
     }
 }
 
@@ -243,12 +244,14 @@ mod tests {
             );
         }
         let nested = Table::from_json(b"{\"a\": [1, {\"b\": 2}]}").expect("json");
-        assert_eq!(rows(&nested), [["[1,{\"b\":2}]"]]);
+        assert_eq!(rows(&nested), [["[1, {\"b\": 2}]"]]);
         let numbers = b"{\"a\": 12345678901234567890123, \"b\": 1.10, \"c\": -1.5e3}";
         let numbers = Table::from_json(numbers).expect("numbers");
         assert_eq!(rows(&numbers), [["12345678901234567890123", "1.10", "-1.5e3"]]);
         let inches = Table::from_csv(b"a,b\n1,5\"\n2,x\n").expect("a mark within a value");
         assert_eq!(rows(&inches), [["1", "5\""], ["2", "x"]]);
+        let last = Table::from_csv(b"a,b\n1,5\"\n2,\"x\ny\"\n").expect("and a sound one at the end");
+        assert_eq!(rows(&last), [["1", "5\""], ["2", "x\ny"]]);
     }
 
     #[test]
@@ -274,6 +277,7 @@ mod tests {
             ("{\"a\": 1}\n{\"a\": CANARY}\n", "line 2 is not JSON (column 7)"),
             ("{\"a\": 1}\n{\"a\": 1", "line 2 ends too early"),
             ("{\"a\": 1}\n[\"CANARY\"]", "line 2 is no JSON object"),
+            ("{\"a\": \"CANARY\\ud800\"}", "line 1 has a text that is no Unicode"),
             ("{\"a\": 1}\n{\"b\": \"CANARY\", \"a\": 1}", "line 2 has “b”"),
             ("[{\"a\": 1, \"b\": 2}, {\"a\": \"CANARY\"}]", "object 2 has no “b”"),
             ("[{\"a\": 1},\nCANARY]", "line 2 is not JSON"),

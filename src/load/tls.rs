@@ -266,7 +266,9 @@ fn time(tag: u8, text: &[u8]) -> Option<UnixTime> {
         _ => text.to_owned(),
     };
     let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    // The last day of the year 9999 stands for no end, and is beyond what can be reckoned with.
+    let seconds =
+        time.to_zoned(jiff::tz::TimeZone::UTC).map_or(i64::MAX, |time| time.timestamp().as_second());
     Some(UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))))
 }
 
