@@ -35,8 +35,8 @@ pub(super) fn is_hopeless(plan: &Plan, measured: &Measured) -> bool {
     plan.goals.iter().any(|goal| goal.is_hopeless(&so_far))
 }
 
-/// The most counted requests that the plan can have, none where there may be any number; and the least time in seconds
-/// that they take, none where answers decide.
+/// The most counted requests that the plan can have, none where there may be any number; and for how many seconds they
+/// are due, on average where chance decides and none where answers do.
 fn planned(plan: &Plan) -> (Option<u64>, Option<f64>) {
     let asked = match plan.stop {
         Stop::Requests(count) => Some(count),

@@ -214,7 +214,8 @@ pub(super) fn templates_in_vain(plan: &Plan) -> Option<&'static str> {
                 Body::Text(text) => is_hole(text),
                 _ => false,
             };
-            body || request.headers.iter().any(|header| is_hole(&header.value))
+            body || request.content_type.as_deref().is_some_and(is_hole)
+                || request.headers.iter().any(|header| is_hole(&header.value))
                 || request.cookies.iter().any(|cookie| is_hole(&cookie.value))
                 || request.grpc.as_ref().is_some_and(|call| is_hole(&call.message))
         });

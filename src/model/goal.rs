@@ -30,7 +30,7 @@ pub enum Metric {
     ResponseMax,
     /// Share of requests that failed, 0 to 1.
     Errors,
-    /// Achieved rate, in requests per second.
+    /// Answers per second while requests were due ([`Run::carried_rate`]).
     Rate,
 }
 
@@ -134,7 +134,7 @@ impl Metric {
                 Some(run.requests.failed as f64 / run.requests.due as f64)
             }
             Self::Errors => None,
-            Self::Rate => Some(run.steady_rate()),
+            Self::Rate => Some(run.carried_rate()),
         }
     }
 }

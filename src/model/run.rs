@@ -23,6 +23,9 @@ use uuid::Uuid;
 use super::metrics::RunMetrics;
 use super::{GoalResult, Labels, Plan, Stop};
 
+/// The share of a run by which its last answers may come after its last due time without being a backlog.
+const TAIL_SHARE: f64 = 0.01;
+
 /// The version of the run format that this program writes.
 pub const RUN_VERSION: u32 = 1;
 /// The quantiles that every summary holds, as numbers from 0 to 1.
@@ -432,27 +435,33 @@ impl Run {
         self.started.as_millisecond().saturating_add(warmup_ms)
     }
 
-    /// Answers per second while requests were due: without what the end of a run takes away. The last answers come after
-    /// the last due time, which is no backlog up to the longest service time, and what was in flight at a stop had no
-    /// time. As [`Rate::achieved`] where answers or chance decide how long requests are due.
+    /// Answers per second while requests were due, which goals are held against. The last answers come after the last due
+    /// time, and what was under way at a stop had no time to: what an answer usually takes (the median, or 1 % of the run
+    /// where that is more and the end is known) is no part of the time that counts. A backlog beyond that is. As
+    /// [`Rate::achieved`] in a closed loop.
     #[must_use]
-    pub fn steady_rate(&self) -> f64 {
+    pub fn carried_rate(&self) -> f64 {
+        if self.plan.pacing.has_closed_loop() {
+            return self.rate.achieved;
+        }
+        let active_s = self.elapsed_s - self.paused_s;
+        let usual_s = self.service_ms.p50 / 1e3;
+        let planned_s = self.planned_s().filter(|_| self.ended == Ended::Completed);
+        let length_s = match planned_s {
+            Some(planned_s) => planned_s.max(active_s - usual_s.max(TAIL_SHARE * active_s)).min(active_s),
+            None => (active_s - usual_s).max(active_s / 2.0),
+        };
+        self.requests.answered as f64 / length_s.max(f64::MIN_POSITIVE)
+    }
+
+    /// How long counted requests are due, in seconds; none where answers decide, or a recording or a stop does.
+    #[must_use]
+    pub fn planned_s(&self) -> Option<f64> {
         let by_count = || match (self.plan.stop, self.rate.asked) {
             (Stop::Requests(count), Some(asked)) => Some(count as f64 / asked),
             _ => None,
         };
-        let by_plan = self.plan.counted_length().map(|length| length.as_secs_f64());
-        let planned_s = by_plan.or_else(by_count).filter(|_| !self.plan.pacing.has_closed_loop());
-        let Some(planned_s) = planned_s else { return self.rate.achieved };
-        let active_s = self.elapsed_s - self.paused_s;
-        let tail_s = (active_s - planned_s).max(0.0);
-        let length_s = active_s - tail_s.min(self.service_ms.max / 1e3);
-        let unanswered = self.errors.iter().filter(|(class, _)| *class != STATUS_ERROR);
-        let unanswered: u64 = unanswered.map(|(_, count)| count).sum();
-        let open = self.requests.due.saturating_sub(self.requests.answered + unanswered);
-        let room = u64::from(self.plan.connections) * u64::from(self.plan.target.protocol.streams());
-        let counted = self.requests.answered + open.min(room);
-        counted as f64 / length_s.max(f64::MIN_POSITIVE)
+        self.plan.counted_length().map(|length| length.as_secs_f64()).or_else(by_count)
     }
 
     /// What lists show of this run.

@@ -21,10 +21,10 @@
 //! | `lag_ms` | quantiles | how late the generator itself was |
 //! | `errors` | {class: count} | `dns connect_refused connect_timeout tls reset closed_early protocol response_timeout overflow`, and `status` for answers of 400 and above |
 //! | `status` | {code: count} | whole answers by status code |
-//! | `goals` | [{`goal`, `value`, `met`}] | `value` in the goal's unit (ms, share from 0 to 1, 1/s), null if not measured |
+//! | `goals` | [{`goal`, `value`, `met`}] | `value` in the goal's unit (ms, share from 0 to 1, 1/s while requests were due), null if not measured |
 //! | `warnings` | [{`kind`, `text`}] | what to know before trusting the numbers |
 //! | `bytes` | {`sent`, `received`} | bytes of heads and bodies |
-//! | `connections` | {`opened`, `waited`} | connections opened; requests that waited for a free one |
+//! | `connections` | {`opened`, `waited`, `resent`} | connections opened; requests that waited for a free one; those that were sent again because the target did not touch them (absent: none) |
 //! | `environment` | {`meshbench`, `system`, `cpus`, `load_threads`, `address`, `load_cpu_share`} | where it was run; the share is of the load threads' time, 0 to 1, or null |
 //! | `histograms` | {`response`, `service`, `lag`} | HdrHistogram V2, deflated, base64; nanoseconds; may be empty text |
 //! | `machine` | {`memory_bytes`, `samples`} | what the machine that sent load did: processors busy, its own and all, memory, network; absent where unknown |

@@ -150,7 +150,7 @@ pub struct SlowPhases {
     /// Agreeing on TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<f64>,
-    /// From sending to the first byte.
+    /// From sending to the first byte or, where none came, to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte: Option<f64>,
     /// From the first byte to the last.
