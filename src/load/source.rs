@@ -65,6 +65,9 @@ pub(super) struct Prepared {
     pub(super) origin: u16,
 }
 
+/// The draws of the schedule come from the same seed: what is sent must not depend on how long nothing was.
+const PICKER_SALT: u64 = 0xa3c5_9d2e_71f4_86b1;
+
 /// Which request is next, and what it is filled with: one for each worker.
 pub(super) struct Picker {
     random: Random,
@@ -210,7 +213,7 @@ impl Prepared {
 impl Picker {
     pub(super) fn new(_source: &Source, share: Share, seed: u64) -> Self {
         Self {
-            random: Random::seeded(seed ^ u64::from(share.worker)),
+            random: Random::seeded(seed ^ PICKER_SALT ^ u64::from(share.worker)),
             number: u64::from(share.worker),
             workers: u64::from(share.workers),
         }
@@ -281,6 +284,39 @@ mod tests {
             })
             .collect();
         Source::new(&plan, &Url::parse(&plan.target.url).expect("a URL")).expect("a source")
+    }
+
+    #[test]
+    fn what_is_chosen_does_not_depend_on_when_it_is_due() {
+        use crate::load::schedule::{Next, Schedule};
+        let mut plan = Plan::for_url("http://x/");
+        plan.pacing = crate::model::Pacing::Poisson { rate_per_sec: 1000.0 };
+        plan.stop = crate::model::Stop::Requests(4000);
+        for path in ["/often", "/seldom"] {
+            plan.variants.push(Variant {
+                name: path.to_owned(),
+                weight: if path == "/often" { 9.0 } else { 1.0 },
+                url: Some(path.to_owned()),
+                request: Request::default(),
+            });
+        }
+        let source = Source::new(&plan, &Url::parse("http://x/").expect("a URL")).expect("a source");
+        let share = Share { worker: 0, workers: 1 };
+        for seed in 0..5 {
+            let mut schedule = Schedule::new(&plan, None, share, seed);
+            let mut picker = Picker::new(&source, share, seed);
+            let (mut before, mut gaps) = (0, [Vec::new(), Vec::new()]);
+            while let Next::Due(due) = schedule.peek() {
+                schedule.advance(due);
+                gaps[usize::from(picker.pick(&source))].push((due.at - before) as f64);
+                before = due.at;
+            }
+            // The mean of the gaps before either is a millisecond, within four standard errors.
+            for gaps in gaps {
+                let mean = gaps.iter().sum::<f64>() / gaps.len() as f64 / 1e6;
+                assert!((mean - 1.0).abs() < 4.0 / (gaps.len() as f64).sqrt(), "seed {seed}: {mean} ms");
+            }
+        }
     }
 
     #[test]
