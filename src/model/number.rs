@@ -70,8 +70,10 @@ pub fn rate(per_sec: f64) -> String {
     if per_sec >= 1000.0 {
         return format!("{}/s", count(per_sec.round() as u64));
     }
-    let text = format!("{per_sec:.1}");
-    format!("{}/s", text.strip_suffix(".0").unwrap_or(&text))
+    let text = if per_sec.abs() >= 100.0 { format!("{per_sec:.1}") } else { significant(per_sec) };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };
+    format!("{text}/s")
 }
 
 /// `0.12 %` from a share between 0 and 1.
@@ -160,6 +162,10 @@ mod tests {
         assert_eq!(count(1_234_567), "1\u{2009}234\u{2009}567");
         assert_eq!(rate(2000.0), "2\u{2009}000/s");
         assert_eq!(rate(12.5), "12.5/s");
+        assert_eq!(
+            [0.0, 0.04, 0.0333, 1.0, 99.99, 120.0, 120.04].map(rate),
+            ["0/s", "0.04/s", "0.0333/s", "1/s", "100/s", "120/s", "120/s"]
+        );
         assert_eq!(percent(0.0012), "0.120 %");
         assert_eq!(bytes(1536), "1.50 KiB");
         assert_eq!(clock(62.4), "01:02");

@@ -10,13 +10,13 @@ use eframe::egui::{
 use super::metrics::kept;
 use super::plot::PlotsView;
 use super::plot::distribution::{self, Overlaid};
-use super::plot::time::TimeView;
+use super::plot::time::{TimeView, Timing};
 use super::result::export;
 use super::theme::{CONTROL_HEIGHT, SPACE};
 use super::{Cx, figures, icon, live, widgets};
 use crate::app::{Command, Curves, curves};
 use crate::model::number::{self, UNKNOWN};
-use crate::model::{Run, RunId};
+use crate::model::{Quantiles, Run, RunId};
 
 /// Height of a row of the table, in points: a value and its difference to the first run.
 const ROW_HEIGHT: f32 = 44.0;
@@ -45,27 +45,28 @@ pub struct CompareView {
 /// A column of the table.
 struct Column {
     head: &'static str,
-    of: fn(&Run) -> Option<f64>,
+    of: fn(&Run, Timing) -> Option<f64>,
     words: fn(f64) -> String,
     /// Whether a difference to the first run is worth a line.
     differs: bool,
 }
 
 fn columns() -> [Column; 9] {
-    fn latency(run: &Run, value: f64) -> Option<f64> {
-        (run.response_ms.count > 0).then_some(value)
+    fn latency(run: &Run, timing: Timing, of: fn(&Quantiles) -> f64) -> Option<f64> {
+        let quantiles = timing.of(run);
+        (quantiles.count > 0).then(|| of(quantiles))
     }
     let column = |head, of, words, differs| Column { head, of, words, differs };
     [
-        column("Rate", |run| Some(run.rate.achieved), number::rate, true),
-        column("Requests", |run| Some(run.requests.due as f64), count, false),
-        column("p50", |run| latency(run, run.response_ms.p50), number::millis, true),
-        column("p90", |run| latency(run, run.response_ms.p90), number::millis, true),
-        column("p95", |run| latency(run, run.response_ms.p95), number::millis, true),
-        column("p99", |run| latency(run, run.response_ms.p99), number::millis, true),
-        column("p99.9", |run| latency(run, run.response_ms.p99_9), number::millis, true),
-        column("Max", |run| latency(run, run.response_ms.max), number::millis, true),
-        column("Errors", failed_share, number::percent, false),
+        column("Rate", |run, _| Some(run.rate.achieved), number::rate, true),
+        column("Requests", |run, _| Some(run.requests.due as f64), count, false),
+        column("p50", |run, timing| latency(run, timing, |q| q.p50), number::millis, true),
+        column("p90", |run, timing| latency(run, timing, |q| q.p90), number::millis, true),
+        column("p95", |run, timing| latency(run, timing, |q| q.p95), number::millis, true),
+        column("p99", |run, timing| latency(run, timing, |q| q.p99), number::millis, true),
+        column("p99.9", |run, timing| latency(run, timing, |q| q.p99_9), number::millis, true),
+        column("Max", |run, timing| latency(run, timing, |q| q.max), number::millis, true),
+        column("Errors", |run, _| failed_share(run), number::percent, false),
     ]
 }
 
@@ -187,7 +188,12 @@ fn table(cx: &mut Cx<'_>, ui: &mut Ui, view: &CompareView, runs: &[Arc<Run>]) {
         ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
         ui.horizontal(|ui| {
             ui.set_min_height(HEAD_HEIGHT);
-            ui.add_space(name_width);
+            let timing = RichText::new(view.time.timing.words()).small().color(cx.theme.text_muted);
+            let place = vec2(name_width, HEAD_HEIGHT);
+            ui.allocate_ui_with_layout(place, Layout::left_to_right(Align::Center), |ui| {
+                ui.set_min_width(name_width);
+                ui.label(timing);
+            });
             for column in &columns {
                 let head = RichText::new(column.head).small().color(cx.theme.text_muted);
                 figures::right(ui, CELL_WIDTH, |ui| ui.label(head));
@@ -200,7 +206,7 @@ fn table(cx: &mut Cx<'_>, ui: &mut Ui, view: &CompareView, runs: &[Arc<Run>]) {
                 ui.set_height(ROW_HEIGHT);
                 names(cx, ui, view, run, name_width);
                 for column in &columns {
-                    number(cx, ui, column, run, &runs[0]);
+                    number(cx, ui, (column, view.time.timing), run, &runs[0]);
                 }
                 remove(cx, ui, run, runs);
             });
@@ -245,15 +251,15 @@ fn mark(cx: &Cx<'_>, ui: &mut Ui, run: &Run) {
     response.on_hover_text(words);
 }
 
-fn number(cx: &Cx<'_>, ui: &mut Ui, column: &Column, run: &Run, first: &Run) {
-    let value = (column.of)(run);
+fn number(cx: &Cx<'_>, ui: &mut Ui, (column, timing): (&Column, Timing), run: &Run, first: &Run) {
+    let value = (column.of)(run, timing);
     ui.allocate_ui_with_layout(vec2(CELL_WIDTH, ROW_HEIGHT), Layout::top_down(Align::Max), |ui| {
         ui.set_min_width(CELL_WIDTH);
         ui.add_space((ROW_HEIGHT - 36.0) / 2.0);
         ui.label(value.map_or_else(|| UNKNOWN.to_owned(), column.words));
         if column.differs
             && run.id != first.id
-            && let (Some(value), Some(base)) = (value, (column.of)(first))
+            && let (Some(value), Some(base)) = (value, (column.of)(first, timing))
         {
             ui.label(RichText::new(difference(value, base)).small().color(cx.theme.text_muted));
         }
