@@ -33,9 +33,12 @@ impl Searching {
         }
     }
 
-    /// Adds a trial that was carried out.
-    pub(super) fn add(&mut self, run: &Run) {
-        self.trials.push(judge(run));
+    /// Adds a trial that was carried out; whether it passed.
+    pub(super) fn add(&mut self, run: &Run) -> bool {
+        let trial = judge(run);
+        let has_passed = trial.verdict == Verdict::Passed;
+        self.trials.push(trial);
+        has_passed
     }
 
     /// What the trials say.

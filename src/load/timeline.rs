@@ -60,17 +60,29 @@ impl Timeline {
         slices.map(|(at, slice)| slice.shown(at as u64 * width, width).clone()).collect()
     }
 
-    /// All intervals with their histograms; the last one ends at `nanos`, when the run was over.
+    /// All intervals with their histograms; the last one ends at `nanos`, when the run was over, and is half as long as
+    /// the others at least.
     pub(super) fn finish(mut self, nanos: u64) -> Vec<Interval> {
         let width = self.width_nanos();
         let used = self.slices.iter().rposition(Slice::has_news).map_or(0, |last| last + 1);
         let within = usize::try_from(nanos.div_ceil(width)).unwrap_or(usize::MAX);
         self.slices.truncate(used.max(within).min(self.slices.len()));
-        let mut intervals = Vec::with_capacity(self.slices.len());
+        // What came in the last moment would be a rate that never was.
+        let start_of_last = self.slices.len().saturating_sub(1) as u64 * width;
+        if self.slices.len() > 1
+            && (1..width / 2).contains(&nanos.saturating_sub(start_of_last))
+            && let Some(last) = self.slices.pop()
+            && let Some(before) = self.slices.last_mut()
+        {
+            before.merge(&last);
+            before.shown = None;
+        }
+        let slices = self.slices.len();
+        let mut intervals = Vec::with_capacity(slices);
         for (at, slice) in self.slices.iter_mut().enumerate() {
             let start = at as u64 * width;
             let mut interval = slice.shown(start, width).clone();
-            if nanos > start && nanos < start + width {
+            if at + 1 == slices && (1..width + width / 2).contains(&nanos.saturating_sub(start)) {
                 interval.length_s = (nanos - start) as f64 / 1e9;
             }
             if slice.response.count() > 0 {
@@ -166,6 +178,37 @@ mod tests {
         let done = due.at + ms * 1_000_000;
         tally.note(due, &Outcome { sent, received_bytes: 1, ..Outcome::unsent(End::Status(200), done) });
         tally
+    }
+
+    #[test]
+    fn the_last_moment_of_a_run_is_no_interval_of_its_own() {
+        for (past_ns, lengths) in
+            [(0, vec![0.1; 3]), (2_000_000, vec![0.1, 0.1, 0.102]), (60_000_000, vec![0.1, 0.1, 0.1, 0.06])]
+        {
+            let mut timeline = Timeline::default();
+            let count = if past_ns == 0 { 3 } else { 4 };
+            for interval in 0..count {
+                timeline.add(&tally(interval, 1), 1);
+            }
+            let intervals = timeline.finish(3 * INTERVAL_NANOS + past_ns);
+            let got: Vec<f64> = intervals.iter().map(|interval| interval.length_s).collect();
+            assert_eq!(got.len(), lengths.len(), "{past_ns}: {got:?}");
+            assert!(got.iter().zip(&lengths).all(|(got, want)| (got - want).abs() < 1e-9), "{got:?}");
+            assert_eq!(intervals.iter().map(|interval| interval.answered).sum::<u64>(), count);
+            let in_last = if past_ns == 2_000_000 { 2 } else { 1 };
+            assert_eq!(intervals.last().map(|last| last.response_ms.count), Some(in_last), "{past_ns}");
+        }
+        // What failed after the last answer makes the slices before it no shorter.
+        let mut timeline = Timeline::default();
+        for interval in [0, 1, 9] {
+            timeline.add(&tally(interval, 1), 1);
+        }
+        let intervals = timeline.finish(INTERVAL_NANOS + 30_000_000);
+        assert!(
+            intervals.iter().all(|interval| (interval.length_s - 0.1).abs() < 1e-9),
+            "{}",
+            intervals.len()
+        );
     }
 
     #[test]

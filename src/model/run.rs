@@ -428,11 +428,28 @@ fn is_zero(value: &f64) -> bool {
 }
 
 impl Run {
-    /// When the first counted request was due, in milliseconds since 1970: what times within the run count from.
+    /// When counting began, in milliseconds since 1970: what times within the run count from.
     #[must_use]
     pub fn counted_from_ms(&self) -> i64 {
-        let warmup_ms = i64::try_from(self.plan.warmup.as_millis()).unwrap_or(i64::MAX);
-        self.started.as_millisecond().saturating_add(warmup_ms)
+        self.started.as_millisecond().saturating_add((self.counted_after_s() * 1e3).round() as i64)
+    }
+
+    /// How long after the first due time counting began, in seconds: the warm-up, and the pauses in it.
+    #[must_use]
+    pub fn counted_after_s(&self) -> f64 {
+        let pauses = self.marks.iter().filter(|mark| mark.at_s < 0.0).map(|mark| match mark.kind {
+            MarkKind::Pause => -mark.at_s,
+            MarkKind::Resume => mark.at_s,
+            _ => 0.0,
+        });
+        self.plan.warmup.as_secs_f64() + pauses.sum::<f64>().max(0.0)
+    }
+
+    /// How far its plots over time reach, in seconds: failures may come after the last answer.
+    #[must_use]
+    pub fn length_s(&self) -> f64 {
+        let last = self.intervals.last().map_or(0.0, |last| last.start_s + last.length_s);
+        last.max(self.elapsed_s)
     }
 
     /// Answers per second while requests were due, which goals are held against. The last answers come after the last due

@@ -59,7 +59,7 @@ pub(super) struct Curve<'a> {
 pub(super) fn response_over_time(run: &Run) -> Option<Figure> {
     let measured: Vec<&Interval> = run.intervals.iter().filter(|each| each.response_ms.count > 0).collect();
     let median_count = median(measured.iter().map(|each| each.response_ms.count).collect())?;
-    let length_s = length_s(run);
+    let length_s = run.length_s();
     let ends = measured.iter().flat_map(|each| [each.response_ms.p50, each.response_ms.max]);
     let frame = Frame::new(330.0, |a, b| Axis::time(0.0, length_s, a, b), |a, b| Axis::log(ends, a, b));
     let summary = format!(
@@ -98,7 +98,7 @@ pub(super) fn heat_over_time(run: &Run) -> Option<Figure> {
     let first = (0..heat::ROWS).find(|row| filled(*row))?;
     let last = (0..heat::ROWS).rfind(|row| filled(*row))?;
     let most = columns.iter().flat_map(|(_, column)| column).copied().max().unwrap_or_default();
-    let length_s = length_s(run);
+    let length_s = run.length_s();
     let (low, high) = (heat::edge_ms(first), heat::edge_ms(last + 1));
     let frame =
         Frame::new(250.0, |a, b| Axis::time(0.0, length_s, a, b), |a, b| Axis::log_exact(low, high, a, b));
@@ -138,7 +138,7 @@ pub(super) fn rate_over_time(run: &Run) -> Option<Figure> {
     if run.intervals.is_empty() {
         return None;
     }
-    let length_s = length_s(run);
+    let length_s = run.length_s();
     let all: Vec<&Interval> = run.intervals.iter().collect();
     let due = levels(&all, |each| each.due as f64 / each.length_s);
     let achieved = levels(&all, |each| each.answered as f64 / each.length_s);
@@ -177,7 +177,7 @@ pub(super) fn errors_over_time(run: &Run) -> Option<Figure> {
     }
     let of =
         |each: &Interval, class: &str| each.errors.get(class).copied().unwrap_or(0) as f64 / each.length_s;
-    let length_s = length_s(run);
+    let length_s = run.length_s();
     let highest = run
         .intervals
         .iter()
@@ -300,11 +300,6 @@ fn levels(intervals: &[&Interval], of: impl Fn(&Interval) -> f64) -> Vec<Step> {
     let step =
         |each: &&Interval| Step { from: each.start_s, to: each.start_s + each.length_s, value: of(each) };
     intervals.iter().map(step).collect()
-}
-
-fn length_s(run: &Run) -> f64 {
-    let last = run.intervals.last().map_or(0.0, |last| last.start_s + last.length_s);
-    last.max(run.elapsed_s)
 }
 
 fn time_ticks(frame: &Frame, length_s: f64) -> Vec<axis::Tick> {

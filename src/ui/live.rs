@@ -84,7 +84,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LiveView, live: &Live) {
         numbers(cx, ui, live.so_far.as_deref());
         ui.add_space(SPACE[0]);
         let run = live.so_far.as_deref();
-        let measured_s = run.map_or(0.0, |run| run.elapsed_s);
+        let measured_s = run.map_or(0.0, Run::length_s);
         let height = room - (ui.cursor().top() - top) - SPACE[0];
         time::ui(cx, ui, &mut view.time, run, time_end(measured_s, planned_s(live)), height);
     });

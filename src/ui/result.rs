@@ -99,7 +99,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
             Tab::Summary => summary_tab(cx, ui, view, run),
             Tab::Distribution => distribution_tab(cx, ui, view, run, height),
             Tab::Time => {
-                time::ui(cx, ui, &mut view.time, Some(run), run.elapsed_s, height);
+                time::ui(cx, ui, &mut view.time, Some(run), run.length_s(), height);
                 meanwhile(cx, ui, view, run);
             }
             Tab::Breakdown => detail::ui(cx, ui, run, &mut view.all_slowest),
@@ -147,7 +147,7 @@ fn tabs(cx: &Cx<'_>, ui: &mut Ui, view: &mut ResultView) {
 
 /// What was measured elsewhere while load was sent, on the same time axis.
 fn meanwhile(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut ResultView, run: &Run) {
-    let x_full = (0.0, run.elapsed_s.max(1.0));
+    let x_full = (0.0, run.length_s().max(1.0));
     let plots = &mut view.time.plots;
     view.kept.follow(run.id);
     if let Some(metrics) = &run.metrics {

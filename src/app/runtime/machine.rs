@@ -32,8 +32,8 @@ struct Reading {
 }
 
 impl MachineWatch {
-    /// Looks, if it is time to. `since_start`: since the first due time; `warmup`: how much of that is not counted.
-    pub(super) fn look(&mut self, since_start: Duration, warmup: Duration) {
+    /// Looks, if it is time to. `since_start`: since the first due time.
+    pub(super) fn look(&mut self, since_start: Duration) {
         let is_time =
             self.before.is_none_or(|(at, _)| since_start.checked_sub(at).is_some_and(|gone| gone >= EVERY));
         if !is_time {
@@ -42,15 +42,18 @@ impl MachineWatch {
         let Some(now) = Reading::now() else { return };
         if let Some((at, before)) = self.before.replace((since_start, now)) {
             let length = since_start.saturating_sub(at);
-            let start_s = at.as_secs_f64() - warmup.as_secs_f64();
             self.machine.memory_bytes = now.memory_bytes;
-            self.machine.add(now.since(before, start_s, length));
+            self.machine.add(now.since(before, at.as_secs_f64(), length));
         }
     }
 
-    /// What was seen so far.
-    pub(super) fn so_far(&self) -> Machine {
-        self.machine.clone()
+    /// What was seen so far, of a run that was counted from so many seconds after its first due time on.
+    pub(super) fn so_far(&self, counted_after_s: f64) -> Machine {
+        let mut machine = self.machine.clone();
+        for sample in &mut machine.samples {
+            sample.start_s -= counted_after_s;
+        }
+        machine
     }
 }
 
@@ -176,9 +179,9 @@ mod tests {
     fn this_machine_tells_and_a_look_is_taken_once_a_second() {
         let mut watch = MachineWatch::default();
         for tenth in 0..=25 {
-            watch.look(Duration::from_millis(tenth * 100), Duration::from_secs(1));
+            watch.look(Duration::from_millis(tenth * 100));
         }
-        let machine = watch.so_far();
+        let machine = watch.so_far(1.0);
         let starts: Vec<f64> = machine.samples.iter().map(|sample| sample.start_s).collect();
         assert_eq!(starts, [-1.0, 0.0]);
         assert!(machine.memory_bytes > 0 && machine.samples[0].own_memory_bytes > 0);

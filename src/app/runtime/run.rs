@@ -187,35 +187,40 @@ impl Work {
         }
     }
 
-    /// One trial after another; the record is the last one at the rate that was found, with all of them in it.
+    /// One trial after another; the record is the last one that passed at the rate that was found, with all of them in it.
     fn search(&self, search: Search, open: Option<&Open>) -> Result<Run, LoadError> {
         let mut searching = Searching::new(&self.order.plan, search);
-        let mut trials: Vec<Run> = Vec::new();
+        let mut trials: Vec<(Run, bool)> = Vec::new();
         while let Some(rate) = searching.next() {
             let plan = trial_plan(&self.order.plan, rate);
             let measured = self.measure(&plan, Some(&searching), open)?;
             let run = self.record(&plan, &measured);
             if measured.ended == Ended::Stopped {
                 if trials.is_empty() {
-                    trials.push(run);
+                    trials.push((run, false));
                 }
                 break;
             }
-            searching.add(&run);
-            // The latest at each rate is enough.
-            trials.retain(|trial| trial.rate.asked != run.rate.asked);
-            trials.push(run);
+            let has_passed = searching.add(&run);
+            // The latest at each rate is enough, and one that failed is not what was found.
+            let is_better =
+                |known: &(Run, bool)| known.0.rate.asked == run.rate.asked && known.1 && !has_passed;
+            if trials.iter().any(is_better) {
+                continue;
+            }
+            trials.retain(|(known, _)| known.rate.asked != run.rate.asked);
+            trials.push((run, has_passed));
         }
         let capacity = searching.capacity();
-        let at = trials.iter().position(|run| run.rate.asked == capacity.rate).unwrap_or(trials.len() - 1);
-        let mut run = trials.swap_remove(at);
+        let found = trials.iter().position(|(run, _)| run.rate.asked == capacity.rate);
+        let (mut run, _) = trials.swap_remove(found.unwrap_or(trials.len() - 1));
         run.capacity = Some(capacity);
         Ok(run)
     }
 
     fn record(&self, plan: &Plan, measured: &Measured) -> Run {
         let run = record::run(self.order.id, plan, measured, Detail::Full, self.cpus);
-        Run { machine: self.machine.borrow().so_far(), ..run }
+        Run { machine: self.machine.borrow().so_far(run.counted_after_s()), ..run }
     }
 
     fn measure(
@@ -232,7 +237,7 @@ impl Work {
         let mut watch = |measured: &Measured| {
             let measured = &*named(measured, open);
             if measured.phase != load::Phase::Connecting {
-                self.machine.borrow_mut().look(measured.since_start, plan.warmup);
+                self.machine.borrow_mut().look(measured.since_start);
             }
             self.outbox.offer(Event::RunProgress(Box::new(self.progress(plan, measured, searching))));
             if measured.phase != load::Phase::Connecting && measured.since_start >= due {
@@ -278,7 +283,7 @@ impl Work {
     /// A slow disk drops checkpoints rather than hold up the measurement: the next holds all of this one.
     fn checkpoint(&self, plan: &Plan, measured: &Measured) {
         let mut run = record::checkpoint(self.order.id, plan, measured, self.cpus);
-        run.machine = self.machine.borrow().so_far();
+        run.machine = self.machine.borrow().so_far(run.counted_after_s());
         self.store.try_ask(move |shelf, _| shelf.checkpoint(&run));
     }
 }

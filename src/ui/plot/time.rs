@@ -506,7 +506,7 @@ impl<'a> Drawn<'a> {
         let Some(series) = self.series else { return Vec::new() };
         let classes = series.errors.len();
         let row = |(at, (class, spans)): (usize, &'a (String, Vec<Span>))| {
-            let stats = Stats::of(&unstacked(spans), x);
+            let stats = Stats::of(&unstacked(spans, &series.due), x);
             Row {
                 name: error_words(class),
                 color: error_color(self.cx.theme, at, classes),
@@ -620,8 +620,14 @@ fn stacked(run: &Run) -> Vec<(String, Vec<Span>)> {
     layers
 }
 
-fn unstacked(spans: &[Span]) -> Vec<Span> {
-    spans.iter().map(|span| Span::level(span.start, span.end, span.high - span.low)).collect()
+/// How high each span is of itself; none in the intervals of `all` that have no span.
+fn unstacked(spans: &[Span], all: &[Span]) -> Vec<Span> {
+    let mut spans = spans.iter().peekable();
+    let level = |each: &Span| {
+        let here = spans.next_if(|span| span.start <= each.start);
+        Span::level(each.start, each.end, here.map_or(0.0, |span| span.high - span.low))
+    };
+    all.iter().map(level).collect()
 }
 
 fn key(run: &Run, timing: Timing) -> Key {
