@@ -38,19 +38,16 @@ pub(super) fn is_hopeless(plan: &Plan, measured: &Measured) -> bool {
 /// The most counted requests that the plan can have, none where there may be any number; and for how many seconds they
 /// are due, on average where chance decides and none where answers do.
 fn planned(plan: &Plan) -> (Option<u64>, Option<f64>) {
-    let asked = match plan.stop {
-        Stop::Requests(count) => Some(count),
-        Stop::Duration(_) | Stop::Never => None,
+    let (asked, stopped_after) = match plan.stop {
+        Stop::Requests(count) => (Some(count), None),
+        Stop::Duration(length) => (None, Some(length)),
+        Stop::Never => (None, None),
     };
     let curve = Curve::of(&plan.pacing).filter(|_| !plan.pacing.has_closed_loop());
     let Some(curve) = curve else { return (asked, None) };
     if let Some(nanos) = asked.and_then(|count| curve.time_of(u128::from(count) * PER_REQUEST)) {
         return (asked, Some(nanos as f64 / 1e9));
     }
-    let stopped_after = match plan.stop {
-        Stop::Duration(length) => Some(length),
-        Stop::Requests(_) | Stop::Never => None,
-    };
     let Some(length) = curve.length().into_iter().chain(stopped_after).min() else { return (None, None) };
     let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
     let mean = curve.expected_by(nanos) as f64 / PER_REQUEST as f64;

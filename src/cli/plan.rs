@@ -172,26 +172,28 @@ fn stop(options: &RunArgs, base: Stop, before: &Pacing, pacing: &Pacing) -> Resu
     }
 }
 
+/// Refuses options that say nothing of what the plan sends.
+///
 /// # Errors
 /// Which option would do nothing.
 fn without_meaning(options: &RunArgs, plan: &Plan) -> Result<(), String> {
-    let of_http = [
-        ("--method", options.method.is_some()),
-        ("--content-type", options.content_type.is_some()),
+    let of_request =
+        [("--method", options.method.is_some()), ("--content-type", options.content_type.is_some())];
+    let of_head = [
         ("--header", !options.header.is_empty()),
         ("--secret-header", !options.secret_header.is_empty()),
         ("--cookie", !options.cookie.is_empty()),
         ("--basic-auth", options.basic_auth.is_some()),
     ];
-    let given = |count: usize| of_http[..count].iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name);
+    let given = |names: &[(&'static str, bool)]| names.iter().find(|given| given.1).map(|given| given.0);
     if plan.is_echo()
-        && let Some(name) = given(of_http.len())
+        && let Some(name) = given(&of_request).or(given(&of_head))
     {
         return Err(format!("{name} has no meaning for an echo over tcp:// or udp://"));
     }
     let is_grpc = matches!(plan.target.protocol, Protocol::Grpc { .. });
     let of_body = options.body.as_ref().map(|_| "--body");
-    if is_grpc && let Some(name) = given(2).or(of_body) {
+    if is_grpc && let Some(name) = given(&of_request).or(of_body) {
         return Err(format!("{name} has no meaning for gRPC: write --grpc-method and --grpc-message"));
     }
     Ok(())

@@ -78,13 +78,24 @@ pub(super) struct Connected {
     pub(super) opening: Opening,
 }
 
+/// For how long after a request was sent the end of a connection may be one that the target began before it knew of the
+/// request: a round trip, as long as it took to connect, and what a target may take to notice what has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crossing {
+    nanos: u64,
+}
+
 impl Connected {
-    /// For how long after a request was sent the end of this connection may be one that the target began before it knew
-    /// of the request, in nanoseconds: a round trip, as long as it took to connect, and what a target may take to notice
-    /// what has come.
-    pub(super) fn crossing_nanos(&self) -> u64 {
+    pub(super) fn crossing(&self) -> Crossing {
         let [least, most] = CROSSING_NANOS;
-        self.opening.connect.unwrap_or(0).saturating_add(least).min(most)
+        Crossing { nanos: self.opening.connect.unwrap_or(0).saturating_add(least).min(most) }
+    }
+}
+
+impl Crossing {
+    /// Whether an end seen at `known` may have been under way before the target knew of a request sent at `sent_at`.
+    pub(super) fn covers(self, sent_at: u64, known: u64) -> bool {
+        known.saturating_sub(sent_at) <= self.nanos
     }
 }
 

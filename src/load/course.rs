@@ -48,6 +48,16 @@ impl Course {
         self.sent.get_or_insert((sent_at, sent_at.saturating_add(timeout_nanos))).1
     }
 
+    /// Until when it may take, where it was sent before: redirected, or in vain. Else `otherwise`.
+    pub(super) fn deadline_or(&self, otherwise: u64) -> u64 {
+        self.sent.map_or(otherwise, |(_, deadline)| deadline)
+    }
+
+    /// What it means that the time is over before it is on its way. Where it was sent before, the whole took too long.
+    pub(super) fn too_late(&self, otherwise: ErrorClass) -> End {
+        End::Failed(if self.sent.is_some() { ErrorClass::ResponseTimeout } else { otherwise })
+    }
+
     /// It ended here, as far as anybody knows.
     pub(super) fn end(&mut self, now: u64) {
         (self.done, self.known) = (now, now);

@@ -13,8 +13,9 @@ use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use super::arrival::{Arrivals, not_before, note};
+use super::course::Course;
 use super::slot::{Cells, Interrupt, Job};
-use super::tally::{End, Opening, Outcome, Sent, Trace};
+use super::tally::{End, Opening, Outcome, Trace};
 use super::worker::Worker;
 use crate::model::run::ErrorClass;
 
@@ -57,34 +58,40 @@ impl super::lane::Lane for Lane {
     async fn open_ahead(&mut self, _worker: &Rc<Worker>, _cells: &Cells) {}
 
     async fn carry_out(&mut self, worker: &Rc<Worker>, cells: &Cells, job: Job) -> Outcome {
-        let mut trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let trace = Trace { variant: job.variant, connection: Some(self.number), ..Trace::default() };
+        let mut course = Course::new(job.begun, trace);
+        let end = self.ping(worker, cells, job, &mut course).await;
+        course.outcome(end, job.lag)
+    }
+
+    fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
+}
+
+impl Lane {
+    async fn ping(&mut self, worker: &Worker, cells: &Cells, job: Job, course: &mut Course) -> End {
         cells.arm(job.begun.saturating_add(worker.timeout_nanos));
         let (socket, mut arrivals) = match self.socket.take() {
             Some(kept) => kept,
-            None => match cells.guard(open(worker)).await {
-                Err(Interrupt::TimeOver) => {
-                    let end = End::Failed(ErrorClass::ConnectTimeout);
-                    return Outcome { trace, ..Outcome::unsent(end, worker.now()) };
-                }
-                Err(Interrupt::Cancelled) => {
-                    return Outcome { trace, ..Outcome::cancelled(worker.now()) };
-                }
-                Ok(Ok((socket, address))) => {
-                    worker.note_opened();
-                    self.address = address;
-                    trace.opening = Some(Opening::default());
-                    let is_noted = worker.connectors[0].noting.is_some() && note(&socket);
-                    (socket, Arrivals::of(is_noted))
-                }
-                Ok(Err(class)) => {
-                    return Outcome { trace, ..Outcome::unsent(End::Failed(class), worker.now()) };
-                }
-            },
+            None => {
+                let opened = cells.guard(open(worker)).await;
+                course.end(worker.now());
+                let (socket, address) = match opened {
+                    Ok(Ok(opened)) => opened,
+                    Ok(Err(class)) => return End::Failed(class),
+                    Err(Interrupt::TimeOver) => return End::Failed(ErrorClass::ConnectTimeout),
+                    Err(Interrupt::Cancelled) => return End::Cancelled,
+                };
+                worker.note_opened();
+                self.address = address;
+                course.trace.opening = Some(Opening::default());
+                let is_noted = worker.connectors[0].noting.is_some() && note(&socket);
+                (socket, Arrivals::of(is_noted))
+            }
         };
-        trace.address = Some(self.address);
+        course.trace.address = Some(self.address);
         self.fill(worker, job);
-        let sent_at = if trace.opening.is_some() { worker.now() } else { job.begun };
-        cells.arm(sent_at.saturating_add(worker.timeout_nanos));
+        let sent_at = if course.trace.opening.is_some() { worker.now() } else { job.begun };
+        cells.arm(course.begin(sent_at, worker.timeout_nanos));
         let mut progress = Progress::default();
         let echoed = {
             let mut refusal = pin!(refusal(&socket));
@@ -99,27 +106,22 @@ impl super::lane::Lane for Lane {
         };
         let age = arrivals.age();
         let known = worker.now();
-        let mut done = known;
+        course.end(known);
         let end = match echoed {
             Ok(Ok(())) => {
-                done = not_before(sent_at, worker.came(age, known), known);
-                // Deadlines are looked at now and then: an echo that came since is too late all the same.
-                match done.saturating_sub(sent_at) > worker.timeout_nanos {
-                    true => End::Failed(ErrorClass::ResponseTimeout),
-                    false => End::Echoed,
-                }
+                course.done = not_before(sent_at, worker.came(age, known), known);
+                End::Echoed
             }
             Ok(Err(class)) => End::Failed(class),
             Err(Interrupt::TimeOver) => End::Failed(ErrorClass::ResponseTimeout),
             Err(Interrupt::Cancelled) => End::Cancelled,
         };
         self.socket = Some((socket, arrivals));
-        trace.first_byte = (progress.received > 0).then_some(done);
-        let sent = Some(Sent { at: sent_at, lag: job.lag, bytes: progress.sent });
-        Outcome { end, done, known, sent, received_bytes: progress.received, trace }
+        course.trace.first_byte = (progress.received > 0).then_some(course.done);
+        course.sent_bytes += progress.sent;
+        course.received_bytes += progress.received;
+        end
     }
-
-    fn watch_idle(&mut self, _worker: &Worker, _cx: &mut Context<'_>) {}
 }
 
 /// How far one echo is.

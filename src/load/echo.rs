@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 
 use super::arrival::not_before;
-use super::connection::{Connected, Stream, exchange_class};
+use super::connection::{Connected, Crossing, Stream, exchange_class};
 use super::course::Course;
 use super::slot::{Cells, Interrupt, Job};
 use super::tally::{End, Outcome, Trace};
@@ -29,8 +29,7 @@ struct Line {
     echoes: u64,
     /// After so many it is closed.
     echoes_max: u64,
-    /// As [`Connected::crossing_nanos`].
-    crossing_nanos: u64,
+    crossing: Crossing,
 }
 
 /// How far one echo is.
@@ -52,9 +51,9 @@ impl Lane {
     fn line(&mut self, worker: &Worker, connected: Connected) -> Line {
         worker.note_opened();
         self.address = connected.address;
-        let crossing_nanos = connected.crossing_nanos();
+        let crossing = connected.crossing();
         let echoes_max = worker.connectors[0].lifetime();
-        Line { stream: connected.stream, echoes: 0, echoes_max, crossing_nanos }
+        Line { stream: connected.stream, echoes: 0, echoes_max, crossing }
     }
 
     async fn echo(&mut self, worker: &Worker, cells: &Cells, payload: &[u8], course: &mut Course) -> End {
@@ -89,7 +88,7 @@ impl Lane {
                     End::Echoed
                 }
                 // Closed while it was kept, before the target knew of this: an echo may be asked for twice.
-                Ok(Err(_)) if is_stale && known.saturating_sub(sent_at) <= line.crossing_nanos => {
+                Ok(Err(_)) if is_stale && line.crossing.covers(sent_at, known) => {
                     course.send_again(progress.written as u64);
                     sent_at = known;
                     continue;
@@ -112,15 +111,10 @@ impl Lane {
         now: u64,
         course: &mut Course,
     ) -> Result<Line, End> {
-        let deadline = course.sent.map(|(_, deadline)| deadline);
-        cells.arm(deadline.unwrap_or(now.saturating_add(worker.timeout_nanos)));
+        cells.arm(course.deadline_or(now.saturating_add(worker.timeout_nanos)));
         let connected = match cells.guard(worker.connectors[0].connect()).await {
             Ok(connected) => connected.map_err(End::Failed)?,
-            // Sent before: it is the whole that takes too long.
-            Err(Interrupt::TimeOver) if deadline.is_some() => {
-                return Err(End::Failed(ErrorClass::ResponseTimeout));
-            }
-            Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
+            Err(Interrupt::TimeOver) => return Err(course.too_late(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
         course.trace.opening = Some(connected.opening);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::ReadBuf;
 
-use super::connection::{Connected, Stream, exchange_class};
+use super::connection::{Connected, Crossing, Stream, exchange_class};
 use super::response::{Captured, Reader};
 use super::worker::Worker;
 use crate::model::plan::Session;
@@ -17,8 +17,7 @@ pub(super) struct Line {
     reader: Reader,
     /// Whether an answer came over it already.
     reused: bool,
-    /// As [`Connected::crossing_nanos`].
-    crossing_nanos: u64,
+    pub(super) crossing: Crossing,
 }
 
 /// How far one exchange is.
@@ -53,13 +52,8 @@ impl Line {
     /// `session`: what is remembered of answers; where that is nothing, their headers are not looked at.
     pub(super) fn new(connected: Connected, session: Session) -> Self {
         let reader = if session.is_kept() { Reader::capturing() } else { Reader::new(false) };
-        let crossing_nanos = connected.crossing_nanos();
-        Self { stream: connected.stream, reader, reused: false, crossing_nanos }
-    }
-
-    /// Whether its end, `nanos` after a request was sent, may have been under way before the target knew of that.
-    pub(super) fn crossed(&self, nanos: u64) -> bool {
-        nanos <= self.crossing_nanos
+        let crossing = connected.crossing();
+        Self { stream: connected.stream, reader, reused: false, crossing }
     }
 
     /// What the last answer asks later requests for.

@@ -130,7 +130,7 @@ impl Kept {
                 }
                 // The connection is new then, and cannot be stale.
                 Ok(Err(Broken::Stale(_)))
-                    if request.is_idempotent && line.crossed(known.saturating_sub(sent_at)) =>
+                    if request.is_idempotent && line.crossing.covers(sent_at, known) =>
                 {
                     course.send_again(progress.written as u64);
                     sent_at = known;
@@ -159,18 +159,13 @@ impl Kept {
         now: u64,
         course: &mut Course,
     ) -> Result<(Box<Line>, Opening), End> {
-        let deadline = course.sent.map_or(now.saturating_add(worker.timeout_nanos), |(_, deadline)| deadline);
-        cells.arm(deadline);
+        cells.arm(course.deadline_or(now.saturating_add(worker.timeout_nanos)));
         let connector = &worker.connectors[usize::from(origin)];
         let connected = cells.guard(connector.connect()).await;
         course.end(worker.now());
         let connected = match connected {
             Ok(connected) => connected.map_err(End::Failed)?,
-            // Redirected, and answered until then, or sent again: it is the whole that takes too long.
-            Err(Interrupt::TimeOver) if course.sent.is_some() => {
-                return Err(End::Failed(ErrorClass::ResponseTimeout));
-            }
-            Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
+            Err(Interrupt::TimeOver) => return Err(course.too_late(ErrorClass::ConnectTimeout)),
             Err(Interrupt::Cancelled) => return Err(End::Cancelled),
         };
         worker.note_opened();

@@ -144,8 +144,7 @@ impl Kept {
                 has_waited = true;
                 worker.note_waited(job.due);
             }
-            let deadline = course.sent.map(|(_, deadline)| deadline);
-            cells.arm(deadline.unwrap_or(job.due.at.saturating_add(worker.timeout_nanos)));
+            cells.arm(course.deadline_or(job.due.at.saturating_add(worker.timeout_nanos)));
             let room = cells.guard(line.room(worker)).await;
             if room == Err(Interrupt::TimeOver) && line.is_silent_since(*sent_at) {
                 // What was sent last fills all buffers on the way to somebody who is gone.
@@ -153,11 +152,7 @@ impl Kept {
             }
             match room {
                 Ok(()) => {}
-                // Redirected, and answered until then, or sent again: it is the whole that takes too long.
-                Err(Interrupt::TimeOver) if deadline.is_some() => {
-                    return Err(End::Failed(ErrorClass::ResponseTimeout));
-                }
-                Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::Overflow)),
+                Err(Interrupt::TimeOver) => return Err(course.too_late(ErrorClass::Overflow)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             }
             *sent_at = worker.now();
@@ -172,15 +167,11 @@ impl Kept {
         now: u64,
         course: &mut Course,
     ) -> Result<Rc<Line>, End> {
-        let deadline = course.sent.map(|(_, deadline)| deadline);
-        cells.arm(deadline.unwrap_or(now.saturating_add(worker.timeout_nanos)));
+        cells.arm(course.deadline_or(now.saturating_add(worker.timeout_nanos)));
         for _ in 0..OVER_MAX {
             let line = match cells.guard(worker.links[self.link].line(worker, self.link)).await {
                 Ok(line) => line.map_err(End::Failed)?,
-                Err(Interrupt::TimeOver) if deadline.is_some() => {
-                    return Err(End::Failed(ErrorClass::ResponseTimeout));
-                }
-                Err(Interrupt::TimeOver) => return Err(End::Failed(ErrorClass::ConnectTimeout)),
+                Err(Interrupt::TimeOver) => return Err(course.too_late(ErrorClass::ConnectTimeout)),
                 Err(Interrupt::Cancelled) => return Err(End::Cancelled),
             };
             // Others who waited for it may have used it up.
@@ -221,7 +212,7 @@ impl Kept {
             let attempt =
                 self.attempt(worker, cells, Rc::clone(&line), request, sent_first, &mut course.trace).await;
             course.end(worker.now());
-            let is_over_before = request.is_idempotent && line.crossed(course.known.saturating_sub(sent_at));
+            let may_repeat = || request.is_idempotent && line.crossing.covers(sent_at, course.known);
             let end = match attempt {
                 Ok((end, came)) => {
                     let known = course.known;
@@ -230,7 +221,7 @@ impl Kept {
                     *first_byte = first_byte.map(|at| at.clamp(sent_at, course.done));
                     end
                 }
-                Err(Broken { verdict, is_sent }) if tries.allow(verdict, is_over_before) => {
+                Err(Broken { verdict, is_sent }) if tries.allow(verdict, may_repeat) => {
                     if is_sent {
                         course.send_again(line.take_sent());
                     } else {
@@ -400,14 +391,14 @@ fn is_dead(line: &Line, worker: &Worker, cx: &mut Context<'_>) -> bool {
 }
 
 impl Tries {
-    /// Whether the request is sent again; `is_over_before` is whether one may be whose connection was lost.
-    fn allow(&mut self, verdict: Verdict, is_over_before: bool) -> bool {
+    /// Whether the request is sent again; `may_repeat` tells whether one may be whose connection was lost.
+    fn allow(&mut self, verdict: Verdict, may_repeat: impl FnOnce() -> bool) -> bool {
         match verdict {
             Verdict::Untouched(_) => {
                 self.untouched += 1;
                 self.untouched <= UNTOUCHED_MAX
             }
-            Verdict::Lost(_) if !is_over_before => false,
+            Verdict::Lost(_) if !may_repeat() => false,
             Verdict::Refused(_) | Verdict::Lost(_) => {
                 self.refused += 1;
                 self.refused <= REFUSED_MAX

@@ -218,6 +218,27 @@ impl Form {
         out.extend_from_slice(body);
     }
 
+    /// The plan's cookies as one header has them, but for those that `is_left_out` by their names and what was written.
+    pub(super) fn fill_cookies(
+        &self,
+        draw: &mut Draw<'_>,
+        out: &mut Vec<u8>,
+        is_left_out: impl Fn(&str, &[u8]) -> bool,
+    ) {
+        let from = out.len();
+        for (name, value) in &self.cookies {
+            if is_left_out(name, out) {
+                continue;
+            }
+            if out.len() > from {
+                out.extend_from_slice(b"; ");
+            }
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            value.fill(draw, out);
+        }
+    }
+
     /// One that was kept goes before the plan's of the same name.
     fn write_cookies(&self, draw: &mut Draw<'_>, turn: Turn<'_>, target: &Range<usize>, out: &mut Vec<u8>) {
         if self.cookies.is_empty() && turn.kept.is_none() {
@@ -226,17 +247,9 @@ impl Form {
         let line_from = out.len();
         out.extend_from_slice(b"Cookie: ");
         let values_from = out.len();
-        for (name, value) in &self.cookies {
-            if turn.kept.is_some_and(|(jar, now)| jar.sends(name, &out[target.clone()], now)) {
-                continue;
-            }
-            if out.len() > values_from {
-                out.extend_from_slice(b"; ");
-            }
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'=');
-            value.fill(draw, out);
-        }
+        self.fill_cookies(draw, out, |name, out| {
+            turn.kept.is_some_and(|(jar, now)| jar.sends(name, &out[target.clone()], now))
+        });
         if let Some((jar, now)) = turn.kept {
             let is_first = out.len() == values_from;
             jar.write(target.clone(), now, is_first, out);

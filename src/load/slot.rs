@@ -176,10 +176,14 @@ async fn next_job(
             return None;
         }
         let waiting = worker.take_waiting(free_at);
+        // What was handed out ahead of its time has not waited if a slot is free by then.
         let has_waited = waiting.is_some_and(|due| due.at < free_at);
         let turn = waiting.map_or_else(|| worker.take_turn(at, free_at, answered), Turn::Now);
         match turn {
             Turn::Now(due) => {
+                if has_waited {
+                    worker.note_waited(due);
+                }
                 // Nothing is lost between the end of one and the beginning of the next, and no look at the clock needed.
                 let begun = if due.at > free_at { timer::once_due(due.at, || worker.now()) } else { free_at };
                 return Some(Job { has_waited, ..Job::new(due, begun, free_at, worker.pick()) });

@@ -417,8 +417,8 @@ pub enum RunEdit {
     Note(String),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 /// Whether there were none: what is seldom there is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_none(count: &u64) -> bool {
     *count == 0
 }

@@ -203,12 +203,7 @@ impl Work {
             }
             let has_passed = searching.add(&run);
             // The latest at each rate is enough, and one that failed is not what was found.
-            let is_better =
-                |known: &(Run, bool)| known.0.rate.asked == run.rate.asked && known.1 && !has_passed;
-            if trials.iter().any(is_better) {
-                continue;
-            }
-            trials.retain(|(known, _)| known.rate.asked != run.rate.asked);
+            trials.retain(|(known, passed)| known.rate.asked != run.rate.asked || *passed && !has_passed);
             trials.push((run, has_passed));
         }
         let capacity = searching.capacity();

@@ -45,14 +45,7 @@ impl Filler {
         }
         if form.cookies.iter().any(|(_, value)| !value.is_fixed()) {
             text.clear();
-            for (name, value) in &form.cookies {
-                if !text.is_empty() {
-                    text.extend_from_slice(b"; ");
-                }
-                text.extend_from_slice(name.as_bytes());
-                text.push(b'=');
-                value.fill(draw, &mut text);
-            }
+            form.fill_cookies(draw, &mut text, |_, _| false);
             let value = HeaderValue::from_bytes(&text).map_err(|error| error.to_string())?;
             built.head.headers_mut().insert(COOKIE, value);
         }

@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 use tokio::sync::Notify;
 
 use super::conn::Conn;
-use crate::load::connection::{Connector, Stream, exchange_class};
+use crate::load::connection::{Connector, Crossing, Stream, exchange_class};
 use crate::load::tally::Opening;
 use crate::load::timer::Alarm;
 use crate::load::worker::{Stage, Worker};
@@ -41,8 +41,7 @@ pub(super) struct Line {
     write_error: Cell<Option<ErrorClass>>,
     /// When bytes came last, on the run's clock.
     heard_at: Cell<u64>,
-    /// As [`Connected::crossing_nanos`](crate::load::connection::Connected::crossing_nanos).
-    crossing_nanos: u64,
+    pub(super) crossing: Crossing,
     /// Bytes that nobody has counted yet.
     received: Cell<u64>,
     sent: Cell<u64>,
@@ -118,11 +117,6 @@ impl Line {
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over.get()
-    }
-
-    /// Whether its end, `nanos` after a request was sent, may have been under way before the target knew of that.
-    pub(super) fn crossed(&self, nanos: u64) -> bool {
-        nanos <= self.crossing_nanos
     }
 
     /// Whether nothing at all came since then.
@@ -348,7 +342,7 @@ async fn establish(connector: &Connector, seats: usize, attempt: u64) -> Result<
     if !connected.stream.is_for_http2() {
         return Err(ErrorClass::WrongProtocol);
     }
-    let crossing_nanos = connected.crossing_nanos();
+    let crossing = connected.crossing();
     Ok(Rc::new(Line {
         attempt,
         address: connected.address,
@@ -357,7 +351,7 @@ async fn establish(connector: &Connector, seats: usize, attempt: u64) -> Result<
         stream: RefCell::new(connected.stream),
         write_error: Cell::new(None),
         heard_at: Cell::new(0),
-        crossing_nanos,
+        crossing,
         received: Cell::new(0),
         sent: Cell::new(0),
         is_shared: seats > 1,
